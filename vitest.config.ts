@@ -1,0 +1,52 @@
+import { defineConfig } from 'vitest/config'
+
+const skip = ['**/node_modules/**', '**/.ficus/**']
+
+/** A test file's suffix says what it needs: nothing, PostgreSQL, the JVM parts, or Chromium. */
+export default defineConfig({
+  test: {
+    reporters: ['default', './e2e/testing/closing-line.ts'],
+    maxWorkers: 2,
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['**/*.test.ts'],
+          exclude: [...skip, '**/*.{pg,kafka,browser,pact}.test.ts'],
+        },
+      },
+      {
+        test: {
+          name: 'pg',
+          include: ['**/*.{pg,pact}.test.ts'],
+          exclude: skip,
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          globalSetup: ['deploy/testing/postgres.setup.ts'],
+        },
+      },
+      {
+        test: {
+          name: 'kafka',
+          include: ['**/*.kafka.test.ts'],
+          exclude: skip,
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
+          fileParallelism: false,
+          globalSetup: ['deploy/testing/postgres.setup.ts', 'deploy/testing/kafka.setup.ts'],
+        },
+      },
+      {
+        test: {
+          name: 'browser',
+          include: ['**/*.browser.test.ts'],
+          exclude: skip,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+          globalSetup: ['deploy/testing/postgres.setup.ts'],
+        },
+      },
+    ],
+  },
+})
