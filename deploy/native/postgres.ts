@@ -1,0 +1,162 @@
+import { mkdir } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
+import pRetry from 'p-retry'
+import pg from 'pg'
+import { type Child, startChild } from './child.ts'
+import { claim, initialise, release } from './data-dir.ts'
+import { freePort } from './free-port.ts'
+import { postgresBinaries } from './postgres-binaries.ts'
+import { assertReachable, postgresUser } from './postgres-user.ts'
+
+/** The file that docker-compose.yml mounts. */
+const CONFIG_FILE = fileURLToPath(new URL('../postgres/postgresql.conf', import.meta.url))
+const START_TIMEOUT = 60_000
+
+export interface PostgresOptions {
+  /** The data folder: made if missing, gone on with if not. As root, others must be able to enter its parents. */
+  readonly dataDir: string
+  /** TCP port of 127.0.0.1; 0 takes a free one. */
+  readonly port: number
+  /** The superuser's password. A folder keeps the one that it was made with. */
+  readonly password: string
+  /** The superuser: `postgres` unless given. */
+  readonly user?: string
+  /** Server settings that win over deploy/postgres/postgresql.conf, such as `{ wal_level: 'replica' }`. */
+  readonly settings?: Readonly<Record<string, string>>
+  /** Gets every line of the server's log. */
+  readonly log?: (line: string) => void
+}
+
+/** A running PostgreSQL 18 of our own. */
+export interface PostgresServer extends AsyncDisposable {
+  /** The postmaster's process id; another one after `restart`. */
+  readonly pid: number
+  readonly port: number
+  readonly dataDir: string
+  /** A connection string for the superuser; `postgres` is the database unless named. */
+  url(database?: string): string
+  /** Makes the database if it is missing. @returns its connection string. */
+  createDatabase(name: string): Promise<string>
+  /** Ends the server with a signal, as an accident would, and waits until it and its sessions are gone. */
+  kill(signal: NodeJS.Signals): Promise<void>
+  /** Starts it again on the same folder and port, after `kill` or `stop`; a running one is stopped first. */
+  restart(settings?: Readonly<Record<string, string>>): Promise<void>
+  /** Fast shutdown. May be called twice, and after `kill`. */
+  stop(): Promise<void>
+}
+
+/**
+ * Starts real PostgreSQL (from npm) on 127.0.0.1 with the configuration file of docker-compose.yml. It ends with this
+ * process, even when that is killed.
+ *
+ * @throws FicusError FICUS_COMPONENT_MISSING without binaries for this platform or when its user cannot reach the folder,
+ *   FICUS_LEASE_HELD when another process uses the folder, FICUS_PORT_TAKEN, FICUS_DATABASE_UNFIT when the server refuses
+ *   its settings.
+ */
+export async function startPostgres(options: PostgresOptions): Promise<PostgresServer> {
+  const { dataDir, password, user = 'postgres' } = options
+  const binaries = await postgresBinaries()
+  const systemUser = await postgresUser()
+  await mkdir(dirname(dataDir), { recursive: true })
+  if (systemUser) for (const path of [binaries.postgres, CONFIG_FILE, dataDir]) await assertReachable(path, systemUser)
+  await initialise({ dataDir, user, password, volatile: options.settings?.fsync === 'off' }, binaries, systemUser)
+  const port = options.port === 0 ? await freePort() : options.port
+
+  const launch = async (settings: Readonly<Record<string, string>>): Promise<Child> => {
+    await claim(dataDir)
+    const child = await startChild({
+      name: 'PostgreSQL',
+      command: binaries.postgres,
+      args: ['-D', dataDir, ...flags({ ...settings, ...nativeSettings(port) })],
+      cwd: '/',
+      env: { LC_ALL: 'C', PGDATA: undefined },
+      stopSignal: 'SIGINT',
+      lastSignal: 'SIGQUIT',
+      ...(systemUser && { uid: systemUser.uid, gid: systemUser.gid }),
+      ...(options.log && { log: options.log }),
+    })
+    try {
+      await child.waitForLine('database system is ready to accept connections', START_TIMEOUT)
+    } catch (cause) {
+      await child.stop()
+      throw startFailure(child.tail(), port, dataDir, cause)
+    }
+    return child
+  }
+
+  let settings = options.settings ?? {}
+  let child = await launch(settings)
+  const stop = async () => {
+    await child.stop()
+    await release(dataDir)
+  }
+  const url = (database = 'postgres') =>
+    `postgres://${encodeURIComponent(user)}:${encodeURIComponent(password)}@127.0.0.1:${port}/${encodeURIComponent(database)}`
+  return {
+    get pid() {
+      return child.pid
+    },
+    port,
+    dataDir,
+    url,
+    createDatabase: async name => {
+      await createDatabaseIfMissing(url(), name)
+      return url(name)
+    },
+    kill: signal => child.kill(signal),
+    restart: async changed => {
+      await child.stop()
+      settings = { ...settings, ...changed }
+      child = await launch(settings)
+    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+/** What differs from the container: everything else stands in the configuration file. */
+function nativeSettings(port: number): Record<string, string> {
+  return {
+    config_file: CONFIG_FILE,
+    listen_addresses: '127.0.0.1',
+    port: String(port),
+    unix_socket_directories: '',
+  }
+}
+
+function flags(settings: Readonly<Record<string, string>>): string[] {
+  return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+}
+
+function startFailure(tail: string, port: number, dataDir: string, cause: unknown): FicusError {
+  if (tail.includes('Address already in use')) {
+    return new FicusError('FICUS_PORT_TAKEN', `PostgreSQL cannot listen on 127.0.0.1:${port}: something else does`, {
+      cause,
+    })
+  }
+  return new FicusError('FICUS_DATABASE_UNFIT', `PostgreSQL does not start on ${dataDir}: ${messageOf(cause)}`, {
+    cause,
+    remedy: 'The last lines of its log, above, say why: mend that setting or the data folder.',
+  })
+}
+
+/** A server that has just become ready may refuse the first connection, so a few are tried. */
+async function createDatabaseIfMissing(adminUrl: string, name: string): Promise<void> {
+  const client = await pRetry(() => connect(adminUrl), { retries: 5, minTimeout: 50, factor: 2 })
+  try {
+    await client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)}`)
+  } catch (error) {
+    if (!(error instanceof pg.DatabaseError) || error.code !== '42P04') throw error
+  } finally {
+    await client.end()
+  }
+}
+
+async function connect(connectionString: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString })
+  client.on('error', () => {})
+  await client.connect()
+  return client
+}
