@@ -113,7 +113,8 @@ export const ERROR_CODES = {
     status: 500,
     retry: false,
     exit: 3,
-    remedy: 'Changes were lost at the source: roll the capability back to legacy and advance it again, which copies anew.',
+    remedy:
+      'Changes were lost at the source: roll the capability back to legacy and advance it again, which copies anew.',
   },
   FICUS_TARGET_NOT_EMPTY: {
     status: 409,
@@ -125,19 +126,22 @@ export const ERROR_CODES = {
     status: 500,
     retry: false,
     exit: 2,
-    remedy: 'Adapt the capability’s sync file to the source’s new columns, then start sync again; it resumes where it stopped.',
+    remedy:
+      'Adapt the capability’s sync file to the source’s new columns, then start sync again; it resumes where it stopped.',
   },
   FICUS_CHANGE_REFUSED: {
     status: 500,
     retry: false,
     exit: 3,
-    remedy: 'The target database refused a change: mend the mapping or the target’s constraint that the message names; sync resumes.',
+    remedy:
+      'The target database refused a change: mend the mapping or the target’s constraint that the message names; sync resumes.',
   },
   FICUS_GATE_RED: {
     status: 409,
     retry: false,
     exit: 1,
-    remedy: 'Make each red gate green (the message lists them), or use --force --reason to record why you go on without.',
+    remedy:
+      'Make each red gate green (the message lists them), or use --force --reason to record why you go on without.',
   },
   FICUS_MOVE_NOT_ALLOWED: {
     status: 409,

@@ -57,6 +57,7 @@ export function messageOf(error: unknown): string {
 /** The system's or the server's own code of an error: `ECONNREFUSED`, or PostgreSQL's SQLSTATE such as `28P01`. */
 export function systemCodeOf(error: unknown): string | undefined {
   if (error instanceof AggregateError && !('code' in error)) return systemCodeOf(error.errors[0])
-  if (typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string') return error.code
+  if (typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string')
+    return error.code
   return undefined
 }

@@ -1,0 +1,41 @@
+/** Methods that change nothing (RFC 9110 section 9.2.1), and so are reads unless a route says otherwise. */
+export const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE', 'ANY'])
+
+/** One entry of a capability's route table. */
+export interface Route {
+  /** Upper case; `ANY` stands for every method. `GET` answers HEAD as well. */
+  readonly method: string
+  /** find-my-way's syntax, which is Fastify's: `/api/products/:id`, and `*` for the rest of a path. */
+  readonly path: string
+  /** Reads follow the read dial and may be shadowed; writes go to the owner. Null: by method. */
+  readonly kind: 'read' | 'write' | null
+}
+
+/** How the route is named in metrics, evidence and messages. */
+export function routeName(route: Route): string {
+  return `${route.method} ${route.path}`
+}
+
+/** Whether a request of `method` on this route is a read. */
+export function isRead(route: Route, method: string): boolean {
+  return route.kind === null ? SAFE_METHODS.has(method) : route.kind === 'read'
+}
+
+/** Reads `GET /api/products/:id`. Returns the route, or a sentence that says what is wrong with it. */
+export function parseRoute(text: string, kind: Route['kind'] = null): Route | string {
+  const match = /^(\S+)\s+(\/\S*)$/.exec(text.trim())
+  if (match === null) return `${JSON.stringify(text)} is not a method and a path, such as 'GET /api/products/:id'`
+  const [, method = '', path = ''] = match
+  if (!METHODS.has(method)) return `${method} is not one of ${[...METHODS].join(', ')}`
+  const star = path.indexOf('*')
+  if (star !== -1 && star !== path.length - 1) return `in ${path} the * must be the last character`
+  if (/[?#]/.test(path)) return `${path} holds a query or a fragment; routes match the path alone`
+  return { method, path, kind }
+}
+
+/** Two routes with the same shape claim the same requests. */
+export function routeShape(route: Route): string {
+  return `${route.method} ${route.path.replaceAll(/:[^/]+/g, ':').replace(/(?<=.)\/$/, '')}`
+}

@@ -1,0 +1,46 @@
+import pg from 'pg'
+import { FicusError, messageOf, systemCodeOf } from '../errors/ficus-error.ts'
+import { hidePassword } from '../log/logger.ts'
+
+/** SQLSTATE classes of a server that answers and refuses: authentication, unknown database, missing privilege. */
+const REFUSED = new Set(['28000', '28P01', '3D000', '42501'])
+
+/** System and SQLSTATE codes of a database that cannot be reached now: connection exceptions, shutdown, too many clients. */
+function isUnreachable(code: string | undefined, message: string): boolean {
+  if (code === undefined) return /terminated|ended|timeout|closed/i.test(message)
+  return /^E[A-Z]+$/.test(code) || code.startsWith('08') || code.startsWith('57P') || code === '53300'
+}
+
+/**
+ * Puts a name and a remedy on a failure of a database, so that a person learns which one it was. Errors that are
+ * neither about reaching it nor about being let in come back unchanged.
+ * @param what which database, as a person knows it: `the monolith's database`.
+ */
+export function databaseError(error: unknown, what: string, url: string): unknown {
+  if (error instanceof FicusError) return error
+  const code = systemCodeOf(error)
+  const at = `${what} at ${hidePassword(url)}`
+  if (code !== undefined && REFUSED.has(code)) {
+    return new FicusError('FICUS_DATABASE_REFUSED', `${at} refused: ${messageOf(error)}`, { cause: error })
+  }
+  if (isUnreachable(code, messageOf(error))) {
+    return new FicusError('FICUS_DATABASE_UNREACHABLE', `${at} cannot be reached: ${messageOf(error)}`, {
+      cause: error,
+    })
+  }
+  return error
+}
+
+/** Opens one connection, or throws FICUS_DATABASE_UNREACHABLE or FICUS_DATABASE_REFUSED with `what` in the message. */
+export async function connect(url: string, what: string, options: pg.ClientConfig = {}): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000, keepAlive: true, ...options })
+  // Without a listener a lost connection would end the process; whoever uses the client sees it fail.
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    return client
+  } catch (error) {
+    await client.end().catch(() => {})
+    throw databaseError(error, what, url)
+  }
+}

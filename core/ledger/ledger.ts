@@ -1,0 +1,419 @@
+import { readFile } from 'node:fs/promises'
+import pg from 'pg'
+import { FicusError } from '../errors/ficus-error.ts'
+import { PHASE_RULES, type Phase } from '../phases/phase.ts'
+import { databaseError } from './connection.ts'
+import type {
+  CapabilityState,
+  EdgeReport,
+  GateResult,
+  JournalEntry,
+  ShadowCount,
+  SideTraffic,
+  StoredGateResult,
+  StoredSyncStatus,
+  SyncStatus,
+} from './records.ts'
+
+/** How long counts by minute are kept. */
+const COUNTS_KEPT = '2 days'
+
+/** A move that is to be written down. */
+export interface MoveRequest {
+  readonly capability: string
+  /** The epoch that the decision was made on; another one refuses the move. */
+  readonly epoch: number
+  readonly to: Phase
+  readonly actor: string
+  readonly action: string
+  readonly reason: string | null
+  readonly evidence: Readonly<Record<string, unknown>>
+}
+
+/**
+ * The PostgreSQL schema `ficus` that all processes of a migration meet in. Every method throws
+ * FICUS_LEDGER_UNREACHABLE while its database is away; nothing is ever half written.
+ */
+export class Ledger {
+  readonly url: string
+  readonly #pool: pg.Pool
+
+  private constructor(url: string) {
+    this.url = url
+    this.#pool = new pg.Pool({ connectionString: url, max: 4, connectionTimeoutMillis: 5_000, keepAlive: true })
+    // An idle connection that the server closes is replaced at the next query; nothing is lost by it.
+    this.#pool.on('error', () => {})
+  }
+
+  /**
+   * Opens the ledger, creates its schema where it is missing, and adds the given capabilities as `legacy`.
+   * @throws FICUS_LEDGER_UNREACHABLE, FICUS_DATABASE_REFUSED.
+   */
+  static async open(url: string, capabilities: readonly string[]): Promise<Ledger> {
+    const ledger = new Ledger(url)
+    try {
+      const schema = await readFile(new URL('./schema.sql', import.meta.url), 'utf8')
+      await ledger.#transaction(async client => {
+        await client.query(`SELECT pg_advisory_xact_lock(hashtext('ficus.ledger'))`)
+        const { rows } = await client.query<{ ready: boolean }>(
+          `SELECT to_regclass('ficus.edge') IS NOT NULL AND to_regproc('ficus.tell_change') IS NOT NULL AS ready`,
+        )
+        // CREATE OR REPLACE TRIGGER locks the table; a schema that is there need not make the others wait.
+        if (rows[0]?.ready !== true) await client.query(schema)
+        await client.query(`INSERT INTO ficus.capability (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING`, [
+          capabilities,
+        ])
+      })
+      return ledger
+    } catch (error) {
+      await ledger.close()
+      throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.end()
+  }
+
+  async capabilities(): Promise<CapabilityState[]> {
+    const rows = await this.#query<CapabilityRow>(
+      `SELECT name, phase, owner, epoch, phase_since FROM ficus.capability ORDER BY name`,
+      [],
+    )
+    return rows.map(toCapability)
+  }
+
+  /** @throws FICUS_CAPABILITY_UNKNOWN */
+  async capability(name: string): Promise<CapabilityState> {
+    const rows = await this.#query<CapabilityRow>(
+      `SELECT name, phase, owner, epoch, phase_since FROM ficus.capability WHERE name = $1`,
+      [name],
+    )
+    if (rows[0] === undefined) throw unknownCapability(name)
+    return toCapability(rows[0])
+  }
+
+  /**
+   * Moves a capability to another phase and writes the journal in the same transaction. The owner follows the phase.
+   * @throws FICUS_LEASE_HELD where another move came first (the epoch has changed).
+   */
+  async move(request: MoveRequest): Promise<CapabilityState> {
+    return this.#transaction(async client => {
+      const before = await client.query<CapabilityRow>(`SELECT * FROM ficus.capability WHERE name = $1 FOR UPDATE`, [
+        request.capability,
+      ])
+      const from = before.rows[0]
+      if (from === undefined) throw unknownCapability(request.capability)
+      if (Number(from.epoch) !== request.epoch) {
+        throw new FicusError(
+          'FICUS_LEASE_HELD',
+          `${request.capability} was moved to ${from.phase} by somebody else meanwhile`,
+          { remedy: 'Look at `ficus journal` and `ficus status`, then run the command again if it is still wanted.' },
+        )
+      }
+      const after = await client.query<CapabilityRow>(
+        `UPDATE ficus.capability SET phase = $2, owner = $3, epoch = epoch + 1, phase_since = clock_timestamp()
+         WHERE name = $1 RETURNING *`,
+        [request.capability, request.to, PHASE_RULES[request.to].owner],
+      )
+      const state = toCapability(after.rows[0])
+      await client.query(
+        `INSERT INTO ficus.journal (capability, actor, action, from_phase, to_phase, epoch, reason, evidence)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+        [
+          request.capability,
+          request.actor,
+          request.action,
+          from.phase,
+          request.to,
+          state.epoch,
+          request.reason,
+          JSON.stringify(request.evidence),
+        ],
+      )
+      return state
+    })
+  }
+
+  /** Writes down something that was done without a move: a dial that was set, a verification that ran. */
+  async note(entry: Pick<JournalEntry, 'capability' | 'actor' | 'action' | 'reason' | 'evidence'>): Promise<void> {
+    await this.#query(
+      `INSERT INTO ficus.journal (capability, actor, action, epoch, reason, evidence)
+       SELECT name, $2, $3, epoch, $4, $5 FROM ficus.capability WHERE name = $1`,
+      [entry.capability, entry.actor, entry.action, entry.reason, JSON.stringify(entry.evidence)],
+    )
+  }
+
+  /** The newest entries last. */
+  async journal(options: { capability?: string; limit?: number } = {}): Promise<JournalEntry[]> {
+    const rows = await this.#query<JournalRow>(
+      `SELECT * FROM (
+         SELECT * FROM ficus.journal WHERE $1::text IS NULL OR capability = $1 ORDER BY id DESC LIMIT $2
+       ) latest ORDER BY id`,
+      [options.capability ?? null, options.limit ?? 100],
+    )
+    return rows.map(row => ({
+      id: Number(row.id),
+      at: row.at,
+      capability: row.capability,
+      actor: row.actor,
+      action: row.action,
+      fromPhase: row.from_phase,
+      toPhase: row.to_phase,
+      epoch: Number(row.epoch),
+      reason: row.reason,
+      evidence: row.evidence,
+    }))
+  }
+
+  /**
+   * Takes or renews the lease of a capability for `milliseconds`.
+   * @throws FICUS_LEASE_HELD while another holder's has not run out.
+   */
+  async takeLease(capability: string, holder: string, milliseconds: number): Promise<void> {
+    const taken = await this.#query(
+      `INSERT INTO ficus.lease AS lease (capability, holder, expires_at)
+       VALUES ($1, $2, clock_timestamp() + $3 * interval '1 ms')
+       ON CONFLICT (capability) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
+         WHERE lease.holder = excluded.holder OR lease.expires_at < clock_timestamp()
+       RETURNING capability`,
+      [capability, holder, milliseconds],
+    )
+    if (taken.length > 0) return
+    const [lease] = await this.#query<{ holder: string; seconds: string }>(
+      `SELECT holder, ceil(extract(epoch FROM expires_at - clock_timestamp()))::text AS seconds
+       FROM ficus.lease WHERE capability = $1`,
+      [capability],
+    )
+    throw new FicusError(
+      'FICUS_LEASE_HELD',
+      `${capability} is being moved by ${lease?.holder ?? 'another operator'}, whose lease runs out in ${lease?.seconds ?? '0'} s`,
+    )
+  }
+
+  async releaseLease(capability: string, holder: string): Promise<void> {
+    await this.#query(`DELETE FROM ficus.lease WHERE capability = $1 AND holder = $2`, [capability, holder])
+  }
+
+  async recordGate(capability: string, result: GateResult): Promise<StoredGateResult> {
+    const rows = await this.#query<GateRow>(
+      `INSERT INTO ficus.gate_result (capability, gate, verdict, summary, evidence, versions)
+       VALUES ($1, $2, $3, $4, $5, $6) RETURNING *`,
+      [
+        capability,
+        result.gate,
+        result.verdict,
+        result.summary,
+        JSON.stringify(result.evidence),
+        JSON.stringify(result.versions),
+      ],
+    )
+    const [row] = rows
+    if (row === undefined) throw new FicusError('FICUS_INTERNAL', 'a gate result was not stored')
+    return toGateResult(row)
+  }
+
+  /** The newest result of each gate, by gate name. */
+  async latestGates(capability: string): Promise<ReadonlyMap<string, StoredGateResult>> {
+    const rows = await this.#query<GateRow>(
+      `SELECT DISTINCT ON (gate) * FROM ficus.gate_result WHERE capability = $1 ORDER BY gate, id DESC`,
+      [capability],
+    )
+    return new Map(rows.map(row => [row.gate, toGateResult(row)]))
+  }
+
+  async reportSync(capability: string, worker: string, status: SyncStatus): Promise<void> {
+    await this.#query(
+      `INSERT INTO ficus.sync_status (capability, worker, status) VALUES ($1, $2, $3)
+       ON CONFLICT (capability) DO UPDATE
+         SET worker = excluded.worker, status = excluded.status, reported_at = clock_timestamp()`,
+      [capability, worker, JSON.stringify(status)],
+    )
+  }
+
+  /** Null where no sync process ever reported. `reportedAt` is the ledger's clock, as is `ageSeconds`. */
+  async syncStatus(capability: string): Promise<(StoredSyncStatus & { ageSeconds: number }) | null> {
+    const [row] = await this.#query<{ worker: string; status: SyncStatus; reported_at: Date; age: number }>(
+      `SELECT worker, status, reported_at, extract(epoch FROM clock_timestamp() - reported_at)::float8 AS age
+       FROM ficus.sync_status WHERE capability = $1`,
+      [capability],
+    )
+    return row === undefined
+      ? null
+      : { ...row.status, worker: row.worker, reportedAt: row.reported_at, ageSeconds: row.age }
+  }
+
+  /** Adds an edge's counts since its last report, and marks it alive. One transaction. */
+  async reportEdge(report: EdgeReport): Promise<void> {
+    await this.#transaction(async client => {
+      await client.query(
+        `INSERT INTO ficus.edge (id, epochs, flags) VALUES ($1, $2, $3)
+         ON CONFLICT (id) DO UPDATE SET epochs = excluded.epochs, flags = excluded.flags, seen_at = clock_timestamp()`,
+        [report.edge, JSON.stringify(report.epochs), JSON.stringify(report.flags)],
+      )
+      await client.query(
+        `INSERT INTO ficus.traffic AS t (capability, edge, minute, side, requests, errors)
+         SELECT capability, $1, date_trunc('minute', clock_timestamp()), side, requests, errors
+         FROM jsonb_to_recordset($2) AS r (capability text, side text, requests bigint, errors bigint)
+         ON CONFLICT (capability, minute, edge, side) DO UPDATE
+           SET requests = t.requests + excluded.requests, errors = t.errors + excluded.errors`,
+        [report.edge, JSON.stringify(report.traffic)],
+      )
+      await client.query(
+        `INSERT INTO ficus.shadow AS s (capability, edge, minute, route, matched, mismatched, ignored, example)
+         SELECT capability, $1, date_trunc('minute', clock_timestamp()), route, matched, mismatched, ignored, example
+         FROM jsonb_to_recordset($2)
+           AS r (capability text, route text, matched bigint, mismatched bigint, ignored bigint, example jsonb)
+         ON CONFLICT (capability, minute, edge, route) DO UPDATE
+           SET matched = s.matched + excluded.matched, mismatched = s.mismatched + excluded.mismatched,
+               ignored = s.ignored + excluded.ignored, example = coalesce(excluded.example, s.example)`,
+        [report.edge, JSON.stringify(report.shadow)],
+      )
+    })
+  }
+
+  /** Removes counts by minute past their keeping time, and edges that went away as long ago. */
+  async forgetOldCounts(): Promise<void> {
+    const before = `clock_timestamp() - interval '${COUNTS_KEPT}'`
+    await this.#query(`DELETE FROM ficus.traffic WHERE minute < ${before}`, [])
+    await this.#query(`DELETE FROM ficus.shadow WHERE minute < ${before}`, [])
+    await this.#query(`DELETE FROM ficus.edge WHERE seen_at < ${before}`, [])
+  }
+
+  /** Requests and errors by side in the minutes since `since`. */
+  async traffic(capability: string, since: Date): Promise<Readonly<Record<'monolith' | 'service', SideTraffic>>> {
+    const rows = await this.#query<{ side: 'monolith' | 'service'; requests: string; errors: string }>(
+      `SELECT side, sum(requests) AS requests, sum(errors) AS errors FROM ficus.traffic
+       WHERE capability = $1 AND minute >= date_trunc('minute', $2::timestamptz) GROUP BY side`,
+      [capability, since],
+    )
+    const of = (side: string): SideTraffic => {
+      const row = rows.find(candidate => candidate.side === side)
+      return { requests: Number(row?.requests ?? 0), errors: Number(row?.errors ?? 0) }
+    }
+    return { monolith: of('monolith'), service: of('service') }
+  }
+
+  /** Shadow comparisons by route in the minutes since `since`. */
+  async shadow(capability: string, since: Date): Promise<ShadowCount[]> {
+    const rows = await this.#query<
+      Record<'route' | 'matched' | 'mismatched' | 'ignored', string> & { example: unknown }
+    >(
+      `SELECT route, sum(matched) AS matched, sum(mismatched) AS mismatched, sum(ignored) AS ignored,
+              (array_agg(example ORDER BY minute DESC) FILTER (WHERE example IS NOT NULL))[1] AS example
+       FROM ficus.shadow WHERE capability = $1 AND minute >= date_trunc('minute', $2::timestamptz)
+       GROUP BY route ORDER BY route`,
+      [capability, since],
+    )
+    return rows.map(row => ({
+      route: row.route,
+      matched: Number(row.matched),
+      mismatched: Number(row.mismatched),
+      ignored: Number(row.ignored),
+      example: row.example,
+    }))
+  }
+
+  /** Edges that reported within `seconds`. */
+  async liveEdges(seconds: number): Promise<{ id: string; epochs: Record<string, number>; flags: unknown }[]> {
+    return this.#query(
+      `SELECT id, epochs, flags FROM ficus.edge WHERE seen_at > clock_timestamp() - $1 * interval '1 s' ORDER BY id`,
+      [seconds],
+    )
+  }
+
+  async #query<Row extends pg.QueryResultRow>(sql: string, values: readonly unknown[]): Promise<Row[]> {
+    try {
+      const { rows } = await this.#pool.query<Row>(sql, [...values])
+      return rows
+    } catch (error) {
+      throw this.#ledgerError(error)
+    }
+  }
+
+  async #transaction<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    let client: pg.PoolClient
+    try {
+      client = await this.#pool.connect()
+    } catch (error) {
+      throw this.#ledgerError(error)
+    }
+    try {
+      await client.query('BEGIN')
+      const result = await work(client)
+      await client.query('COMMIT')
+      client.release()
+      return result
+    } catch (error) {
+      // A connection that failed half way is thrown away, which rolls back whatever it held.
+      client.release(true)
+      throw this.#ledgerError(error)
+    }
+  }
+
+  #ledgerError(error: unknown): unknown {
+    const named = databaseError(error, 'the ledger', this.url)
+    if (named instanceof FicusError && named.code === 'FICUS_DATABASE_UNREACHABLE') {
+      return new FicusError('FICUS_LEDGER_UNREACHABLE', named.message, { cause: error })
+    }
+    return named
+  }
+}
+
+interface CapabilityRow {
+  name: string
+  phase: Phase
+  owner: 'monolith' | 'service'
+  epoch: string
+  phase_since: Date
+}
+
+interface GateRow {
+  id: string
+  gate: string
+  verdict: 'pass' | 'fail' | 'inconclusive'
+  summary: string
+  evidence: Record<string, unknown>
+  versions: Record<string, string>
+  measured_at: Date
+}
+
+interface JournalRow {
+  id: string
+  at: Date
+  capability: string
+  actor: string
+  action: string
+  from_phase: Phase | null
+  to_phase: Phase | null
+  epoch: string
+  reason: string | null
+  evidence: Record<string, unknown>
+}
+
+function toCapability(row: CapabilityRow | undefined): CapabilityState {
+  if (row === undefined) throw new FicusError('FICUS_INTERNAL', 'a capability vanished from the ledger')
+  return {
+    name: row.name,
+    phase: row.phase,
+    owner: row.owner,
+    epoch: Number(row.epoch),
+    phaseSince: row.phase_since,
+  }
+}
+
+function toGateResult(row: GateRow): StoredGateResult {
+  return {
+    id: Number(row.id),
+    gate: row.gate,
+    verdict: row.verdict,
+    summary: row.summary,
+    evidence: row.evidence,
+    versions: row.versions,
+    measuredAt: row.measured_at,
+  }
+}
+
+function unknownCapability(name: string): FicusError {
+  return new FicusError('FICUS_CAPABILITY_UNKNOWN', `the ledger knows no capability ${JSON.stringify(name)}`)
+}

@@ -1,0 +1,111 @@
+-- The ledger: what all processes of a migration agree on. Written once, read by LISTEN/NOTIFY and a slow poll.
+-- Idempotent: it runs at every start, under an advisory lock.
+
+CREATE SCHEMA IF NOT EXISTS ficus;
+
+-- One row a capability: what is allowed now.
+CREATE TABLE IF NOT EXISTS ficus.capability (
+  name text PRIMARY KEY,
+  phase text NOT NULL DEFAULT 'legacy'
+    CHECK (phase IN ('legacy', 'syncing', 'shadowing', 'canary', 'extracted', 'retired')),
+  owner text NOT NULL DEFAULT 'monolith' CHECK (owner IN ('monolith', 'service')),
+  -- Grows with every move, so that whoever acted on an older state can tell.
+  epoch bigint NOT NULL DEFAULT 0,
+  phase_since timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- One operator at a time.
+CREATE TABLE IF NOT EXISTS ficus.lease (
+  capability text PRIMARY KEY REFERENCES ficus.capability (name),
+  holder text NOT NULL,
+  expires_at timestamptz NOT NULL
+);
+
+-- Who did what, when, on what evidence. Append-only.
+CREATE TABLE IF NOT EXISTS ficus.journal (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  capability text NOT NULL REFERENCES ficus.capability (name),
+  actor text NOT NULL,
+  action text NOT NULL,
+  from_phase text,
+  to_phase text,
+  epoch bigint NOT NULL,
+  reason text,
+  evidence jsonb NOT NULL DEFAULT '{}'
+);
+
+CREATE OR REPLACE FUNCTION ficus.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION 'the journal is append-only' USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE OR REPLACE TRIGGER journal_is_append_only
+  BEFORE UPDATE OR DELETE OR TRUNCATE ON ficus.journal
+  FOR EACH STATEMENT EXECUTE FUNCTION ficus.refuse_change();
+
+-- What a gate found, and for which versions.
+CREATE TABLE IF NOT EXISTS ficus.gate_result (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  capability text NOT NULL REFERENCES ficus.capability (name),
+  gate text NOT NULL,
+  verdict text NOT NULL CHECK (verdict IN ('pass', 'fail', 'inconclusive')),
+  summary text NOT NULL,
+  evidence jsonb NOT NULL DEFAULT '{}',
+  versions jsonb NOT NULL DEFAULT '{}',
+  measured_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX IF NOT EXISTS gate_result_latest ON ficus.gate_result (capability, gate, id DESC);
+
+-- What the sync process says of itself, about once a second.
+CREATE TABLE IF NOT EXISTS ficus.sync_status (
+  capability text PRIMARY KEY REFERENCES ficus.capability (name),
+  worker text NOT NULL,
+  status jsonb NOT NULL,
+  reported_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- Requests by minute, from every edge.
+CREATE TABLE IF NOT EXISTS ficus.traffic (
+  capability text NOT NULL REFERENCES ficus.capability (name),
+  edge text NOT NULL,
+  minute timestamptz NOT NULL,
+  side text NOT NULL CHECK (side IN ('monolith', 'service')),
+  requests bigint NOT NULL,
+  -- Answers of 500 and above, and those that never came.
+  errors bigint NOT NULL,
+  PRIMARY KEY (capability, minute, edge, side)
+);
+
+-- Shadow comparisons by minute and route, from every edge.
+CREATE TABLE IF NOT EXISTS ficus.shadow (
+  capability text NOT NULL REFERENCES ficus.capability (name),
+  edge text NOT NULL,
+  minute timestamptz NOT NULL,
+  route text NOT NULL,
+  matched bigint NOT NULL,
+  mismatched bigint NOT NULL,
+  -- Not compared: shed, too large, candidate unreachable, and so on; kept apart from mismatched.
+  ignored bigint NOT NULL,
+  -- The latest mismatch: where the answers differ, for a person.
+  example jsonb,
+  PRIMARY KEY (capability, minute, edge, route)
+);
+
+-- Which edges live and what they last acted on.
+CREATE TABLE IF NOT EXISTS ficus.edge (
+  id text PRIMARY KEY,
+  epochs jsonb NOT NULL,
+  flags jsonb NOT NULL,
+  seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+CREATE OR REPLACE FUNCTION ficus.tell_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_notify('ficus', NEW.name);
+  RETURN NULL;
+END $$;
+
+CREATE OR REPLACE TRIGGER capability_tells
+  AFTER INSERT OR UPDATE ON ficus.capability
+  FOR EACH ROW EXECUTE FUNCTION ficus.tell_change();
