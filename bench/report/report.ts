@@ -1,0 +1,103 @@
+import { writeFile } from 'node:fs/promises'
+import { parseArgs } from 'node:util'
+import Table from 'cli-table3'
+
+/** One comparison: ours beside a peer's, measured in alternating rounds of one run. */
+export interface BenchRow {
+  readonly what: string
+  readonly unit: string
+  readonly ours: number
+  readonly beside: string
+  readonly theirs: number
+  /** ours / theirs, the median over the rounds. */
+  readonly ratio: number
+  /** As DESIGN.md writes it: `>= 1.7`, `<= 1.05`, or null where there is none. */
+  readonly target: string | null
+  readonly met: boolean | null
+}
+
+/** What every bench script takes. */
+export interface BenchOptions {
+  readonly quick: boolean
+  readonly rounds: number
+  readonly json: string | undefined
+  /** What a script takes besides; see its --help. */
+  readonly engine: string | undefined
+}
+
+/** Reads the command line; prints the help and ends the process where it is asked for or the usage is wrong. */
+export function benchOptions(script: string, purpose: string, more = ''): BenchOptions {
+  const help = `${purpose}
+
+Usage: npm run ${script} -- [--quick] [--rounds N] [--json FILE]${more}
+  --quick      under a minute, for a glance
+  --rounds N   alternating rounds (default 5; 1 with --quick)
+  --json FILE  write {"rows": [...]} as well
+
+Example: npm run ${script} -- --quick --json result.json`
+  try {
+    const { values } = parseArgs({
+      options: {
+        quick: { type: 'boolean', default: false },
+        rounds: { type: 'string' },
+        json: { type: 'string' },
+        engine: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    })
+    if (values.help) {
+      console.log(help)
+      process.exit(0)
+    }
+    const rounds = values.rounds === undefined ? (values.quick ? 1 : 5) : Number(values.rounds)
+    if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a whole number from 1 on')
+    return { quick: values.quick, rounds, json: values.json, engine: values.engine }
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${help}`)
+    process.exit(2)
+  }
+}
+
+/** The middle of the values. @throws on none. */
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = sorted[Math.floor(sorted.length / 2)]
+  if (middle === undefined) throw new RangeError('the median of no values')
+  return sorted.length % 2 === 1 ? middle : (middle + (sorted[sorted.length / 2 - 1] ?? middle)) / 2
+}
+
+/** Makes a row of the rounds of both: medians, the median of the rounds' ratios, and whether the target is met. */
+export function compareRounds(
+  what: string,
+  unit: string,
+  ours: readonly number[],
+  beside: string,
+  theirs: readonly number[],
+  target: string | null,
+): BenchRow {
+  const ratio = median(ours.map((value, round) => value / (theirs[round] ?? Number.NaN)))
+  const limit = target === null ? null : /^(>=|<=) ([\d.]+)$/.exec(target)
+  const met = limit === null ? null : limit[1] === '>=' ? ratio >= Number(limit[2]) : ratio <= Number(limit[2])
+  return { what, unit, ours: median(ours), beside, theirs: median(theirs), ratio, target, met }
+}
+
+/** Prints the table and writes the JSON where it was asked for. */
+export async function printRows(rows: readonly BenchRow[], json: string | undefined): Promise<void> {
+  const table = new Table({ head: ['what', 'unit', 'ours', 'beside', 'theirs', 'ratio', 'target', 'met'] })
+  const show = (value: number) => (value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(3))
+  for (const row of rows) {
+    const met = row.met === null ? '' : row.met ? 'yes' : 'NO'
+    table.push([
+      row.what,
+      row.unit,
+      show(row.ours),
+      row.beside,
+      show(row.theirs),
+      `${row.ratio.toFixed(2)}x`,
+      row.target ?? '',
+      met,
+    ])
+  }
+  console.log(table.toString())
+  if (json !== undefined) await writeFile(json, `${JSON.stringify({ rows }, null, 2)}\n`)
+}
