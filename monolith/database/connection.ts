@@ -13,8 +13,10 @@ export function isoMicroseconds(text: string): string {
   return `${match[1]}T${match[2]}.${(match[3] ?? '').padEnd(6, '0')}Z`
 }
 
-const getTypeParser: typeof pg.types.getTypeParser = (oid: number, format?: 'text' | 'binary') =>
-  oid === TIMESTAMPTZ && format !== 'binary' ? isoMicroseconds : pg.types.getTypeParser(oid, format)
+function getTypeParser(oid: number, format: string): (value: string) => unknown {
+  if (format === 'binary') return pg.types.getTypeParser(oid, 'binary')
+  return oid === TIMESTAMPTZ ? isoMicroseconds : pg.types.getTypeParser(oid, 'text')
+}
 
 /**
  * A pool on the shop's database. bigint and numeric arrive as strings, so no cent is lost; timestamptz as an ISO
