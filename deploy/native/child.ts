@@ -24,24 +24,32 @@ export interface ChildOptions {
   readonly stopTimeout?: number
 }
 
-/** A running child process. */
-export interface Child {
-  readonly name: string
+/** A server that runs as a child process. */
+export interface Server extends AsyncDisposable {
   readonly pid: number
-  readonly running: boolean
   /**
    * Settles with `code 1` or `signal SIGKILL` when it has ended, for whatever reason, and everything it started too:
    * the pipes of its output are closed then. Never rejects.
    */
   readonly ended: Promise<string>
+  /** Ends it with a signal, as an accident would, and resolves when it is gone. */
+  kill(signal: NodeJS.Signals): Promise<void>
+  /** Ends it in order, with force when it takes too long. May be called twice, and after `kill`. */
+  stop(): Promise<void>
+}
+
+/** A running child process, for whoever makes a server of it. */
+export interface Child extends Server {
   /** The last lines it wrote, for the message of an error. */
   tail(): string
   /** Resolves when a line it writes holds `text`. @throws FicusError when it ends first or `timeout` ms pass. */
   waitForLine(text: string, timeout: number): Promise<void>
-  /** Sends `signal` and resolves when it has ended. */
-  kill(signal: NodeJS.Signals): Promise<void>
-  /** Ends it in order, with force when it takes too long. May be called twice. */
-  stop(): Promise<void>
+}
+
+/** What a server shows of its child. */
+export function serverOf(child: Child): Server {
+  const { pid, ended, kill, stop } = child
+  return { pid, ended, kill, stop, [Symbol.asyncDispose]: stop }
 }
 
 const TAIL_LINES = 40
@@ -96,13 +104,13 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     await kill(stopSignal)
     clearTimeout(force)
   }
+  const stop = () => {
+    stopping ??= stopNow()
+    return stopping
+  }
   return {
-    name,
     pid,
     ended,
-    get running() {
-      return running()
-    },
     tail: () => lines.join('\n'),
     waitForLine: (text, timeout) => {
       if (lines.some(line => line.includes(text))) return Promise.resolve()
@@ -123,10 +131,8 @@ export async function startChild(options: ChildOptions): Promise<Child> {
       })
     },
     kill,
-    stop: () => {
-      stopping ??= stopNow()
-      return stopping
-    },
+    stop,
+    [Symbol.asyncDispose]: stop,
   }
 }
 

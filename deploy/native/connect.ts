@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import pRetry from 'p-retry'
-import { startChild } from './child.ts'
+import { type Server, serverOf, startChild } from './child.ts'
 import { freePort } from './free-port.ts'
 import { type Progress, resolveJars } from './jars.ts'
 import { findJava } from './java.ts'
@@ -29,13 +29,9 @@ export interface ConnectOptions {
 }
 
 /** A running Kafka Connect worker of our own. */
-export interface ConnectWorker extends AsyncDisposable {
+export interface ConnectWorker extends Server {
   /** Its REST interface: `http://127.0.0.1:7083`. */
   readonly url: string
-  readonly pid: number
-  /** Ends it with a signal, as an accident would. */
-  kill(signal: NodeJS.Signals): Promise<void>
-  stop(): Promise<void>
 }
 
 /**
@@ -86,10 +82,7 @@ export async function startConnect(options: ConnectOptions): Promise<ConnectWork
   }
   return {
     url,
-    pid: child.pid,
-    kill: signal => child.kill(signal),
-    stop: child.stop,
-    [Symbol.asyncDispose]: child.stop,
+    ...serverOf(child),
   }
 }
 

@@ -2,7 +2,7 @@ import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import { execa } from 'execa'
-import { startChild } from './child.ts'
+import { type Server, serverOf, startChild } from './child.ts'
 import { freePort } from './free-port.ts'
 import { type Progress, resolveJars } from './jars.ts'
 import { findJava } from './java.ts'
@@ -29,14 +29,10 @@ export interface KafkaOptions {
 }
 
 /** A running Kafka node of our own. */
-export interface KafkaServer extends AsyncDisposable {
+export interface KafkaServer extends Server {
   /** What clients connect to: `127.0.0.1:7092`. */
   readonly bootstrapServers: string
   readonly port: number
-  readonly pid: number
-  /** Ends it with a signal, as an accident would. */
-  kill(signal: NodeJS.Signals): Promise<void>
-  stop(): Promise<void>
 }
 
 /**
@@ -91,10 +87,7 @@ export async function startKafka(options: KafkaOptions): Promise<KafkaServer> {
   return {
     bootstrapServers: `127.0.0.1:${port}`,
     port,
-    pid: child.pid,
-    kill: signal => child.kill(signal),
-    stop: child.stop,
-    [Symbol.asyncDispose]: child.stop,
+    ...serverOf(child),
   }
 }
 

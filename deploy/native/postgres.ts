@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import pRetry from 'p-retry'
 import pg from 'pg'
-import { type Child, startChild } from './child.ts'
+import { type Child, type Server, startChild } from './child.ts'
 import { claim, initialise, release } from './data-dir.ts'
 import { freePort } from './free-port.ts'
 import { postgresBinaries } from './postgres-binaries.ts'
@@ -29,22 +29,16 @@ export interface PostgresOptions {
   readonly log?: (line: string) => void
 }
 
-/** A running PostgreSQL 18 of our own. */
-export interface PostgresServer extends AsyncDisposable {
-  /** The postmaster's process id; another one after `restart`. */
-  readonly pid: number
+/** A running PostgreSQL 18 of our own. `pid` and `ended` are the postmaster's, so others after `restart`. */
+export interface PostgresServer extends Server {
   readonly port: number
   readonly dataDir: string
   /** A connection string for the superuser; `postgres` is the database unless named. */
   url(database?: string): string
   /** Makes the database if it is missing. @returns its connection string. */
   createDatabase(name: string): Promise<string>
-  /** Ends the server with a signal, as an accident would, and waits until it and its sessions are gone. */
-  kill(signal: NodeJS.Signals): Promise<void>
   /** Starts it again on the same folder and port, after `kill` or `stop`; a running one is stopped first. */
   restart(settings?: Readonly<Record<string, string>>): Promise<void>
-  /** Fast shutdown. May be called twice, and after `kill`. */
-  stop(): Promise<void>
 }
 
 /**
@@ -97,6 +91,9 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   return {
     get pid() {
       return child.pid
+    },
+    get ended() {
+      return child.ended
     },
     port,
     dataDir,

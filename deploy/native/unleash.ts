@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { parseEnv } from 'node:util'
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
-import { startChild } from './child.ts'
+import { type Server, serverOf, startChild } from './child.ts'
 import { READY_LINE } from './unleash-ready.ts'
 
 const ENTRY = fileURLToPath(new URL('./unleash-server.ts', import.meta.url))
@@ -27,15 +27,11 @@ export interface UnleashOptions {
 }
 
 /** A running Unleash server of our own. */
-export interface UnleashServer extends AsyncDisposable {
+export interface UnleashServer extends Server {
   /** The web page, and the base of `/api`. */
   readonly url: string
   readonly adminToken: string
   readonly clientToken: string
-  readonly pid: number
-  /** Ends it with a signal, as an accident would. */
-  kill(signal: NodeJS.Signals): Promise<void>
-  stop(): Promise<void>
 }
 
 /**
@@ -83,9 +79,6 @@ export async function startUnleash(options: UnleashOptions): Promise<UnleashServ
     url,
     adminToken,
     clientToken: backendToken,
-    pid: child.pid,
-    kill: signal => child.kill(signal),
-    stop: child.stop,
-    [Symbol.asyncDispose]: child.stop,
+    ...serverOf(child),
   }
 }

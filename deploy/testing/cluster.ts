@@ -31,6 +31,9 @@ export async function startThrowAwayPostgres(settings: Readonly<Record<string, s
     get pid() {
       return server.pid
     },
+    get ended() {
+      return server.ended
+    },
     port: server.port,
     dataDir: server.dataDir,
     url: server.url,
