@@ -16,7 +16,7 @@ createServer((request, response) => {
     {
       onRequestStart() {},
       onResponseStart(controller, status) {
-        const raw = (controller.rawHeaders ?? []).map(String)
+        const raw = Array.isArray(controller.rawHeaders) ? controller.rawHeaders.map(String) : []
         const headers: string[] = []
         for (let i = 0; i < raw.length; i += 2) {
           const name = raw[i] ?? ''
