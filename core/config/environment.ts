@@ -14,7 +14,8 @@ export class FromEnv {
 
 /**
  * `fromEnv('SHOP_DATABASE_URL')` takes the variable's value; `fromEnv('PORT', '7080')` falls back where it is unset.
- * In the type it stands for a string; numbers are read from their text.
+ * It may stand for any value; numbers, and true and false, are read from their text. A variable that is set to nothing
+ * counts as unset.
  */
 export function fromEnv(variable: string, fallback?: string): FromEnv {
   return new FromEnv(variable, fallback)
@@ -36,8 +37,8 @@ export function resolveEnvironment(
   path = '',
 ): unknown {
   if (value instanceof FromEnv) {
-    const found = env[value.variable] ?? value.fallback
-    if (found === undefined || found === '') {
+    const found = env[value.variable] || value.fallback
+    if (found === undefined) {
       problems.push({
         path,
         problem: `environment variable ${value.variable} is not set`,

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url'
 import type { z } from 'zod'
 import { FicusError, messageOf } from '../errors/ficus-error.ts'
 import { type ConfigProblem, resolveEnvironment } from './environment.ts'
-import { routeName, routeShape } from './route.ts'
+import { claimTheSame, routeName } from './route.ts'
 import { CAPABILITY, CAPABILITY_NAME, type Capability, type Migration, SECTIONS } from './schema.ts'
 
 /** A loaded config and where it stands; paths in it are relative to `directory`. */
@@ -49,9 +49,8 @@ export function checkConfig(
   env: Readonly<Record<string, string | undefined>>,
 ): { migration: Migration; problems: [] } | { migration: null; problems: readonly ConfigProblem[] } {
   const problems: ConfigProblem[] = []
-  const unset = new Set<string>()
   const raw = resolveEnvironment(value, env, problems)
-  for (const { path } of problems) unset.add(path)
+  const unset = problems.map(({ path }) => path)
   if (!isRecord(raw)) {
     return {
       migration: null,
@@ -70,7 +69,10 @@ export function checkConfig(
     if (result.success) return result.data
     for (const issue of result.error.issues) {
       const problem = toProblem(issue, at)
-      if (!unset.has(problem.path)) problems.push(problem)
+      // What an unset variable leaves behind is told once, by its name; in a union it spoils all that holds it.
+      const inUnion = issue.code === 'invalid_union'
+      const told = unset.some(path => path === problem.path || (inUnion && path.startsWith(`${problem.path}.`)))
+      if (!told) problems.push(problem)
     }
     return undefined
   }
@@ -122,7 +124,11 @@ function toProblem(issue: z.core.$ZodIssue, at: string): ConfigProblem {
   if (issue.code === 'invalid_type' && issue.message.endsWith('received undefined')) {
     return { path, problem: `is missing (expected ${issue.expected})`, remedy: `Add ${path}.` }
   }
-  return { path, problem: issue.message, remedy: `Correct ${path}; core/config/schema.ts says what it may hold.` }
+  return { path, problem: issue.message.replace(/^Invalid input: /, ''), remedy: correct(path) }
+}
+
+function correct(path: string): string {
+  return `Correct ${path}; core/config/schema.ts says what it may hold.`
 }
 
 function unknownSections(raw: Record<string, unknown>): ConfigProblem[] {
@@ -147,22 +153,15 @@ function capabilityNames(raw: unknown): ConfigProblem[] {
 }
 
 function contestedRoutes(capabilities: Readonly<Record<string, Capability>>): ConfigProblem[] {
-  const claimed = new Map<string, string>()
-  const problems: ConfigProblem[] = []
-  for (const [name, { routes }] of Object.entries(capabilities)) {
-    routes.forEach((route, index) => {
-      const path = `capabilities.${name}.routes[${index}]`
-      const first = claimed.get(routeShape(route))
-      if (first === undefined) claimed.set(routeShape(route), path)
-      else
-        problems.push({
-          path,
-          problem: `${routeName(route)} is claimed by ${first} already`,
-          remedy: 'Leave the route to one capability.',
-        })
-    })
-  }
-  return problems
+  const routes = Object.entries(capabilities).flatMap(([name, capability]) =>
+    capability.routes.map((route, index) => ({ route, path: `capabilities.${name}.routes[${index}]` })),
+  )
+  return routes.flatMap(({ route, path }, index) => {
+    const first = routes.slice(0, index).find(earlier => claimTheSame(earlier.route, route))
+    if (first === undefined) return []
+    const problem = `${routeName(route)} is claimed by ${first.path} already, with ${routeName(first.route)}`
+    return [{ path, problem, remedy: 'Leave these requests to one route.' }]
+  })
 }
 
 function sharedDatabases(

@@ -3,6 +3,9 @@ export const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTION
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE', 'ANY'])
 
+/** find-my-way's parameter: its name ends at a slash, dash, dot or bracket. `::` is a colon of the path itself. */
+const PARAMETER = /::|:[^/.(:-]*/g
+
 /** One entry of a capability's route table. */
 export interface Route {
   /** Upper case; `ANY` stands for every method. `GET` answers HEAD as well. */
@@ -32,10 +35,24 @@ export function parseRoute(text: string, kind: Route['kind'] = null): Route | st
   const star = path.indexOf('*')
   if (star !== -1 && star !== path.length - 1) return `in ${path} the * must be the last character`
   if (/[?#]/.test(path)) return `${path} holds a query or a fragment; routes match the path alone`
+  if (path.match(PARAMETER)?.includes(':'))
+    return `in ${path} a parameter has no name; a colon of the path is written ::`
   return { method, path, kind }
 }
 
-/** Two routes with the same shape claim the same requests. */
-export function routeShape(route: Route): string {
-  return `${route.method} ${route.path.replaceAll(/:[^/]+/g, ':').replace(/(?<=.)\/$/, '')}`
+/** Whether two routes claim the same requests, so that nothing says which of them wins. */
+export function claimTheSame(one: Route, other: Route): boolean {
+  if (pathShape(one.path) !== pathShape(other.path)) return false
+  const methods = [methodOf(one), methodOf(other)]
+  return methods[0] === methods[1] || methods.includes('ANY')
+}
+
+/** `GET` answers HEAD as well, so the two are one claim. */
+function methodOf(route: Route): string {
+  return route.method === 'HEAD' ? 'GET' : route.method
+}
+
+/** The path without its parameters' names, which make no difference to what it matches, and without a last slash. */
+function pathShape(path: string): string {
+  return path.replaceAll(PARAMETER, found => (found === '::' ? found : ':')).replace(/(?<=.)\/$/, '')
 }

@@ -15,17 +15,43 @@ const databaseUrl = z
     'must be a PostgreSQL address with a database: postgres://user:password@host:5432/database',
   )
 
-const port = z.coerce.number().int().min(0).max(65_535)
+/** The message of a union that nothing in it fits. */
+const notA = (what: string) => ({
+  error: (issue: { readonly input?: unknown }) => `${JSON.stringify(issue.input)} is not ${what}`,
+})
+
+/** A number, or the text of one, since that is what an environment variable holds. */
+const numeric = (range: z.ZodNumber) =>
+  z
+    .union(
+      [
+        z.number(),
+        z
+          .string()
+          .regex(/^-?\d+(\.\d+)?$/)
+          .transform(Number),
+      ],
+      notA('a number'),
+    )
+    .pipe(range)
+
+const port = numeric(z.number().int().min(0).max(65_535))
+const positiveInteger = numeric(z.number().int().positive())
+
+/** Yes or no, or the text of it. */
+const flag = z.union([z.boolean(), z.stringbool({ truthy: ['true'], falsy: ['false'] })], notA('true or false'))
 
 /** Milliseconds, written as `250ms`, `20s`, `15m`. */
-const duration = z.union([z.string(), z.number()]).transform((text, context) => {
-  const milliseconds = parseDuration(text)
-  if (milliseconds === null) {
-    context.addIssue({ code: 'custom', message: `${JSON.stringify(text)} is not a duration, such as '250ms' or '20s'` })
-    return z.NEVER
-  }
-  return milliseconds
-})
+const duration = z
+  .union([z.string(), z.number()], notA("a duration, such as '250ms' or '20s'"))
+  .transform((text, context) => {
+    const milliseconds = parseDuration(text)
+    if (milliseconds === null) {
+      context.addIssue({ code: 'custom', message: notA("a duration, such as '250ms' or '20s'").error({ input: text }) })
+      return z.NEVER
+    }
+    return milliseconds
+  })
 
 const listen = (defaultPort: number) =>
   z.strictObject({ host: z.string().default('127.0.0.1'), port: port.default(defaultPort) }).prefault({})
@@ -64,17 +90,26 @@ const flags = z.discriminatedUnion('provider', [
   }),
 ])
 
-const identitySource = z.union([
-  z.strictObject({ header: z.string().min(1) }),
-  z.strictObject({ cookie: z.string().min(1) }),
-  z.strictObject({
-    /** A claim of a bearer token. The signature is checked: give the key set's address or a shared secret. */
-    jwtClaim: z.string().min(1),
-    header: z.string().default('authorization'),
-    jwks: httpUrl.optional(),
-    secret: z.string().min(1).optional(),
-  }),
-])
+const identitySource = z.union(
+  [
+    z.strictObject({ header: z.string().min(1) }),
+    z.strictObject({ cookie: z.string().min(1) }),
+    z
+      .strictObject({
+        /** A claim of a bearer token. The signature is checked: give the key set's address or a shared secret. */
+        jwtClaim: z.string().min(1),
+        header: z.string().default('authorization'),
+        jwks: httpUrl.optional(),
+        secret: z.string().min(1).optional(),
+      })
+      .refine(
+        ({ jwks, secret }) => (jwks === undefined) !== (secret === undefined),
+        'needs either jwks or secret, so that the token’s signature can be checked',
+      ),
+  ],
+  // Without the value, which may hold a secret.
+  'must be { header }, { cookie } or { jwtClaim, jwks | secret }',
+)
 
 const edge = z.strictObject({
   listen: listen(7080),
@@ -87,7 +122,7 @@ const edge = z.strictObject({
   /** Addresses of proxies whose X-Forwarded-* headers are believed. */
   trustProxy: z.array(z.string()).default([]),
   /** Whether answers carry `x-ficus-side`. */
-  sideHeader: z.boolean().default(true),
+  sideHeader: flag.default(true),
   timeouts: z
     .strictObject({
       connect: duration.default(2_000),
@@ -98,21 +133,13 @@ const edge = z.strictObject({
       drain: duration.default(10_000),
     })
     .prefault({}),
-  maxBodyBytes: z
-    .number()
-    .int()
-    .positive()
-    .default(100 * 1024 * 1024),
+  maxBodyBytes: positiveInteger.default(100 * 1024 * 1024),
   shadow: z
     .strictObject({
       /** Shadow requests under way at once; beyond it they are dropped and counted. */
-      concurrency: z.number().int().positive().default(32),
+      concurrency: positiveInteger.default(32),
       timeout: duration.default(5_000),
-      maxBodyBytes: z
-        .number()
-        .int()
-        .positive()
-        .default(1024 * 1024),
+      maxBodyBytes: positiveInteger.default(1024 * 1024),
       /** Response fields that are not compared, as JSON paths such as `generatedAt` or `items.*.score`. */
       ignore: z.array(z.string()).default([]),
     })
@@ -123,8 +150,8 @@ const cdc = z
   .strictObject({
     engine: z.enum(['postgres', 'debezium']).default('postgres'),
     /** Rows in one applied transaction, about. */
-    batchRows: z.number().int().positive().default(20_000),
-    copyWorkers: z.number().int().positive().default(2),
+    batchRows: positiveInteger.default(20_000),
+    copyWorkers: positiveInteger.default(2),
     management: listen(7082),
     kafka: z.strictObject({ brokers: z.array(z.string()).min(1) }).optional(),
     connect: z.strictObject({ url: httpUrl }).optional(),
@@ -139,7 +166,10 @@ const cdc = z
   .prefault({})
 
 const route = z
-  .union([z.string(), z.strictObject({ route: z.string(), kind: z.enum(['read', 'write']).optional() })])
+  .union(
+    [z.string(), z.strictObject({ route: z.string(), kind: z.enum(['read', 'write']).optional() })],
+    notA("a route, such as 'GET /api/products/:id' or { route: 'POST /api/search', kind: 'read' }"),
+  )
   .transform((entry, context): Route => {
     const parsed = typeof entry === 'string' ? parseRoute(entry) : parseRoute(entry.route, entry.kind ?? null)
     if (typeof parsed === 'string') {
@@ -169,24 +199,24 @@ const gates = z
   .strictObject({
     /** Evidence older than this counts as none. */
     freshness: duration.default(15 * 60_000),
-    lag: z.strictObject({ maxSeconds: z.number().nonnegative().default(5) }).prefault({}),
+    lag: z.strictObject({ maxSeconds: numeric(z.number().nonnegative()).default(5) }).prefault({}),
     shadow: z
       .strictObject({
         /** Compared requests in all, below which the verdict is inconclusive. */
-        minimum: z.number().int().positive().default(100),
+        minimum: positiveInteger.default(100),
         /** Of the compared requests, the share that may differ. */
-        maxMismatchRatio: z.number().min(0).max(1).default(0),
+        maxMismatchRatio: numeric(z.number().min(0).max(1)).default(0),
       })
       .prefault({}),
     load: z
       .strictObject({
-        rate: z.number().positive().default(100),
+        rate: numeric(z.number().positive()).default(100),
         duration: duration.default(10_000),
-        maxErrors: z.number().int().nonnegative().default(0),
+        maxErrors: numeric(z.number().int().nonnegative()).default(0),
         /** The service's p99 over the monolith's. */
-        maxP99Ratio: z.number().positive().default(2),
+        maxP99Ratio: numeric(z.number().positive()).default(2),
         /** A p99 at or below this passes whatever the ratio says, milliseconds. */
-        p99FloorMs: z.number().nonnegative().default(50),
+        p99FloorMs: numeric(z.number().nonnegative()).default(50),
       })
       .prefault({}),
   })
