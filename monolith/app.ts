@@ -1,8 +1,7 @@
 import cookie from '@fastify/cookie'
 import formbody from '@fastify/formbody'
-import fastify, { type FastifyInstance } from 'fastify'
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { Knex } from 'knex'
-import type { Logger } from 'pino'
 import { createSessions } from './accounts/sessions.ts'
 import { catalogApi } from './catalog/api.ts'
 import { healthApi } from './web/health.ts'
@@ -16,7 +15,7 @@ export interface AppOptions {
   /** Shown by GET /health. */
   readonly version: string
   /** No log without one. */
-  readonly logger?: Logger
+  readonly logger?: FastifyBaseLogger
   /** Registers `POST /_pact/provider-states`, which empties and writes tables. */
   readonly providerStates?: boolean
 }
@@ -26,7 +25,6 @@ export function createApp(options: AppOptions): FastifyInstance {
   const { db, adminApiKey, version } = options
   const app = fastify({
     ...(options.logger && { loggerInstance: options.logger }),
-    trustProxy: 'loopback',
     bodyLimit: 2 * 1024 * 1024,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
