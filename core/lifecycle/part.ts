@@ -28,15 +28,24 @@ export class Lifecycle {
     this.#events = events
   }
 
-  /** Starts `part` and keeps it for release. @throws what the part threw, after all earlier parts were stopped. */
+  /**
+   * Starts `part` and keeps it for release.
+   * @throws what the part threw, after it and all earlier parts were stopped; an AbortError where `stop` was called first.
+   */
   async add<P extends Part>(part: P, signal: AbortSignal = new AbortController().signal): Promise<P> {
-    this.#parts.push(part)
+    if (this.#stopping !== undefined) throw aborted(`${part.name} was not started: the process is stopping`)
     try {
       await part.start(signal)
     } catch (error) {
+      await this.#attempt(part, 'stop')
       await this.stop()
       throw error
     }
+    if (this.#stopping !== undefined) {
+      await this.#attempt(part, 'stop')
+      throw aborted(`${part.name} was stopped while it started`)
+    }
+    this.#parts.push(part)
     return part
   }
 
@@ -59,4 +68,8 @@ export class Lifecycle {
       this.#events.failed?.(part.name, step, error)
     }
   }
+}
+
+function aborted(message: string): DOMException {
+  return new DOMException(message, 'AbortError')
 }
