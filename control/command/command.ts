@@ -1,0 +1,84 @@
+import type { LoadedConfig } from '@ficus/core/config/load-config'
+import { loadConfig } from '@ficus/core/config/load-config'
+import { Command, InvalidArgumentError } from 'commander'
+import { Control } from '../control.ts'
+import { reportError } from '../terminal/report-error.ts'
+import { type Streams, Terminal } from '../terminal/terminal.ts'
+
+/** 0 done, 1 refused by a gate, 2 bad usage or config, 3 a part is unreachable; 130 interrupted by Ctrl-C. */
+export type ExitCode = 0 | 1 | 2 | 3 | 130
+
+/** The process around a command, or its stand-in in a test. */
+export interface Host {
+  readonly streams: Streams
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Aborts on Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal
+  exit(code: ExitCode): void
+}
+
+/** Options that every command takes. */
+export interface CommonOptions {
+  readonly config: string
+  readonly json?: true
+}
+
+/** What a command's work is given. */
+export interface Session {
+  readonly terminal: Terminal
+  readonly loaded: LoadedConfig
+  readonly signal: AbortSignal
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** A command with the options that all take, and an example at the end of its help. */
+export function ficusCommand(name: string, summary: string, example: string): Command {
+  return new Command(name)
+    .description(summary)
+    .option('--config <file>', 'the config file', 'ficus.config.ts')
+    .option('--json', 'print one JSON document instead of text')
+    .addHelpText('after', `\nExample:\n  $ ${example}`)
+}
+
+/** Loads the config and does `work`; tells what went wrong, and ends with the exit code that belongs to it. */
+export async function runCommand(
+  host: Host,
+  options: CommonOptions,
+  work: (session: Session) => Promise<ExitCode>,
+): Promise<void> {
+  const terminal = new Terminal(host.streams, options.json === true, host.env)
+  let code: ExitCode
+  try {
+    const loaded = await loadConfig(options.config, host.env)
+    code = await work({ terminal, loaded, signal: host.signal, env: host.env })
+  } catch (error) {
+    if (host.signal.aborted) {
+      terminal.remark('interrupted; run the command again to go on')
+      terminal.amend({ error: { code: 'INTERRUPTED', message: 'interrupted by a signal' } })
+      code = 130
+    } else {
+      code = reportError(error, terminal)
+    }
+  }
+  terminal.flush()
+  host.exit(code)
+}
+
+/** As `runCommand`, for commands that need the ledger. */
+export function runWithControl(
+  host: Host,
+  options: CommonOptions & { readonly as?: string },
+  work: (control: Control, session: Session) => Promise<ExitCode>,
+): Promise<void> {
+  return runCommand(host, options, async session => {
+    await using control = await Control.open(session.loaded, options.as)
+    return await work(control, session)
+  })
+}
+
+/** For `--read 25`: a whole percentage. */
+export function percentage(text: string): number {
+  const value = Number(text)
+  if (/^\d+$/.test(text) && value <= 100) return value
+  throw new InvalidArgumentError('It must be a whole number from 0 to 100.')
+}

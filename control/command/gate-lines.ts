@@ -1,0 +1,24 @@
+import type { FicusError } from '@ficus/core/errors/ficus-error'
+import type { GateEvents, GateOutcome } from '../gate/evaluate.ts'
+import type { Terminal } from '../terminal/terminal.ts'
+import { showVerdict } from '../terminal/words.ts'
+
+/** Prints each gate as it is decided, with a progress bar while it takes long. */
+export function gateLines(terminal: Terminal): GateEvents {
+  return {
+    started: (gate, proves) => terminal.progress(`  ${gate}: ${proves}`),
+    done: outcome => terminal.line(`  ${gateLine(outcome, terminal)}`),
+  }
+}
+
+/** `pass  lag  0 rows, 0.1 s behind (limit 5 s)` */
+export function gateLine({ gate, verdict, summary }: GateOutcome, terminal: Terminal): string {
+  const { colour } = terminal
+  const shown = verdict === 'missing' || verdict === 'stale' ? colour.yellow(verdict) : showVerdict(verdict, terminal)
+  return `${shown}  ${colour.bold(gate)}  ${summary}`
+}
+
+/** The gates of a FICUS_GATE_RED, which were printed already. */
+export function isGateRed(error: unknown): error is FicusError {
+  return error instanceof Error && 'code' in error && error.code === 'FICUS_GATE_RED'
+}

@@ -1,0 +1,79 @@
+import { FicusError } from '@ficus/core/errors/ficus-error'
+import type { StoredGateResult } from '@ficus/core/ledger/records'
+import type { Command } from 'commander'
+import { judgeData } from '../gate/data.ts'
+import { record } from '../gate/evaluate.ts'
+import type { Finding } from '../gate/gate.ts'
+import { gatherVersions } from '../gate/versions.ts'
+import { diffData } from '../joint/cdc.ts'
+import { hasContracts, verifyBothSides } from '../joint/contracts.ts'
+import { renderDiff } from '../status/render-diff.ts'
+import { renderVerdict } from '../status/render-verdict.ts'
+import { showVerdict } from '../terminal/words.ts'
+import { type CommonOptions, type ExitCode, ficusCommand, type Host, runWithControl } from './command.ts'
+
+interface VerifyOptions extends CommonOptions {
+  readonly data?: true
+  readonly contracts?: true
+}
+
+/** `ficus verify <capability>` */
+export function verifyCommand(host: Host): Command {
+  return ficusCommand(
+    'verify',
+    'Compares every mapped row of both sides, and verifies the contracts against both sides.',
+    'ficus verify catalog --data',
+  )
+    .argument('<capability>', 'which one')
+    .option('--data', 'the rows alone')
+    .option('--contracts', 'the contracts alone')
+    .action((capability: string, options: VerifyOptions) =>
+      runWithControl(host, options, async (control, { terminal, loaded, signal }) => {
+        const config = control.capability(capability)
+        const both = options.data === undefined && options.contracts === undefined
+        const versions = await gatherVersions(control, capability, signal)
+        const results: StoredGateResult[] = []
+        const keep = async (gate: 'data' | 'contracts', finding: Finding) => {
+          const result = await record(gate, finding, { control, capability, versions })
+          results.push(result)
+          terminal.line(`${showVerdict(result.verdict, terminal)}  ${terminal.colour.bold(gate)}  ${result.summary}`)
+        }
+
+        if (both || options.data) {
+          const progress = terminal.progress('  data, rows')
+          const watch = { signal, onProgress: progress.update }
+          const diff = await diffData(loaded, capability, watch).finally(() => progress.stop())
+          renderDiff(diff, terminal)
+          await keep('data', { ...judgeData(diff), evidence: { ...diff } })
+        }
+        if (both || options.contracts) {
+          if (!hasContracts(config)) throw noContracts(capability)
+          const progress = terminal.progress('  contracts, interactions')
+          const watch = { versions, signal, onProgress: progress.update }
+          const verification = verifyBothSides(loaded, capability, config, watch)
+          const { verdict, finding } = await verification.finally(() => progress.stop())
+          renderVerdict(verdict, terminal)
+          await keep('contracts', finding)
+        }
+        terminal.document({ capability, versions, results })
+        return exitCode(results)
+      }),
+    )
+}
+
+function exitCode(results: readonly StoredGateResult[]): ExitCode {
+  const red = results.filter(result => result.verdict !== 'pass')
+  if (red.length === 0) return 0
+  const [first] = red
+  throw first?.gate === 'data'
+    ? new FicusError('FICUS_DATA_DIFFERS', first.summary)
+    : new FicusError('FICUS_GATE_RED', `contracts: ${first?.summary}`, {
+        remedy: 'Mend the service until it keeps every contract that the monolith keeps, then verify again.',
+      })
+}
+
+function noContracts(capability: string): FicusError {
+  return new FicusError('FICUS_CONFIG_INVALID', `capabilities.${capability}.contracts is missing`, {
+    remedy: `Add capabilities.${capability}.contracts, or run \`ficus verify ${capability} --data\`.`,
+  })
+}

@@ -1,0 +1,19 @@
+import { checkGate } from './check.ts'
+import { contractsGate } from './contracts.ts'
+import { dataGate } from './data.ts'
+import type { Gate, GateName } from './gate.ts'
+import { lagGate } from './lag.ts'
+import { loadGate } from './load.ts'
+import { serviceGate } from './service.ts'
+import { shadowGate } from './shadow.ts'
+
+/** Every gate by its name. */
+export const GATES: Readonly<Record<GateName, Gate>> = {
+  check: checkGate,
+  service: serviceGate,
+  lag: lagGate,
+  data: dataGate,
+  shadow: shadowGate,
+  contracts: contractsGate,
+  load: loadGate,
+}

@@ -1,0 +1,19 @@
+import { shutdownSignal } from '@ficus/core/lifecycle/shutdown'
+import { runProgram } from './command/program.ts'
+
+// The `ficus` command: arguments -> a command -> its exit code. Ctrl-C aborts what is under way, which then releases
+// what it holds.
+const aborted = new AbortController()
+shutdownSignal().then(signal => aborted.abort(signal))
+
+await runProgram(
+  {
+    streams: process,
+    env: process.env,
+    signal: aborted.signal,
+    exit: code => {
+      process.exitCode = code
+    },
+  },
+  process.argv.slice(2),
+)

@@ -1,0 +1,146 @@
+import { quoteIdentifier, quoteTable, showTable, type TableName } from '@ficus/core/sql/identifier'
+import type { DatabaseFacts, TableFacts } from './database-facts.ts'
+import type { Problem } from './problem.ts'
+
+/** The oldest PostgreSQL whose replication protocol Ficus reads. */
+const OLDEST_VERSION = 140_000
+
+/** What keeps the rows of a database from being followed. */
+export function judgeSourceDatabase(facts: DatabaseFacts, where: string): Problem[] {
+  const problems = [...judgeVersion(facts, where)]
+  if (facts.walLevel !== 'logical') {
+    problems.push(
+      unfit(
+        where,
+        `wal_level is ${facts.walLevel}, which does not carry row changes`,
+        'ALTER SYSTEM SET wal_level = logical; then restart the server.',
+      ),
+    )
+  }
+  if (!facts.mayReplicate) {
+    problems.push(
+      unfit(where, `user ${facts.user} may not replicate`, `ALTER ROLE ${quoteIdentifier(facts.user)} REPLICATION;`),
+    )
+  }
+  if (!facts.mayCreate) problems.push(mayNotCreate(facts, where, 'a publication'))
+  if (facts.freeSlots < 1) {
+    problems.push(
+      unfit(
+        where,
+        `none of the ${facts.maxSlots} replication slots is free`,
+        'Drop a slot that nobody needs (pg_replication_slots), or raise max_replication_slots and restart the server.',
+      ),
+    )
+  }
+  if (facts.freeSenders < 1) {
+    problems.push(
+      unfit(
+        where,
+        `none of the ${facts.maxSenders} WAL senders is free`,
+        'Raise max_wal_senders and restart the server.',
+      ),
+    )
+  }
+  return problems
+}
+
+/** What keeps a database from taking rows. */
+export function judgeTargetDatabase(facts: DatabaseFacts, where: string): Problem[] {
+  const problems = [...judgeVersion(facts, where)]
+  if (!facts.mayCreate) problems.push(mayNotCreate(facts, where, 'the schema in which sync keeps its position'))
+  return problems
+}
+
+/** What keeps one table's changes from being followed. */
+export function judgeSourceTable(table: TableName, facts: TableFacts, user: string, where: string): Problem[] {
+  const name = showTable(table)
+  if (facts.kind === null) return [noTable(name, where)]
+  if (facts.kind !== 'r' && facts.kind !== 'p') {
+    return [
+      unfit(where, `${name} is no table but ${kindName(facts.kind)}`, 'Map the tables beneath it in the sync file.'),
+    ]
+  }
+  const problems: Problem[] = []
+  if (!facts.privileges.SELECT) problems.push(mayNot(name, 'read', `GRANT SELECT ON ${quoteTable(table)}`, user, where))
+  if (!facts.mayActAsOwner) {
+    problems.push(
+      unfit(
+        where,
+        `${name} belongs to ${facts.owner}; user ${user} cannot publish its changes`,
+        `GRANT ${quoteIdentifier(facts.owner ?? '')} TO ${quoteIdentifier(user)}; or let the owner be the user of the address.`,
+      ),
+    )
+  }
+  if (facts.replicaIdentity === 'n' || (facts.replicaIdentity === 'd' && !facts.hasPrimaryKey)) {
+    const why = facts.replicaIdentity === 'n' ? 'replica identity is nothing' : 'it has no primary key'
+    problems.push(
+      unfit(
+        where,
+        `changes of ${name} do not tell which row: ${why}`,
+        `ALTER TABLE ${quoteTable(table)} REPLICA IDENTITY FULL; or better, give it a primary key.`,
+      ),
+    )
+  }
+  return problems
+}
+
+/**
+ * What keeps one table from taking rows.
+ * @param mustBeEmpty before the first copy, which overwrites nothing that it did not write.
+ */
+export function judgeTargetTable(
+  table: TableName,
+  facts: TableFacts,
+  user: string,
+  mustBeEmpty: boolean,
+  where: string,
+): Problem[] {
+  const name = showTable(table)
+  if (facts.kind === null) return [noTable(name, where)]
+  const problems: Problem[] = []
+  const lacking = Object.entries(facts.privileges)
+    .filter(([, granted]) => !granted)
+    .map(([privilege]) => privilege)
+  if (lacking.length > 0) {
+    problems.push(mayNot(name, 'write', `GRANT ${lacking.join(', ')} ON ${quoteTable(table)}`, user, where))
+  }
+  if (mustBeEmpty && facts.empty === false) {
+    problems.push({
+      code: 'FICUS_TARGET_NOT_EMPTY',
+      where,
+      problem: `${name} holds rows already`,
+      remedy: `TRUNCATE ${quoteTable(table)} CASCADE; if nobody needs them. The first copy overwrites nothing.`,
+    })
+  }
+  return problems
+}
+
+function judgeVersion(facts: DatabaseFacts, where: string): Problem[] {
+  if (facts.versionNumber >= OLDEST_VERSION) return []
+  return [unfit(where, `PostgreSQL ${facts.version} is too old`, 'Upgrade it to PostgreSQL 14 or later.')]
+}
+
+function mayNotCreate(facts: DatabaseFacts, where: string, what: string): Problem {
+  return unfit(
+    where,
+    `user ${facts.user} may not create ${what}`,
+    `GRANT CREATE ON DATABASE … TO ${quoteIdentifier(facts.user)};`,
+  )
+}
+
+function noTable(name: string, where: string): Problem {
+  return unfit(where, `there is no table ${name}`, 'Run the migrations of this database, or correct the sync file.')
+}
+
+function mayNot(name: string, verb: string, grant: string, user: string, where: string): Problem {
+  return unfit(where, `user ${user} may not ${verb} ${name}`, `${grant} TO ${quoteIdentifier(user)};`)
+}
+
+function kindName(kind: string): string {
+  const names: Readonly<Record<string, string>> = { v: 'a view', m: 'a materialized view', f: 'a foreign table' }
+  return names[kind] ?? `a relation of kind ${kind}`
+}
+
+function unfit(where: string, problem: string, remedy: string): Problem {
+  return { code: 'FICUS_DATABASE_UNFIT', where, problem, remedy }
+}
