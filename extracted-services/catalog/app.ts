@@ -4,6 +4,7 @@ import { registerHealth } from './operations/health.ts'
 import { registerMetrics } from './operations/metrics.ts'
 import { productsApi } from './products/api.ts'
 import { taxonomyApi } from './taxonomy/api.ts'
+import { closeConnectionsWhenDraining } from './web/drain.ts'
 import { answerProblems } from './web/problem-answer.ts'
 
 export interface AppOptions {
@@ -25,6 +26,7 @@ export function createApp({ db, adminApiKey, log }: AppOptions): FastifyInstance
     forceCloseConnections: 'idle',
     return503OnClosing: false,
   })
+  closeConnectionsWhenDraining(app)
   answerProblems(app)
   registerMetrics(app)
   registerHealth(app, db)
