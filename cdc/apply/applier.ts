@@ -1,0 +1,247 @@
+import { showTable } from '@ficus/core/sql/identifier'
+import type { Client, QueryResult } from 'pg'
+import type { Change, ChangeBatch, Relation } from '../change-source/change-source.ts'
+import type { Position } from '../change-source/position.ts'
+import { judgeFailure } from '../database/failure.ts'
+import { type Endpoint, endSession, openSession } from '../database/session.ts'
+import { OPERATION } from '../mapping/merge-sql.ts'
+import { collapse, type StagedRow } from './collapse.ts'
+import { lockProgress, moveProgress, type Progress, type ProgressKey, ProgressMoved } from './progress.ts'
+import { changeRefused } from './refusal.ts'
+import { segmentsOf } from './segments.ts'
+import { canKeep, Staging, type TargetedFlow } from './staging.ts'
+import type { RowToStage } from './staging-rows.ts'
+import { fetchUnknownValues, type UnknownGroup } from './unknown-values.ts'
+import { openWriterSession, type WriterSession } from './writer-session.ts'
+
+/** What an applier needs to know. */
+export interface ApplierOptions {
+  readonly source: Endpoint
+  readonly target: Endpoint
+  readonly key: ProgressKey
+  /** In the order in which inserts suit the target's foreign keys. */
+  readonly flows: readonly TargetedFlow[]
+  readonly origin: string
+  readonly progress: Progress
+}
+
+/**
+ * Writes batches to a target, each in one transaction together with the position (invariant 4): rows are staged as they
+ * came, then merged by statements whose select list is the mapping.
+ */
+export class Applier {
+  readonly #options: ApplierOptions
+  readonly #session: WriterSession
+  readonly #client: Client
+  #source: Client | undefined
+  #stagings = new Map<Relation, readonly Staging[]>()
+  #stagingCount = 0
+  #position: Position
+  /** A transaction of the source larger than one batch is under way in one of the target. */
+  #open = false
+  #openRows = 0
+  /** Staging tables that hold rows of the open transaction. */
+  readonly #filled = new Set<Staging>()
+
+  private constructor(options: ApplierOptions, session: WriterSession, position: Position) {
+    this.#options = options
+    this.#session = session
+    this.#client = session.client
+    this.#position = position
+  }
+
+  /** @param options whose progress has a position. */
+  static async open(options: ApplierOptions): Promise<Applier> {
+    const { position } = options.progress
+    if (position === null) throw new TypeError('an applier begins after the first copy')
+    return new Applier(options, await openWriterSession(options.target, options.origin), position)
+  }
+
+  /** Whether the target's triggers and foreign keys are silent. */
+  get triggersSilent(): boolean {
+    return this.#session.triggersSilent
+  }
+
+  /**
+   * Applies a batch. When this resolves and the batch has a position, both are committed.
+   * @throws FICUS_CHANGE_REFUSED, FICUS_SOURCE_CHANGED; ProgressMoved where another worker wrote meanwhile. Nothing of the
+   *   batch is then kept; the applier is to be closed.
+   */
+  async apply(batch: ChangeBatch): Promise<void> {
+    try {
+      if (!this.#open) await this.#begin()
+      for (const changes of segmentsOf(batch.changes)) {
+        await this.#prepareStaging(changes)
+        await this.#applyChanges(batch.data, changes)
+      }
+      this.#openRows += batch.changes.length
+      if (batch.position !== null) await this.#commit(batch.position, batch.lastCommit)
+    } catch (error) {
+      // The session is thrown away with all it holds, but the row lock should not wait for that.
+      await this.#client.query('ROLLBACK').catch(() => {})
+      throw error
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([endSession(this.#client), endSession(this.#source)])
+  }
+
+  async #begin(): Promise<void> {
+    const results = await queryAll(this.#client, `${lockProgress(this.#options.key)}; ${this.#session.transactionMark}`)
+    const row: { position?: string; epoch?: string } = results[1]?.rows[0] ?? {}
+    const expected = JSON.stringify(this.#position)
+    const stored = row.position === undefined ? '' : JSON.stringify(JSON.parse(row.position))
+    if (sorted(stored) !== sorted(expected) || Number(row.epoch) !== this.#options.progress.epoch) {
+      throw new ProgressMoved(`the target stands at ${stored}, not at ${expected}`)
+    }
+    if (!this.#session.triggersSilent) await this.#client.query('SET CONSTRAINTS ALL DEFERRED')
+    this.#open = true
+    this.#openRows = 0
+    this.#filled.clear()
+  }
+
+  async #commit(position: Position, lastCommit: number | null): Promise<void> {
+    await this.#client.query(`${moveProgress(this.#options.key, position, this.#openRows, lastCommit)}; COMMIT`)
+    this.#position = position
+    this.#open = false
+  }
+
+  /** Applies changes at once; if the server refuses a value, in halves, until it is clear which change it is. */
+  async #applyChanges(data: Buffer, changes: readonly Change[]): Promise<void> {
+    await this.#client.query('SAVEPOINT ficus')
+    try {
+      await this.#merge(data, changes)
+      await this.#client.query('RELEASE SAVEPOINT ficus')
+    } catch (error) {
+      if (judgeFailure(error) !== 'data') throw error
+      await this.#client.query('ROLLBACK TO SAVEPOINT ficus; RELEASE SAVEPOINT ficus')
+      const [only] = changes
+      if (only === undefined || changes.length > 1) {
+        // Together, rows may collide that did not one after the other: two that swap a unique value, say.
+        const middle = Math.ceil(changes.length / 2)
+        await this.#applyChanges(data, changes.slice(0, middle))
+        await this.#applyChanges(data, changes.slice(middle))
+        return
+      }
+      throw await changeRefused(this.#client, only, data, this.#stagings.get(only.relation) ?? [], error)
+    }
+  }
+
+  async #merge(data: Buffer, changes: readonly Change[]): Promise<void> {
+    const statements = new StatementPlan()
+    for (const [relation, ofTable] of Map.groupBy(changes, change => change.relation)) {
+      for (const staging of this.#stagings.get(relation) ?? []) {
+        await this.#stage(staging, data, ofTable, statements)
+      }
+    }
+    const sql = statements.inOrder(this.#options.flows)
+    if (sql.length > 0) await this.#client.query(sql.join('; '))
+  }
+
+  async #stage(staging: Staging, data: Buffer, changes: readonly Change[], plan: StatementPlan): Promise<void> {
+    const { truncated, rows } = collapse(data, changes, staging.keyIndexes)
+    if (truncated) for (const { flow, statements } of staging.flows) plan.remove(flow, statements.clear)
+    if (rows.length === 0) return
+    const { toStage, groups } = groupUnknown(staging, rows)
+    // A commit empties the table; within one transaction it may be filled more than once.
+    if (this.#filled.has(staging)) await this.#client.query(`TRUNCATE ${staging.table}`)
+    this.#filled.add(staging)
+    await staging.fill(this.#client, data, toStage)
+    for (const group of groups) await this.#complete(staging, group, plan)
+
+    const operations = new Set([...toStage.map(row => row.operation), ...groups.map(group => group.operation)])
+    const inserts = operations.has(OPERATION.INSERT) || operations.has(OPERATION.REPLACE)
+    const removes = operations.has(OPERATION.DELETE) || operations.has(OPERATION.REPLACE)
+    const updates = operations.has(OPERATION.UPDATE)
+    for (const { flow, statements } of staging.flows) {
+      if (removes || (updates && flow.where !== null)) plan.remove(flow, statements.remove)
+      if (inserts) plan.write(flow, statements.insert)
+      if (updates) plan.write(flow, statements.update)
+    }
+  }
+
+  /** Deals with rows of which columns are unknown: leaves those of the target as they are, or asks the source. */
+  async #complete(staging: Staging, group: UnknownGroup, plan: StatementPlan): Promise<void> {
+    const keep = group.operation === OPERATION.UPDATE && staging.flows.every(staged => canKeep(staged, group.unknown))
+    if (!keep) {
+      this.#source ??= await openSession(this.#options.source)
+      await fetchUnknownValues(this.#client, this.#source, staging, group)
+    }
+    for (const staged of staging.flows) {
+      plan.write(staged.flow, staging.keptStatement(staged, group.placeholder, group.unknown))
+    }
+  }
+
+  /** Makes the staging tables of tables that are met for the first time, or in a new shape. */
+  async #prepareStaging(changes: readonly Change[]): Promise<void> {
+    for (const relation of new Set(changes.map(change => change.relation))) {
+      if (this.#stagings.has(relation)) continue
+      const flows = this.#options.flows.filter(({ flow }) => showTable(flow.from) === showTable(relation.table))
+      const stagings: Staging[] = []
+      for (const sameKey of Map.groupBy(flows, ({ flow }) => flow.key.map(({ from }) => from).join('\0')).values()) {
+        this.#stagingCount += 1
+        stagings.push(await Staging.create(this.#client, relation, sameKey, `ficus_staging_${this.#stagingCount}`))
+      }
+      this.#stagings.set(relation, stagings)
+    }
+  }
+}
+
+/** The merge's statements: all that remove rows, children first; then all that write them, parents first. */
+class StatementPlan {
+  readonly #removes = new Map<unknown, string[]>()
+  readonly #writes = new Map<unknown, string[]>()
+
+  remove(flow: TargetedFlow['flow'], sql: string): void {
+    this.#removes.set(flow, [...(this.#removes.get(flow) ?? []), sql])
+  }
+
+  write(flow: TargetedFlow['flow'], sql: string): void {
+    this.#writes.set(flow, [...(this.#writes.get(flow) ?? []), sql])
+  }
+
+  inOrder(flows: readonly TargetedFlow[]): string[] {
+    const removes = flows.toReversed().flatMap(({ flow }) => this.#removes.get(flow) ?? [])
+    return [...removes, ...flows.flatMap(({ flow }) => this.#writes.get(flow) ?? [])]
+  }
+}
+
+/** Sets rows with unknown columns apart, by which columns they are. Columns that no expression reads do not matter. */
+function groupUnknown(
+  staging: Staging,
+  rows: readonly StagedRow[],
+): { toStage: readonly RowToStage[]; groups: readonly UnknownGroup[] } {
+  if (rows.every(row => row.unknown.length === 0)) return { toStage: rows, groups: [] }
+  const groups = new Map<string, UnknownGroup>()
+  const toStage = rows.map(row => {
+    const unknown = row.unknown.flatMap(index => staging.relation.columns[index]?.name ?? [])
+    const read = unknown.filter(name => staging.columns.includes(name))
+    if (read.length === 0) return row
+    const id = `${row.operation} ${row.unknown.join(' ')}`
+    const group = groups.get(id) ?? {
+      operation: row.operation,
+      placeholder: OPERATION.KEPT + groups.size,
+      unknown: new Set(read),
+    }
+    groups.set(id, group)
+    return { operation: group.placeholder, starts: row.starts }
+  })
+  return { toStage, groups: [...groups.values()] }
+}
+
+/** jsonb sorts the keys of an object; positions are compared as values. */
+function sorted(json: string): string {
+  return json === '' ? '' : JSON.stringify(JSON.parse(json, (_, value) => sortKeys(value)))
+}
+
+function sortKeys(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/** The results of several statements sent as one text. pg types that as one result. */
+async function queryAll(client: Client, sql: string): Promise<readonly QueryResult[]> {
+  const results: unknown = await client.query(sql)
+  return Array.isArray(results) ? results : []
+}

@@ -1,0 +1,130 @@
+import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
+import { quoteIdentifier, showTable } from '@ficus/core/sql/identifier'
+import type { Client } from 'pg'
+import type { Relation } from '../change-source/change-source.ts'
+import { copyIn } from '../database/copy-in.ts'
+import { judgeFailure } from '../database/failure.ts'
+import { columnsRead } from '../mapping/expression-columns.ts'
+import { type Flow, mappedExpressions } from '../mapping/flow.ts'
+import { keptStatement, type MergeStatements, mergeStatements, OPERATION_COLUMN } from '../mapping/merge-sql.ts'
+import type { TableShape } from '../mapping/table-shape.ts'
+import { binaryRows, type RowToStage, textRows } from './staging-rows.ts'
+
+/** A flow and the table it writes to. */
+export interface TargetedFlow {
+  readonly flow: Flow
+  readonly target: TableShape
+}
+
+/** One flow's part in a staging table. */
+export interface StagedFlow extends TargetedFlow {
+  readonly statements: MergeStatements
+  /** What each mapped expression reads of the source row, in the order of `mappedExpressions`. */
+  readonly reads: readonly ReadonlySet<string>[]
+}
+
+/**
+ * A temporary table of the source's shape, for the flows that share a source table and a key. It holds the columns that
+ * the mapping reads and empties itself at each commit.
+ */
+export class Staging {
+  readonly relation: Relation
+  readonly flows: readonly StagedFlow[]
+  /** The temporary table, quoted. */
+  readonly table: string
+  /** Names of the staged columns. */
+  readonly columns: readonly string[]
+  /** Where the staged columns stand in the relation. */
+  readonly columnIndexes: readonly number[]
+  /** Where the key's columns stand in the relation. */
+  readonly keyIndexes: readonly number[]
+
+  private constructor(relation: Relation, flows: readonly TargetedFlow[], name: string) {
+    const all = relation.columns.map(column => column.name)
+    const read = new Set(flows.flatMap(({ flow }) => [...columnsOf(flow, all)]))
+    this.relation = relation
+    this.table = `pg_temp.${quoteIdentifier(name)}`
+    this.columns = all.filter(column => read.has(column))
+    this.columnIndexes = this.columns.map(column => all.indexOf(column))
+    this.keyIndexes = (flows[0]?.flow.key ?? []).map(({ from }) => all.indexOf(from))
+    this.flows = flows.map(({ flow, target }) => ({
+      flow,
+      target,
+      statements: mergeStatements(flow, target, this.table, this.columns),
+      reads: mappedExpressions(flow).map(({ expression }) => columnsRead(expression, flow.from.table, all)),
+    }))
+  }
+
+  /**
+   * Makes the temporary table and has the server check every statement that will use it.
+   * @throws FICUS_SOURCE_CHANGED where the mapping does not fit the table's shape at this point of the stream.
+   */
+  static async create(
+    client: Client,
+    relation: Relation,
+    flows: readonly TargetedFlow[],
+    name: string,
+  ): Promise<Staging> {
+    const staging = new Staging(relation, flows, name)
+    const missing = (flows[0]?.flow.key ?? []).find(({ from }) =>
+      relation.columns.every(column => column.name !== from),
+    )
+    if (missing !== undefined) throw sourceChanged(relation, `it has no column ${missing.from}, which is the key`)
+    const columns = staging.columnIndexes.map(index => {
+      const column = relation.columns[index]
+      return `${quoteIdentifier(column?.name ?? '')} ${column?.type}`
+    })
+    try {
+      await client.query(
+        `CREATE TEMPORARY TABLE ${quoteIdentifier(name)} (${[`${OPERATION_COLUMN} int2`, ...columns].join(', ')}) ON COMMIT DELETE ROWS`,
+      )
+      for (const { statements } of staging.flows) {
+        for (const statement of [statements.remove, statements.insert, statements.update])
+          await client.query(`EXPLAIN ${statement}`)
+      }
+    } catch (error) {
+      if (judgeFailure(error) !== 'data') throw error
+      throw sourceChanged(relation, `the mapping does not fit it any more: ${messageOf(error)}`, error)
+    }
+    return staging
+  }
+
+  /** Writes rows into the table. */
+  async fill(client: Client, data: Buffer, rows: readonly RowToStage[]): Promise<void> {
+    const encode = this.relation.format === 'binary' ? binaryRows : textRows
+    await copyIn(
+      client,
+      `COPY ${this.table} (${[OPERATION_COLUMN, ...this.columns.map(quoteIdentifier)].join(', ')}) FROM STDIN (FORMAT ${this.relation.format})`,
+      encode(data, rows, this.columnIndexes),
+    )
+  }
+
+  /** The statement that applies rows of `operation`, whose `unknown` columns were not sent. */
+  keptStatement({ flow, target, reads }: StagedFlow, operation: number, unknown: ReadonlySet<string>): string {
+    const writable = mappedExpressions(flow).filter((_, index) => readsNone(reads[index], unknown))
+    return keptStatement(flow, target, this.table, this.columns, operation, writable)
+  }
+}
+
+/** Whether `flow` can be applied to a row without knowing its `unknown` columns: each expression reads only them or none. */
+export function canKeep({ flow, reads }: StagedFlow, unknown: ReadonlySet<string>): boolean {
+  return flow.where === null && reads.every(read => readsNone(read, unknown) || readsOnly(read, unknown))
+}
+
+function readsNone(read: ReadonlySet<string> | undefined, unknown: ReadonlySet<string>): boolean {
+  return read === undefined || [...read].every(column => !unknown.has(column))
+}
+
+function readsOnly(read: ReadonlySet<string>, unknown: ReadonlySet<string>): boolean {
+  return [...read].every(column => unknown.has(column))
+}
+
+function columnsOf(flow: Flow, all: readonly string[]): Set<string> {
+  const expressions = mappedExpressions(flow).map(column => column.expression)
+  const read = [...expressions, flow.where ?? ''].map(expression => columnsRead(expression, flow.from.table, all))
+  return new Set([...flow.key.map(({ from }) => from), ...read.flatMap(columns => [...columns])])
+}
+
+function sourceChanged(relation: Relation, why: string, cause?: unknown): FicusError {
+  return new FicusError('FICUS_SOURCE_CHANGED', `${showTable(relation.table)} has changed and ${why}`, { cause })
+}

@@ -1,0 +1,125 @@
+import type { Change, ChangeBatch, Relation } from './change-source.ts'
+import type { Position } from './position.ts'
+
+const INITIAL_BYTES = 64 * 1024
+
+/**
+ * Gathers changes into batches that end at a commit. Bytes are copied in: a driver may use its receive buffer again.
+ * What follows the last commit stays behind when a batch is taken, unless the batch is full before any commit came.
+ */
+export class BatchBuilder {
+  readonly #maxRows: number
+  readonly #maxBytes: number
+  #data: Buffer = Buffer.allocUnsafe(INITIAL_BYTES)
+  #used = 0
+  #changes: Change[] = []
+  /** How much of the above belongs to transactions that have committed. */
+  #committed = { changes: 0, bytes: 0 }
+  #position: Position | null = null
+  #firstCommit: number | null = null
+  #lastCommit: number | null = null
+  /** Whole batches that wait for being taken, because what follows them must not share theirs. */
+  readonly #sealed: ChangeBatch[] = []
+
+  constructor(maxRows: number, maxBytes: number) {
+    this.#maxRows = maxRows
+    this.#maxBytes = maxBytes
+  }
+
+  /** Rows gathered so far. */
+  get rows(): number {
+    return this.#sealed.reduce((sum, batch) => sum + batch.changes.length, this.#changes.length)
+  }
+
+  /** Commit time of the first transaction gathered, ms since 1970. */
+  get firstCommit(): number | null {
+    return this.#sealed[0]?.firstCommit ?? this.#firstCommit
+  }
+
+  /** Whether gathering should pause until a batch is taken. */
+  get full(): boolean {
+    return this.#changes.length >= this.#maxRows || this.#used >= this.#maxBytes || this.#sealed.length > 0
+  }
+
+  /** Whether `take` has something to give: a commit, or more than memory should hold. */
+  get ready(): boolean {
+    return this.#position !== null || this.full
+  }
+
+  /** Adds a change whose message body is `bytes`; tuple offsets are relative to it, -1 for none. */
+  add(kind: Change['kind'], relation: Relation, bytes: Buffer | null, oldTuple: number, newTuple: number): void {
+    const base = this.#used
+    if (bytes !== null) this.#append(bytes)
+    this.#changes.push({
+      kind,
+      relation,
+      oldTuple: oldTuple < 0 ? -1 : base + oldTuple,
+      newTuple: newTuple < 0 ? -1 : base + newTuple,
+    })
+  }
+
+  /** Ends a transaction. @param time when the source committed it, ms since 1970. */
+  commit(position: Position, time: number): void {
+    this.#committed = { changes: this.#changes.length, bytes: this.#used }
+    this.#position = position
+    this.#firstCommit ??= time
+    this.#lastCommit = time
+  }
+
+  /** Forgets the changes since the last commit. */
+  discardOpen(): void {
+    this.#changes.length = this.#committed.changes
+    this.#used = this.#committed.bytes
+  }
+
+  /** Ends the batch at the last commit: what comes next is of another shape and gets a batch of its own. */
+  seal(): void {
+    if (this.#position !== null) this.#sealed.push(this.#cut())
+  }
+
+  /** Hands out what is committed; or, if nothing is, the part of the open transaction that filled the batch. */
+  take(): ChangeBatch {
+    return this.#sealed.shift() ?? this.#cut()
+  }
+
+  #cut(): ChangeBatch {
+    const whole = this.#position !== null
+    const count = whole ? this.#committed.changes : this.#changes.length
+    const bytes = whole ? this.#committed.bytes : this.#used
+    const batch: ChangeBatch = {
+      data: this.#data.subarray(0, bytes),
+      changes: count === this.#changes.length ? this.#changes : this.#changes.slice(0, count),
+      position: this.#position,
+      firstCommit: this.#firstCommit,
+      lastCommit: this.#lastCommit,
+    }
+    this.#startAfter(count, bytes)
+    return batch
+  }
+
+  #startAfter(count: number, bytes: number): void {
+    const shift = (offset: number) => (offset < 0 ? -1 : offset - bytes)
+    const rest = this.#changes
+      .slice(count)
+      .map(change => ({ ...change, oldTuple: shift(change.oldTuple), newTuple: shift(change.newTuple) }))
+    const tail = this.#data.subarray(bytes, this.#used)
+    this.#data = Buffer.allocUnsafe(Math.max(INITIAL_BYTES, tail.length * 2))
+    this.#used = tail.copy(this.#data)
+    this.#changes = rest
+    this.#committed = { changes: 0, bytes: 0 }
+    this.#position = null
+    this.#firstCommit = null
+    this.#lastCommit = null
+  }
+
+  #append(bytes: Buffer): void {
+    const needed = this.#used + bytes.length
+    if (needed > this.#data.length) {
+      const larger = Buffer.allocUnsafe(Math.max(needed, this.#data.length * 2))
+      this.#data.copy(larger, 0, 0, this.#used)
+      this.#data = larger
+    }
+    bytes.copy(this.#data, this.#used)
+    this.#used = needed
+  }
+}

@@ -1,0 +1,307 @@
+import { FicusError, systemCodeOf } from '@ficus/core/errors/ficus-error'
+import { databaseError } from '@ficus/core/ledger/connection'
+import { quoteIdentifier } from '@ficus/core/sql/identifier'
+import type { Client } from 'pg'
+import { type Endpoint, endSession, openReplicationSession, withSession } from '../../database/session.ts'
+import { readTableShape } from '../../mapping/table-shape.ts'
+import { BatchBuilder } from '../batch-builder.ts'
+import {
+  type Backlog,
+  type ChangeBatch,
+  type ChangeSource,
+  type ChangeSourceOptions,
+  type Relation,
+  SlotBusy,
+  StreamEnded,
+} from '../change-source.ts'
+import { MARK } from '../marks.ts'
+import { lsnToNumber, numberToLsn, type Position } from '../position.ts'
+import { readSlot } from '../slot.ts'
+import { afterTuple } from '../tuple.ts'
+import { type RelationMessage, readPgOutput, readReplicationMessage, standbyStatus } from './pgoutput.ts'
+import { ReplicationStream } from './replication-stream.ts'
+import { readWireTypes, type WireType } from './wire-types.ts'
+
+/** How much one batch may hold; one more is being applied meanwhile. */
+const MAX_BATCH_BYTES = 16 * 1024 * 1024
+/** Well within wal_sender_timeout, whose default is 60 s. */
+const STATUS_INTERVAL_MS = 5_000
+
+/** The embedded engine: reads pgoutput on a replication connection of its own. */
+export class PostgresSource implements ChangeSource {
+  readonly engine = 'postgres'
+  readonly #options: ChangeSourceOptions
+  /** Text once a type was met whose binary form means nothing elsewhere. */
+  #format: 'binary' | 'text' = 'binary'
+  #reading: Reading | undefined
+
+  constructor(options: ChangeSourceOptions) {
+    this.#options = options
+  }
+
+  /** Chooses between the binary and the text form of values. */
+  async prepare(): Promise<void> {
+    const { source, tables } = this.#options
+    await withSession(source, async client => {
+      for (const table of tables) {
+        const shape = await readTableShape(client, table)
+        if (shape?.columns.some(column => !column.binary)) this.#format = 'text'
+      }
+    })
+  }
+
+  async *read(from: Position, signal: AbortSignal): AsyncGenerator<ChangeBatch> {
+    const reading = await Reading.open(this.#options, this.#format, from)
+    this.#reading = reading
+    const abort = () => reading.end(undefined)
+    signal.addEventListener('abort', abort, { once: true })
+    if (signal.aborted) abort()
+    try {
+      for (let batch = await reading.next(); batch !== null; batch = await reading.next()) yield batch
+    } catch (error) {
+      if (error instanceof TextNeeded) this.#format = 'text'
+      throw error
+    } finally {
+      signal.removeEventListener('abort', abort)
+      this.#reading = undefined
+      await reading.close()
+    }
+  }
+
+  acknowledge(position: Position): void {
+    this.#reading?.acknowledge(lsnToNumber(position.lsn))
+  }
+
+  backlog(): Backlog {
+    return this.#reading?.backlog() ?? { rows: 0, oldestCommit: null }
+  }
+
+  async stop(): Promise<void> {
+    await this.#reading?.close()
+  }
+
+  async drop(): Promise<void> {}
+}
+
+/** A column's type has no portable binary form: the stream is opened anew in text form. */
+class TextNeeded extends StreamEnded {}
+
+/** One replication connection from its opening to its end. */
+class Reading {
+  readonly #options: ChangeSourceOptions
+  readonly #client: Client
+  readonly #format: 'binary' | 'text'
+  readonly #types: ReadonlyMap<number, WireType>
+  readonly #from: bigint
+  readonly #relations = new Map<number, Relation>()
+  readonly #builder: BatchBuilder
+  readonly #statusTimer: NodeJS.Timeout
+  #stream: ReplicationStream | undefined
+  #received: bigint
+  #flushed: bigint
+  /** The open transaction is left out: it was applied before, or it came from the other side. */
+  #skipping = false
+  #paused = false
+  #ended = false
+  #failure: Error | undefined
+  #wake: (() => void) | undefined
+  #wakePending = false
+
+  private constructor(
+    options: ChangeSourceOptions,
+    client: Client,
+    format: 'binary' | 'text',
+    types: ReadonlyMap<number, WireType>,
+    from: bigint,
+  ) {
+    this.#options = options
+    this.#client = client
+    this.#format = format
+    this.#types = types
+    this.#from = from
+    this.#received = from
+    this.#flushed = from
+    this.#builder = new BatchBuilder(options.batchRows, MAX_BATCH_BYTES)
+    this.#statusTimer = setInterval(() => this.#sendStatus(), STATUS_INTERVAL_MS)
+    this.#statusTimer.unref()
+    client.on('end', () => this.end(new StreamEnded('the replication connection was lost')))
+  }
+
+  static async open(options: ChangeSourceOptions, format: 'binary' | 'text', from: Position): Promise<Reading> {
+    const { source, slot, publication } = options
+    const types = await withSession(source, async client => {
+      const state = await readSlot(client, slot)
+      if (state === null) throw slotLost(source, slot, 'it does not exist')
+      if (state.lost !== null) throw slotLost(source, slot, `the server invalidated it (${state.lost})`)
+      if (state.activePid !== null) throw new SlotBusy(`slot ${slot} is read by backend ${state.activePid}`)
+      return readWireTypes(client)
+    })
+    const client = await openReplicationSession(source)
+    const reading = new Reading(options, client, format, types, lsnToNumber(from.lsn))
+    const plugin = [
+      `proto_version '2'`,
+      `publication_names '${quoteIdentifier(publication).replaceAll(`'`, `''`)}'`,
+      `binary '${format === 'binary'}'`,
+      `messages 'true'`,
+    ].join(', ')
+    reading.#stream = ReplicationStream.start(
+      client,
+      `START_REPLICATION SLOT ${quoteIdentifier(slot)} LOGICAL ${from.lsn} (${plugin})`,
+      { data: message => reading.#take(message), ended: error => reading.end(reading.#named(error)) },
+    )
+    return reading
+  }
+
+  /** The next batch, or null after an orderly end. @throws what ended the stream. */
+  async next(): Promise<ChangeBatch | null> {
+    while (!this.#ended && !this.#builder.ready) {
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
+    }
+    if (this.#ended) {
+      if (this.#failure !== undefined) throw this.#failure
+      return null
+    }
+    const batch = this.#builder.take()
+    if (this.#paused) {
+      this.#paused = false
+      this.#stream?.resume()
+    }
+    return batch
+  }
+
+  acknowledge(position: bigint): void {
+    if (position <= this.#flushed) return
+    this.#flushed = position
+    this.#sendStatus()
+  }
+
+  backlog(): Backlog {
+    return { rows: this.#builder.rows, oldestCommit: this.#builder.firstCommit }
+  }
+
+  /** Ends the stream; what was gathered and not taken will be sent again. */
+  end(failure: Error | undefined): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#failure = failure
+    this.#wake?.()
+  }
+
+  async close(): Promise<void> {
+    this.end(undefined)
+    clearInterval(this.#statusTimer)
+    this.#sendStatus()
+    await endSession(this.#client)
+  }
+
+  #take(data: Buffer): void {
+    if (this.#ended) return
+    const message = readReplicationMessage(data)
+    if (message === null) return
+    if (message.tag === 'keepalive') {
+      if (message.replyRequested) this.#sendStatus()
+      return
+    }
+    try {
+      this.#takeChange(data.subarray(message.offset))
+    } catch (error) {
+      this.end(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+
+  #takeChange(data: Buffer): void {
+    const message = readPgOutput(data, afterTuple)
+    switch (message.tag) {
+      case 'row':
+        if (!this.#skipping)
+          this.#builder.add(message.kind, this.#relation(message.oid), data, message.old, message.new)
+        break
+      case 'begin':
+        this.#skipping = message.finalLsn < this.#from
+        return
+      case 'commit':
+        this.#received = message.endLsn
+        if (message.endLsn > this.#from) this.#builder.commit({ lsn: numberToLsn(message.endLsn) }, message.time)
+        break
+      case 'origin':
+        if (this.#options.ignoredOrigins.includes(message.name)) this.#skipping = true
+        return
+      case 'message':
+        if (message.prefix === MARK.ORIGIN && this.#options.ignoredOrigins.includes(message.content)) {
+          this.#skipping = true
+        }
+        return
+      case 'relation':
+        this.#learnRelation(message.relation)
+        return
+      case 'truncate':
+        if (this.#skipping) return
+        for (const oid of message.oids) this.#builder.add('truncate', this.#relation(oid), null, -1, -1)
+        break
+      case 'other':
+        return
+    }
+    if (this.#builder.ready) this.#wakeSoon()
+    if (this.#builder.full && !this.#paused) {
+      this.#paused = true
+      this.#stream?.pause()
+    }
+  }
+
+  /** The socket's whole chunk is read before whoever waits goes on, so that small transactions share a batch. */
+  #wakeSoon(): void {
+    if (this.#wakePending) return
+    this.#wakePending = true
+    queueMicrotask(() => {
+      this.#wakePending = false
+      this.#wake?.()
+    })
+  }
+
+  #relation(oid: number): Relation {
+    const relation = this.#relations.get(oid)
+    if (relation === undefined) throw new FicusError('FICUS_INTERNAL', `a change of table ${oid} came before its shape`)
+    return relation
+  }
+
+  /** The server repeats a table's shape whenever its cache was reset; only a different one makes a new object. */
+  #learnRelation(message: RelationMessage): void {
+    const relation: Relation = {
+      table: { schema: message.schema, table: message.table },
+      format: this.#format,
+      columns: message.columns.map(({ name, typeOid, identity }) => {
+        const wire = this.#types.get(typeOid)
+        if (wire === undefined) throw new StreamEnded(`type ${typeOid} of ${message.table}.${name} is new`)
+        if (this.#format === 'binary' && !wire.binary) throw new TextNeeded(`${message.table}.${name} needs text form`)
+        return { name, type: wire.type, identity }
+      }),
+    }
+    const known = this.#relations.get(message.oid)
+    if (known === undefined || JSON.stringify(known) !== JSON.stringify(relation)) {
+      // What was committed before is whole in itself: should the new shape not fit the mapping, none of that is held back.
+      if (known !== undefined) this.#builder.seal()
+      this.#relations.set(message.oid, relation)
+    }
+  }
+
+  #sendStatus(): void {
+    this.#stream?.send(standbyStatus(this.#received, this.#flushed, Date.now()))
+  }
+
+  #named(error: Error | undefined): Error {
+    const { source, slot } = this.#options
+    const code = systemCodeOf(error)
+    if (error === undefined) return new StreamEnded('the server ended the stream')
+    if (code === '55006') return new SlotBusy(`slot ${slot} is in use: ${error.message}`)
+    if (code === '42704' && /slot/.test(error.message)) return slotLost(source, slot, error.message)
+    if (code === '55000' && /slot/.test(error.message)) return slotLost(source, slot, error.message)
+    const named = databaseError(error, source.name, source.url)
+    return named instanceof Error ? named : error
+  }
+}
+
+function slotLost(source: Endpoint, slot: string, why: string): FicusError {
+  return new FicusError('FICUS_SLOT_LOST', `slot ${slot} of ${source.name} is lost: ${why}`)
+}

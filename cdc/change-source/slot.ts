@@ -1,0 +1,176 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { FicusError, messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
+import { databaseError } from '@ficus/core/ledger/connection'
+import { quoteIdentifier, quoteTable, showTable, type TableName } from '@ficus/core/sql/identifier'
+import type { Client } from 'pg'
+import { type Endpoint, endSession, openReplicationSession, withSession } from '../database/session.ts'
+
+/** A slot, its publication, and a snapshot of the database at the very point where the slot's stream begins. */
+export interface ExportedSlot extends AsyncDisposable {
+  /** `SET TRANSACTION SNAPSHOT` takes it, as long as this object is not disposed of. */
+  readonly snapshot: string
+  /** The stream holds exactly the transactions that the snapshot does not see. */
+  readonly consistentPoint: string
+}
+
+/** What the server knows of a slot. */
+export interface SlotState {
+  readonly activePid: number | null
+  /** `reserved`, `extended`, `unreserved` or `lost`. */
+  readonly walStatus: string | null
+  readonly confirmedFlushLsn: string | null
+  /** Why its changes are gone, where they are. */
+  readonly lost: string | null
+}
+
+/** How long the creation of a slot may wait for transactions in flight; then it says which ones it waits for. */
+const SLOT_LOCK_TIMEOUT_MS = 10_000
+
+/**
+ * Makes the publication, or gives an old one of that name the tables of now. TRUNCATE is published too.
+ * @throws FICUS_DATABASE_UNFIT where the user may not.
+ */
+export async function createPublication(
+  client: Client,
+  source: Endpoint,
+  name: string,
+  tables: readonly TableName[],
+): Promise<void> {
+  const list = [...new Set(tables.map(quoteTable))].join(', ')
+  const publication = quoteIdentifier(name)
+  const options = `publish = 'insert, update, delete, truncate', publish_via_partition_root = true`
+  const { rowCount } = await client.query('SELECT FROM pg_publication WHERE pubname = $1', [name])
+  try {
+    await client.query(`SET lock_timeout = ${SLOT_LOCK_TIMEOUT_MS}`)
+    if (rowCount === 0) await client.query(`CREATE PUBLICATION ${publication} FOR TABLE ${list} WITH (${options})`)
+    else await client.query(`ALTER PUBLICATION ${publication} SET TABLE ${list}`)
+    await client.query('RESET lock_timeout')
+  } catch (error) {
+    if (systemCodeOf(error) !== '42501') throw error
+    throw new FicusError('FICUS_DATABASE_UNFIT', `${source.name} refuses a publication: ${messageOf(error)}`, {
+      cause: error,
+      remedy: `The user needs CREATE on the database and must own ${tables.map(showTable).join(', ')}.`,
+    })
+  }
+}
+
+/**
+ * Creates the slot in a statement of its own and exports the snapshot that belongs to it. Waits a bounded time for
+ * transactions that were in flight; a slot half made is removed by the server.
+ * @throws FICUS_DATABASE_UNFIT (wal_level, no slot free, no right to replicate), FICUS_DATABASE_UNREACHABLE where
+ *   transactions in flight hold it up: trying again is right.
+ */
+export async function createExportedSlot(source: Endpoint, slot: string): Promise<ExportedSlot> {
+  const client = await openReplicationSession(source)
+  try {
+    await client.query(`SET lock_timeout = ${SLOT_LOCK_TIMEOUT_MS}`)
+    const { rows } = await client.query<{ snapshot_name: string; consistent_point: string }>(
+      `CREATE_REPLICATION_SLOT ${quoteIdentifier(slot)} LOGICAL pgoutput (SNAPSHOT 'export')`,
+    )
+    const [created] = rows
+    if (created === undefined) throw new FicusError('FICUS_INTERNAL', `creating slot ${slot} answered nothing`)
+    return {
+      snapshot: created.snapshot_name,
+      consistentPoint: created.consistent_point,
+      [Symbol.asyncDispose]: () => endSession(client),
+    }
+  } catch (error) {
+    await endSession(client)
+    throw await slotFailure(error, source, slot)
+  }
+}
+
+/** The slot's state, or null where there is none. */
+export async function readSlot(client: Client, slot: string): Promise<SlotState | null> {
+  const { rows } = await client.query<{
+    active_pid: number | null
+    wal_status: string | null
+    confirmed_flush_lsn: string | null
+    invalidation_reason: string | null
+  }>(
+    `SELECT active_pid, wal_status, confirmed_flush_lsn::text,
+            to_jsonb(s) ->> 'invalidation_reason' AS invalidation_reason
+     FROM pg_replication_slots s WHERE slot_name = $1`,
+    [slot],
+  )
+  const [row] = rows
+  if (row === undefined) return null
+  const lost = row.invalidation_reason ?? (row.wal_status === 'lost' ? 'wal_removed' : null)
+  return { activePid: row.active_pid, walStatus: row.wal_status, confirmedFlushLsn: row.confirmed_flush_lsn, lost }
+}
+
+/**
+ * Removes slot and publication; those that are not there are no problem. A reader that is still connected gets a
+ * moment to leave.
+ * @throws FICUS_LEASE_HELD where the slot stays in use.
+ */
+export async function dropSlotAndPublication(source: Endpoint, slot: string, patienceMs = 10_000): Promise<void> {
+  await withSession(source, async client => {
+    await dropSlot(client, slot, patienceMs)
+    await client.query(`DROP PUBLICATION IF EXISTS ${quoteIdentifier(slot)}`)
+  })
+}
+
+async function dropSlot(client: Client, slot: string, patienceMs: number): Promise<void> {
+  const deadline = performance.now() + patienceMs
+  for (;;) {
+    const state = await readSlot(client, slot)
+    if (state === null) return
+    if (state.activePid === null) {
+      try {
+        await client.query('SELECT pg_drop_replication_slot($1)', [slot])
+        return
+      } catch (error) {
+        // Somebody took or dropped it between the two statements: look again.
+        if (!['55006', '42704'].includes(systemCodeOf(error) ?? '')) throw error
+      }
+    }
+    if (performance.now() > deadline) {
+      throw new FicusError('FICUS_LEASE_HELD', `slot ${slot} is in use by backend ${state.activePid}`, {
+        remedy: 'Stop the other sync process (or connector) that reads this slot; then try again.',
+      })
+    }
+    await sleep(100)
+  }
+}
+
+async function slotFailure(error: unknown, source: Endpoint, slot: string): Promise<unknown> {
+  const code = systemCodeOf(error)
+  const because = `${source.name} cannot make slot ${slot}: ${messageOf(error)}`
+  if (code === '55P03') {
+    const waiting = await withSession(source, longTransactions).catch(() => '')
+    return new FicusError('FICUS_DATABASE_UNREACHABLE', `${because}; open transactions hold it up${waiting}`, {
+      cause: error,
+      remedy: 'It is tried again. A slot waits for every open transaction to end: end those that are idle.',
+    })
+  }
+  if (code === '55000' && /wal_level/.test(messageOf(error))) {
+    return new FicusError('FICUS_DATABASE_UNFIT', because, {
+      cause: error,
+      remedy: `Set wal_level = logical in the server's configuration and restart it.`,
+    })
+  }
+  if (code === '53400' || code === '53300') {
+    return new FicusError('FICUS_DATABASE_UNFIT', because, {
+      cause: error,
+      remedy:
+        'Raise max_replication_slots (and max_wal_senders) and restart the server, or drop slots that nobody reads.',
+    })
+  }
+  if (code === '42501') {
+    return new FicusError('FICUS_DATABASE_UNFIT', because, {
+      cause: error,
+      remedy: 'Give the user the REPLICATION attribute: ALTER ROLE … REPLICATION.',
+    })
+  }
+  return databaseError(error, source.name, source.url)
+}
+
+async function longTransactions(client: Client): Promise<string> {
+  const { rows } = await client.query<{ pid: number; seconds: string; application_name: string }>(
+    `SELECT pid, round(extract(epoch FROM clock_timestamp() - xact_start))::text AS seconds, application_name
+     FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() ORDER BY xact_start LIMIT 5`,
+  )
+  const list = rows.map(row => `pid ${row.pid} (${row.application_name || 'unnamed'}, ${row.seconds} s)`)
+  return list.length === 0 ? '' : `: ${list.join(', ')}`
+}

@@ -1,0 +1,194 @@
+import { pipeline } from 'node:stream/promises'
+import { FicusError, messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
+import { databaseError } from '@ficus/core/ledger/connection'
+import { quoteTable, showTable } from '@ficus/core/sql/identifier'
+import pg, { type Client } from 'pg'
+import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
+import type { ProgressKey } from '../apply/progress.ts'
+import { openWriterSession } from '../apply/writer-session.ts'
+import type { Position } from '../change-source/position.ts'
+import { createExportedSlot, createPublication, dropSlotAndPublication } from '../change-source/slot.ts'
+import { judgeFailure } from '../database/failure.ts'
+import { type Endpoint, endSession, openSession, withSession } from '../database/session.ts'
+import type { Flow } from '../mapping/flow.ts'
+import { readTableShape, type TableShape } from '../mapping/table-shape.ts'
+import { type CopyTask, copyTasks } from './copy-plan.ts'
+import { claimTarget, finishCopy } from './target-tables.ts'
+
+/** A flow with both its tables as they are now. */
+export interface ShapedFlow {
+  readonly flow: Flow
+  readonly source: TableShape
+  readonly target: TableShape
+}
+
+/** How far a copy is. */
+export interface CopyProgress {
+  readonly copiedRows: number
+  /** In all, as far as the planner's statistics tell. */
+  readonly estimatedRows: number
+}
+
+export interface FirstCopyOptions {
+  readonly source: Endpoint
+  readonly target: Endpoint
+  readonly key: ProgressKey
+  /** In the order in which inserts suit the target's foreign keys. */
+  readonly flows: readonly ShapedFlow[]
+  /** Names the slot and the publication. */
+  readonly slot: string
+  readonly workers: number
+  readonly onProgress: (progress: CopyProgress) => void
+  readonly signal: AbortSignal
+}
+
+/**
+ * The first copy and the hand-over to the stream: publication, slot, and all tables as of the slot's snapshot, so that
+ * the stream holds exactly what the copy does not. A copy that was broken off is begun anew: its slot goes and its rows too.
+ *
+ * @returns where the stream begins.
+ * @throws FICUS_TARGET_NOT_EMPTY, FICUS_DATABASE_UNFIT, FICUS_DATABASE_UNREACHABLE, FICUS_CHANGE_REFUSED where the target
+ *   refuses a row.
+ */
+export async function firstCopy(options: FirstCopyOptions): Promise<Position> {
+  const { source, target, key, flows, slot } = options
+  await withSession(target, client =>
+    claimTarget(
+      client,
+      target,
+      key,
+      flows.map(({ flow }) => flow.to),
+    ),
+  )
+  await dropSlotAndPublication(source, slot)
+  await withSession(source, client =>
+    createPublication(
+      client,
+      source,
+      slot,
+      flows.map(({ flow }) => flow.from),
+    ),
+  )
+  await using exported = await createExportedSlot(source, slot)
+
+  const tasks = flows.flatMap(({ flow, source: from, target: to }) => copyTasks(flow, from, to))
+  const copied = await new CopyRun(options, exported.snapshot, tasks).run()
+  const position: Position = { lsn: exported.consistentPoint }
+  await withSession(target, client =>
+    finishCopy(
+      client,
+      key,
+      flows.map(({ flow }) => flow.to),
+      position,
+      copied,
+    ),
+  )
+  return position
+}
+
+class CopyRun {
+  readonly #options: FirstCopyOptions
+  readonly #snapshot: string
+  readonly #tasks: CopyTask[]
+  readonly #estimatedRows: number
+  readonly #failed = new AbortController()
+  #copiedRows = 0
+
+  constructor(options: FirstCopyOptions, snapshot: string, tasks: readonly CopyTask[]) {
+    this.#options = options
+    this.#snapshot = snapshot
+    this.#tasks = [...tasks]
+    this.#estimatedRows = Math.round(tasks.reduce((sum, task) => sum + task.estimatedRows, 0))
+  }
+
+  /** @returns the number of rows copied. */
+  async run(): Promise<number> {
+    this.#tell()
+    const workers = Array.from({ length: this.#options.workers }, (_, index) => this.#work(index))
+    const results = await Promise.allSettled(workers)
+    const failure = results.find(result => result.status === 'rejected')
+    if (failure !== undefined) throw failure.reason
+    this.#options.signal.throwIfAborted()
+    return this.#copiedRows
+  }
+
+  async #work(index: number): Promise<void> {
+    const { source, target, signal } = this.#options
+    let reader: Client | undefined
+    let writer: Client | undefined
+    try {
+      const session = await openWriterSession(target, null)
+      writer = session.client
+      // Where foreign keys hold, parents must be there before their children: one worker, in order.
+      if (!session.triggersSilent && index > 0) return
+      reader = await openSession(source)
+      await reader.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+      await reader.query(`SET TRANSACTION SNAPSHOT ${pg.escapeLiteral(this.#snapshot)}`)
+      const stop = AbortSignal.any([signal, this.#failed.signal])
+      for (let task = this.#tasks.shift(); task !== undefined && !stop.aborted; task = this.#tasks.shift()) {
+        this.#copiedRows += await this.#copy(task, reader, writer, stop)
+        this.#tell()
+      }
+    } catch (error) {
+      this.#failed.abort(error)
+      throw error
+    } finally {
+      await Promise.all([endSession(reader), endSession(writer)])
+    }
+  }
+
+  async #copy(task: CopyTask, reader: Client, writer: Client, signal: AbortSignal): Promise<number> {
+    const out = reader.query(copyTo(task.out))
+    const into = writer.query(copyFrom(task.in))
+    try {
+      await pipeline(out, into, { signal })
+      return into.rowCount
+    } catch (error) {
+      // A failed COPY leaves its session in the middle of the protocol.
+      await Promise.all([destroy(reader), destroy(writer)])
+      if (signal.aborted) throw signal.reason
+      throw copyFailure(error, task, this.#options)
+    }
+  }
+
+  #tell(): void {
+    const estimatedRows = Math.max(this.#estimatedRows, this.#copiedRows)
+    this.#options.onProgress({ copiedRows: this.#copiedRows, estimatedRows })
+  }
+}
+
+async function destroy(client: Client): Promise<void> {
+  await endSession(client)
+}
+
+function copyFailure(error: unknown, task: CopyTask, { source, target }: FirstCopyOptions): unknown {
+  if (judgeFailure(error) === 'data') {
+    return new FicusError(
+      'FICUS_CHANGE_REFUSED',
+      `${showTable(task.flow.to)} cannot take the copy of ${showTable(task.flow.from)}: ${messageOf(error)}`,
+      {
+        cause: error,
+        details: { table: showTable(task.flow.from), reason: messageOf(error), sqlState: systemCodeOf(error) },
+      },
+    )
+  }
+  return databaseError(databaseError(error, target.name, target.url), source.name, source.url)
+}
+
+/** Reads the live shapes of all flows. @throws FICUS_MAPPING_INVALID where a table does not exist. */
+export async function shapeFlows(source: Client, target: Client, flows: readonly Flow[]): Promise<ShapedFlow[]> {
+  const shaped: ShapedFlow[] = []
+  for (const flow of flows) {
+    const from = await readTableShape(source, flow.from)
+    const to = await readTableShape(target, flow.to)
+    if (from === null || to === null) {
+      const missing =
+        from === null
+          ? `the source has no table ${quoteTable(flow.from)}`
+          : `the target has no table ${quoteTable(flow.to)}`
+      throw new FicusError('FICUS_MAPPING_INVALID', `${flow.path}: ${missing}`)
+    }
+    shaped.push({ flow, source: from, target: to })
+  }
+  return shaped
+}

@@ -1,0 +1,85 @@
+import { FicusError, messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
+import { connect, databaseError } from '@ficus/core/ledger/connection'
+import type { Client } from 'pg'
+
+/** A database and how messages name it: `the monolith's database`. */
+export interface Endpoint {
+  readonly url: string
+  readonly name: string
+}
+
+/**
+ * Settings on which the text form of a value depends, the same in every session of sync and diff on both sides. Times
+ * are UTC, so that an expression that depends on the time zone means the same in both databases.
+ */
+const PINNED_SETTINGS = [
+  `TimeZone = 'UTC'`,
+  `DateStyle = 'ISO, MDY'`,
+  `IntervalStyle = 'postgres'`,
+  `bytea_output = 'hex'`,
+  `xmloption = 'content'`,
+  `extra_float_digits = 1`,
+  `lc_monetary = 'C'`,
+  `statement_timeout = 0`,
+  `idle_in_transaction_session_timeout = 0`,
+  `client_min_messages = 'error'`,
+]
+
+/**
+ * Opens a session with the pinned settings.
+ * @throws FICUS_DATABASE_UNREACHABLE, FICUS_DATABASE_REFUSED.
+ */
+export async function openSession(endpoint: Endpoint): Promise<Client> {
+  const client = await connect(endpoint.url, endpoint.name, { application_name: 'ficus sync' })
+  try {
+    await client.query(PINNED_SETTINGS.map(setting => `SET ${setting}`).join('; '))
+    return client
+  } catch (error) {
+    await endSession(client)
+    throw databaseError(error, endpoint.name, endpoint.url)
+  }
+}
+
+/**
+ * Opens a session that speaks the replication protocol besides SQL.
+ * @throws FICUS_DATABASE_UNREACHABLE, FICUS_DATABASE_REFUSED; FICUS_DATABASE_UNFIT without the REPLICATION attribute.
+ */
+export async function openReplicationSession(endpoint: Endpoint): Promise<Client> {
+  const url = new URL(endpoint.url)
+  url.searchParams.set('replication', 'database')
+  try {
+    return await connect(url.href, endpoint.name, { application_name: 'ficus sync' })
+  } catch (error) {
+    throw isMissingReplication(error) ? lacksReplication(endpoint, error) : error
+  }
+}
+
+/** Ends a session whatever its state. */
+export async function endSession(client: Client | undefined): Promise<void> {
+  await client?.end().catch(() => {})
+}
+
+/** Runs `work` in a session of its own. @throws what `work` throws, a lost connection with the database's name on it. */
+export async function withSession<T>(endpoint: Endpoint, work: (client: Client) => Promise<T>): Promise<T> {
+  const client = await openSession(endpoint)
+  try {
+    return await work(client)
+  } catch (error) {
+    throw databaseError(error, endpoint.name, endpoint.url)
+  } finally {
+    await endSession(client)
+  }
+}
+
+function isMissingReplication(error: unknown): boolean {
+  const cause = error instanceof FicusError ? error.cause : error
+  return systemCodeOf(cause) === '42501' || /replication/i.test(messageOf(cause))
+}
+
+function lacksReplication(endpoint: Endpoint, cause: unknown): FicusError {
+  const user = decodeURIComponent(new URL(endpoint.url).username)
+  return new FicusError('FICUS_DATABASE_UNFIT', `user ${user} of ${endpoint.name} may not replicate`, {
+    cause,
+    remedy: `Run ALTER ROLE "${user}" REPLICATION there as a superuser, and allow it in pg_hba.conf.`,
+  })
+}

@@ -1,0 +1,135 @@
+import { showTable } from '@ficus/core/sql/identifier'
+import type { Direction, Flow } from './flow.ts'
+import type { MappingProblem } from './parse-sync.ts'
+import type { TableShape } from './table-shape.ts'
+
+/**
+ * What is wrong with a flow's tables, keys and columns, as both catalogs have them; expressions are not looked at.
+ * @param from null where the table does not exist, as `to`.
+ */
+export function checkTables(
+  flow: Flow,
+  from: TableShape | null,
+  to: TableShape | null,
+  direction: Direction,
+): MappingProblem[] {
+  const [fromSide, toSide] = direction === 'forward' ? (['source', 'target'] as const) : (['target', 'source'] as const)
+  const problems = [...checkPresence(flow, from, `${flow.path}.${fromSide}`, flow.from)]
+  problems.push(...checkPresence(flow, to, `${flow.path}.${toSide}`, flow.to))
+  if (from !== null) problems.push(...checkSourceKey(flow, from))
+  if (to !== null) problems.push(...checkTargetKey(flow, to), ...checkTargetColumns(flow, to, direction))
+  return problems
+}
+
+function checkPresence(
+  _flow: Flow,
+  shape: TableShape | null,
+  path: string,
+  name: { schema: string; table: string },
+): MappingProblem[] {
+  if (shape === null) {
+    return [
+      {
+        path,
+        problem: `there is no table ${showTable(name)}`,
+        remedy: 'Correct the name, or migrate that database first.',
+      },
+    ]
+  }
+  if (shape.kind !== 'other') return []
+  return [
+    { path, problem: `${showTable(name)} is not an ordinary table`, remedy: 'Name the table that holds the rows.' },
+  ]
+}
+
+function checkSourceKey(flow: Flow, from: TableShape): MappingProblem[] {
+  const path = `${flow.path}.key`
+  const table = showTable(flow.from)
+  const key = flow.key.map(column => column.from)
+  const unknown = key.filter(name => from.columns.every(column => column.name !== name))
+  if (unknown.length > 0) {
+    return [
+      { path, problem: `${table} has no column ${unknown.join(', ')}`, remedy: 'Name the columns of its primary key.' },
+    ]
+  }
+  const { kind, columns: identity } = from.replicaIdentity
+  if (identity.length === 0) {
+    return [
+      {
+        path,
+        problem: `${table} has no replica identity (${kind === 'nothing' ? 'it is NOTHING' : 'it has no primary key'}): once published, PostgreSQL would refuse its updates and deletes`,
+        remedy: `Add a primary key, or run ALTER TABLE ${table} REPLICA IDENTITY FULL.`,
+      },
+    ]
+  }
+  const problems: MappingProblem[] = []
+  const untold = key.filter(name => !identity.includes(name))
+  if (untold.length > 0) {
+    problems.push({
+      path,
+      problem: `a deletion in ${table} does not tell ${untold.join(', ')}: its replica identity is ${identity.join(', ')}`,
+      remedy: `Map the replica identity's columns, or run ALTER TABLE ${table} REPLICA IDENTITY USING INDEX … (or FULL).`,
+    })
+  }
+  const isUnique = from.uniqueKeys.some(unique => unique.every(name => key.includes(name)))
+  if (!isUnique && (from.uniqueKeys.length > 0 || kind !== 'full')) {
+    problems.push({
+      path,
+      problem: `${table} is not unique by ${key.join(', ')}`,
+      remedy: `Use the columns of a unique index: ${from.uniqueKeys.map(unique => unique.join(', ')).join(' | ')}.`,
+    })
+  }
+  const nullable = from.columns.filter(column => key.includes(column.name) && !column.notNull)
+  if (nullable.length > 0 && isUnique) {
+    problems.push({
+      path,
+      problem: `key column ${nullable.map(column => column.name).join(', ')} of ${table} may be null`,
+      remedy: 'Use a key whose columns are NOT NULL.',
+    })
+  }
+  return problems
+}
+
+function checkTargetKey(flow: Flow, to: TableShape): MappingProblem[] {
+  const path = `${flow.path}.key`
+  const key = flow.key.map(column => column.to)
+  const isUnique = to.uniqueKeys.some(
+    unique => unique.length === key.length && unique.every(name => key.includes(name)),
+  )
+  if (isUnique || key.some(name => to.columns.every(column => column.name !== name))) return []
+  return [
+    {
+      path,
+      problem: `${showTable(flow.to)} has no unique index on ${key.join(', ')}`,
+      remedy: `Make ${key.join(', ')} its primary key, or add a unique constraint.`,
+    },
+  ]
+}
+
+function checkTargetColumns(flow: Flow, to: TableShape, direction: Direction): MappingProblem[] {
+  const table = showTable(flow.to)
+  const problems: MappingProblem[] = []
+  for (const [index, { to: name }] of flow.columns.entries()) {
+    const path = index < flow.key.length ? `${flow.path}.key` : `${flow.path}.${direction}.${name}`
+    const column = to.columns.find(candidate => candidate.name === name)
+    if (column === undefined) {
+      problems.push({
+        path,
+        problem: `${table} has no column ${name}`,
+        remedy: 'Correct the name, or migrate that database first.',
+      })
+    } else if (column.generated) {
+      problems.push({ path, problem: `${table}.${name} is computed by its database`, remedy: `Delete ${path}.` })
+    }
+  }
+  for (const column of to.columns) {
+    const isMapped = flow.columns.some(({ to: name }) => name === column.name)
+    if (isMapped || !column.notNull || column.hasDefault) continue
+    problems.push({
+      path: `${flow.path}.${direction}`,
+      problem: `${table}.${column.name} is NOT NULL without a default, and the mapping leaves it out`,
+      remedy: `Map ${column.name}, or give it a default.`,
+    })
+  }
+  return problems
+}

@@ -1,0 +1,77 @@
+import type { TableName } from '@ficus/core/sql/identifier'
+import { quoteIdentifier } from '@ficus/core/sql/identifier'
+
+/** `forward` carries the monolith's rows to the service, `reverse` the service's to the monolith. */
+export type Direction = 'forward' | 'reverse'
+
+/** A column of the table that rows go to, and the SQL over one row of the table they come from. */
+export interface MappedColumn {
+  readonly to: string
+  readonly expression: string
+}
+
+/** A key column on both sides. */
+export interface KeyColumn {
+  readonly from: string
+  readonly to: string
+}
+
+/** One table's rows on their way to one other table, whichever the direction. */
+export interface Flow {
+  /** Where the mapping stands in the sync file: `tables[2]`. */
+  readonly path: string
+  readonly from: TableName
+  readonly to: TableName
+  readonly key: readonly KeyColumn[]
+  /** Rows of `from` that do not match have no counterpart in `to`. */
+  readonly where: string | null
+  /** Everything that is written, key columns first. */
+  readonly columns: readonly MappedColumn[]
+}
+
+/** A sync file that was read and is well formed. */
+export interface Sync {
+  readonly tables: readonly MappedTable[]
+}
+
+/** One entry of a sync file, its names parsed. */
+export interface MappedTable {
+  readonly source: TableName
+  readonly target: TableName
+  readonly key: readonly { readonly source: string; readonly target: string }[]
+  readonly where: string | null
+  readonly forward: readonly MappedColumn[]
+  readonly reverse: readonly MappedColumn[]
+}
+
+/** The flows of one direction, in the order of the sync file. Mappings without `reverse` have none in reverse. */
+export function flowsOf(sync: Sync, direction: Direction): Flow[] {
+  return sync.tables.flatMap((table, index) => {
+    const path = `tables[${index}]`
+    if (direction === 'forward') {
+      const key = table.key.map(column => ({ from: column.source, to: column.target }))
+      return [
+        {
+          path,
+          from: table.source,
+          to: table.target,
+          key,
+          where: table.where,
+          columns: [...keys(key), ...table.forward],
+        },
+      ]
+    }
+    if (table.reverse.length === 0) return []
+    const key = table.key.map(column => ({ from: column.target, to: column.source }))
+    return [{ path, from: table.target, to: table.source, key, where: null, columns: [...keys(key), ...table.reverse] }]
+  })
+}
+
+function keys(key: readonly KeyColumn[]): MappedColumn[] {
+  return key.map(column => ({ to: column.to, expression: quoteIdentifier(column.from) }))
+}
+
+/** The expressions that were written for `flow`, without the key's. */
+export function mappedExpressions(flow: Flow): readonly MappedColumn[] {
+  return flow.columns.slice(flow.key.length)
+}

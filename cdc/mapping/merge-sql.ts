@@ -1,0 +1,144 @@
+import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
+import type { Flow, MappedColumn } from './flow.ts'
+import type { ColumnShape, TableShape } from './table-shape.ts'
+
+/** The column of a staging table that says what is to be done with its row. */
+export const OPERATION_COLUMN = quoteIdentifier('ficus operation')
+
+/** What is to be done with a staged row. From `KEPT` on: an update that leaves the columns of one list as they are. */
+export const OPERATION = { INSERT: 0, UPDATE: 1, DELETE: 2, REPLACE: 3, KEPT: 4 } as const
+
+/** The statements of one flow from one staging table, and what each is for. */
+export interface MergeStatements {
+  /** Rows that were deleted, or will be inserted anew, or (with a filter) no longer match. */
+  readonly remove: string
+  /** Rows whose key is new. */
+  readonly insert: string
+  /** Rows that changed: updated where they differ, inserted where the filter now lets them in. */
+  readonly update: string
+  /** Every target row, for a TRUNCATE of the source. */
+  readonly clear: string
+}
+
+/**
+ * The SQL that takes rows from a staging table of the source's shape to the target.
+ * @param staging the staging table, quoted.
+ * @param staged the source's columns that it holds.
+ */
+export function mergeStatements(
+  flow: Flow,
+  target: TableShape,
+  staging: string,
+  staged: readonly string[],
+): MergeStatements {
+  const to = quoteTable(flow.to)
+  const names = flow.columns.map(column => quoteIdentifier(column.to))
+  const rows = (operations: readonly number[]) => mappedRows(flow, target, staging, staged, operations)
+  const overriding = target.columns.some(column => column.identityAlways && isWritten(flow, column))
+    ? ' OVERRIDING SYSTEM VALUE'
+    : ''
+  return {
+    remove: `DELETE FROM ${to} AS t USING (${removedKeys(flow, target, staging, staged)}) AS s WHERE ${keyMatch(flow)}`,
+    insert: `INSERT INTO ${to} (${names.join(', ')})${overriding} ${rows([OPERATION.INSERT, OPERATION.REPLACE])}`,
+    update:
+      `MERGE INTO ${to} AS t USING (${rows([OPERATION.UPDATE])}) AS s ON ${keyMatch(flow)} ` +
+      whenMatched(flow, target, flow.columns) +
+      ` WHEN NOT MATCHED THEN INSERT (${names.join(', ')})${overriding} VALUES (${names.map(name => `s.${name}`).join(', ')})`,
+    clear: `DELETE FROM ${to}`,
+  }
+}
+
+/** The update of rows of which some source columns are unknown: target columns that read one of them stay as they are. */
+export function keptStatement(
+  flow: Flow,
+  target: TableShape,
+  staging: string,
+  staged: readonly string[],
+  operation: number,
+  writable: readonly MappedColumn[],
+): string {
+  const narrowed = { ...flow, where: null, columns: [...flow.columns.slice(0, flow.key.length), ...writable] }
+  const rows = mappedRows(narrowed, target, staging, staged, [operation])
+  return `MERGE INTO ${quoteTable(flow.to)} AS t USING (${rows}) AS s ON ${keyMatch(flow)} ${whenMatched(narrowed, target, narrowed.columns)}`
+}
+
+/**
+ * `SELECT` of the mapped row: each expression in the type of the column it goes to. The same text runs in the copy, the
+ * merge and the diff, so that all three mean the same value.
+ * @param castTo the type that a column's value is cast to where it runs.
+ */
+export function mappedSelect(flow: Flow, target: TableShape, castTo: (column: ColumnShape) => string): string {
+  const select = flow.columns.map(({ to, expression }) => {
+    const column = columnOf(target, to)
+    return `(${expression}\n)::${castTo(column)} AS ${quoteIdentifier(to)}`
+  })
+  return `SELECT ${select.join(', ')}`
+}
+
+/** The filter as a condition that is true or false, never unknown. */
+export function filterCondition(flow: Flow): string {
+  return flow.where === null ? 'true' : `(${flow.where}\n) IS TRUE`
+}
+
+/**
+ * The type that a mapped value is cast to before it is written. Length and precision that round a value belong to it;
+ * those that would cut one off in silence are left to the assignment, which refuses what does not fit.
+ */
+export function assignedType(column: ColumnShape): string {
+  return /^(numeric|time|timestamp|interval)/.test(column.type) ? column.fullType : column.type
+}
+
+function mappedRows(
+  flow: Flow,
+  target: TableShape,
+  staging: string,
+  staged: readonly string[],
+  operations: readonly number[],
+): string {
+  const rows = `SELECT ${staged.map(quoteIdentifier).join(', ')} FROM ${staging} WHERE ${OPERATION_COLUMN} IN (${operations.join(', ')})`
+  return `${mappedSelect(flow, target, assignedType)} FROM (${rows}) AS ${quoteIdentifier(flow.from.table)} WHERE ${filterCondition(flow)}`
+}
+
+function removedKeys(flow: Flow, target: TableShape, staging: string, staged: readonly string[]): string {
+  const keys = flow.key.map(
+    ({ from, to }) => `${quoteIdentifier(from)}::${assignedType(columnOf(target, to))} AS ${quoteIdentifier(to)}`,
+  )
+  const select = `SELECT ${keys.join(', ')} FROM`
+  const gone = `${select} ${staging} WHERE ${OPERATION_COLUMN} IN (${OPERATION.DELETE}, ${OPERATION.REPLACE})`
+  if (flow.where === null) return gone
+  const changed = `SELECT ${staged.map(quoteIdentifier).join(', ')} FROM ${staging} WHERE ${OPERATION_COLUMN} = ${OPERATION.UPDATE}`
+  return `${gone} UNION ALL ${select} (${changed}) AS ${quoteIdentifier(flow.from.table)} WHERE NOT ${filterCondition(flow)}`
+}
+
+function keyMatch(flow: Flow): string {
+  return flow.key.map(({ to }) => `t.${quoteIdentifier(to)} = s.${quoteIdentifier(to)}`).join(' AND ')
+}
+
+/** `*<>` compares binary images: it knows every type, json too, and tells 1.0 from 1.00. A row that is equal is left alone. */
+function whenMatched(flow: Flow, target: TableShape, columns: readonly MappedColumn[]): string {
+  const written = columns.slice(flow.key.length).map(column => quoteIdentifier(column.to))
+  if (written.length === 0) return 'WHEN MATCHED THEN DO NOTHING'
+  const image = (side: string) =>
+    columns
+      .slice(flow.key.length)
+      .map(({ to }) => {
+        const blankPadded = columnOf(target, to).type === 'character' || columnOf(target, to).type === 'bpchar'
+        return `${side}.${quoteIdentifier(to)}${blankPadded ? '::text' : ''}`
+      })
+      .join(', ')
+  return (
+    `WHEN MATCHED AND ROW(${image('t')})::record OPERATOR(pg_catalog.*<>) ROW(${image('s')})::record ` +
+    `THEN UPDATE SET ${written.map(name => `${name} = s.${name}`).join(', ')}`
+  )
+}
+
+function isWritten(flow: Flow, column: ColumnShape): boolean {
+  return flow.columns.some(({ to }) => to === column.name)
+}
+
+/** A mapped column of the target. The mapping was checked against the target before any SQL is made of it. */
+export function columnOf(target: TableShape, name: string): ColumnShape {
+  const column = target.columns.find(candidate => candidate.name === name)
+  if (column === undefined) throw new Error(`the mapping names ${name}, which ${target.name.table} does not have`)
+  return column
+}

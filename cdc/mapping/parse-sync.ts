@@ -1,0 +1,173 @@
+import { pathToFileURL } from 'node:url'
+import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
+import { parseTableName, showTable, type TableName } from '@ficus/core/sql/identifier'
+import type { MappedColumn, MappedTable, Sync } from './flow.ts'
+
+/** What is wrong with a mapping, where in the sync file, and what to do. */
+export interface MappingProblem {
+  /** As one would write it in the file: `tables[0].forward.price_cents`. */
+  readonly path: string
+  readonly problem: string
+  readonly remedy: string
+}
+
+/**
+ * Imports a sync file and reads its default export.
+ * @param file an absolute path.
+ * @throws FICUS_MAPPING_INVALID whose `details.problems` (`MappingProblem[]`) holds every problem.
+ */
+export async function loadSync(file: string): Promise<Sync> {
+  let exported: { default?: unknown }
+  try {
+    exported = await import(pathToFileURL(file).href)
+  } catch (error) {
+    throw new FicusError('FICUS_MAPPING_INVALID', `${file} cannot be imported: ${messageOf(error)}`, { cause: error })
+  }
+  return parseSync(exported.default, file)
+}
+
+/**
+ * Reads a sync definition of whatever shape.
+ * @param file names it in messages.
+ * @throws FICUS_MAPPING_INVALID with all problems at once.
+ */
+export function parseSync(value: unknown, file = 'the sync definition'): Sync {
+  const problems: MappingProblem[] = []
+  const tables = new SyncReader(problems).read(value)
+  if (problems.length > 0) throw mappingInvalid(file, problems)
+  return { tables }
+}
+
+/** The error of a mapping with problems: each with its path and what to do. */
+export function mappingInvalid(file: string, problems: readonly MappingProblem[]): FicusError {
+  const lines = problems.map(({ path, problem, remedy }) => `  ${path}: ${problem}\n    ${remedy}`)
+  const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`
+  return new FicusError('FICUS_MAPPING_INVALID', `${file} has ${count}:\n${lines.join('\n')}`, {
+    details: { problems },
+  })
+}
+
+const SETTINGS = new Set(['source', 'target', 'key', 'where', 'forward', 'reverse'])
+
+class SyncReader {
+  readonly #problems: MappingProblem[]
+  readonly #targets = new Map<string, string>()
+
+  constructor(problems: MappingProblem[]) {
+    this.#problems = problems
+  }
+
+  read(value: unknown): MappedTable[] {
+    const tables = isRecord(value) ? value.tables : undefined
+    if (!Array.isArray(tables) || tables.length === 0) {
+      this.#tell('tables', 'lists no mapping', 'Write `export default defineSync({ tables: [{ … }] })`.')
+      return []
+    }
+    return tables.flatMap((table, index) => this.#readTable(table, `tables[${index}]`) ?? [])
+  }
+
+  #readTable(value: unknown, path: string): MappedTable | null {
+    if (!isRecord(value)) {
+      this.#tell(path, 'is not an object', 'Write { source, target, key, forward }.')
+      return null
+    }
+    for (const name of Object.keys(value).filter(name => !SETTINGS.has(name))) {
+      this.#tell(`${path}.${name}`, 'unknown setting', `Delete ${name}, or correct its spelling.`)
+    }
+    const source = this.#readTableName(value.source, `${path}.source`)
+    const target = this.#readTableName(value.target, `${path}.target`)
+    if (target !== null) this.#claimTarget(target, path)
+    const key = this.#readKey(value.key, `${path}.key`)
+    const where = value.where === undefined ? null : this.#readExpression(value.where, `${path}.where`)
+    const forward = this.#readColumns(value.forward, `${path}.forward`)
+    const reverse = value.reverse === undefined ? [] : this.#readColumns(value.reverse, `${path}.reverse`)
+    for (const column of key) {
+      this.#refuseKey(forward, column.target, `${path}.forward`)
+      this.#refuseKey(reverse, column.source, `${path}.reverse`)
+    }
+    return source === null || target === null ? null : { source, target, key, where, forward, reverse }
+  }
+
+  #readTableName(value: unknown, path: string): TableName | null {
+    if (typeof value !== 'string') {
+      this.#tell(path, 'is missing', `Add ${path}: 'schema.table'.`)
+      return null
+    }
+    try {
+      return parseTableName(value)
+    } catch (error) {
+      this.#tell(path, messageOf(error), 'Write schema.table; put a part in double quotes if it has capitals.')
+      return null
+    }
+  }
+
+  #claimTarget(target: TableName, path: string): void {
+    const first = this.#targets.get(showTable(target))
+    if (first === undefined) this.#targets.set(showTable(target), path)
+    else
+      this.#tell(
+        `${path}.target`,
+        `${showTable(target)} is filled by ${first} already`,
+        'Give each target table one mapping.',
+      )
+  }
+
+  #readKey(value: unknown, path: string): { source: string; target: string }[] {
+    if (!isRecord(value) || Object.keys(value).length === 0) {
+      this.#tell(path, 'names no key column', `Add ${path}: { <source column>: '<target column>' }.`)
+      return []
+    }
+    const seen = new Set<string>()
+    return Object.entries(value).flatMap(([source, target]) => {
+      const at = `${path}.${source}`
+      if (typeof target !== 'string' || !isColumnName(source) || !isColumnName(target)) {
+        this.#tell(at, 'is not a column name on both sides', 'Write <source column>: <target column>, unquoted.')
+        return []
+      }
+      if (seen.has(target)) this.#tell(at, `${target} is named twice`, 'Give each key column a column of its own.')
+      seen.add(target)
+      return [{ source, target }]
+    })
+  }
+
+  #readColumns(value: unknown, path: string): MappedColumn[] {
+    if (!isRecord(value)) {
+      this.#tell(path, 'is missing', `Add ${path}: { <column>: '<SQL expression>' }; it may be empty.`)
+      return []
+    }
+    return Object.entries(value).flatMap(([to, expression]) => {
+      const at = `${path}.${to}`
+      if (!isColumnName(to)) this.#tell(at, 'is not a column name', 'Write the name as it is, without quotes.')
+      const read = this.#readExpression(expression, at)
+      return read === null ? [] : [{ to, expression: read }]
+    })
+  }
+
+  #readExpression(value: unknown, path: string): string | null {
+    if (typeof value === 'string' && value.trim() !== '') return value.trim()
+    this.#tell(
+      path,
+      'is not an SQL expression',
+      'Write SQL over one row, such as lower(name) or (price * 100)::bigint.',
+    )
+    return null
+  }
+
+  #refuseKey(columns: readonly MappedColumn[], key: string, path: string): void {
+    if (!columns.some(column => column.to === key)) return
+    this.#tell(`${path}.${key}`, 'is a key column, which `key` maps already', `Delete ${path}.${key}.`)
+  }
+
+  #tell(path: string, problem: string, remedy: string): void {
+    this.#problems.push({ path, problem, remedy })
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Column names stand unquoted and in full in a sync file; 63 bytes is what PostgreSQL keeps of one. */
+function isColumnName(name: string): boolean {
+  return name !== '' && !name.includes('\0') && Buffer.byteLength(name) <= 63
+}

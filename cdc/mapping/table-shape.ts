@@ -1,0 +1,174 @@
+import { quoteTable, showTable, type TableName } from '@ficus/core/sql/identifier'
+import type { Client } from 'pg'
+
+/** A live column, as its database's catalog has it. */
+export interface ColumnShape {
+  readonly name: string
+  /** As in SQL, without length or precision: `numeric`, `text[]`, `shop.status`. */
+  readonly type: string
+  /** With length and precision: `numeric(12,2)`. */
+  readonly fullType: string
+  readonly typeOid: number
+  readonly notNull: boolean
+  /** A default, an identity or a generation expression: the column needs no value from us. */
+  readonly hasDefault: boolean
+  /** Computed by the database from its row: cannot be written. */
+  readonly generated: boolean
+  /** `GENERATED ALWAYS AS IDENTITY`: written only with OVERRIDING SYSTEM VALUE. */
+  readonly identityAlways: boolean
+  /**
+   * The type that carries the column's values to another database: its own, a domain's base, or `text` for a type that
+   * only this database knows.
+   */
+  readonly wireType: string
+  /** Whether the binary form of its values means the same elsewhere; a composite or an array of enums has OIDs inside. */
+  readonly binary: boolean
+}
+
+/** What logical decoding tells of the old row of an update or a delete. */
+export interface ReplicaIdentity {
+  readonly kind: 'default' | 'index' | 'full' | 'nothing'
+  /** The columns told; empty where updates and deletes cannot be published at all. */
+  readonly columns: readonly string[]
+}
+
+/** A live table. */
+export interface TableShape {
+  readonly name: TableName
+  readonly oid: number
+  /** An ordinary or a partitioned table can be synced; views and foreign tables cannot. */
+  readonly kind: 'table' | 'partitioned' | 'other'
+  readonly columns: readonly ColumnShape[]
+  /** The columns of each unique index without a condition or an expression. */
+  readonly uniqueKeys: readonly (readonly string[])[]
+  readonly replicaIdentity: ReplicaIdentity
+  /** Rows, as the planner's statistics tell. */
+  readonly estimatedRows: number
+  /** Heap size in blocks of 8 kB, as the file is now. */
+  readonly pages: number
+  /** Whether the session's user owns the table, which a publication needs. */
+  readonly owned: boolean
+}
+
+/** Types up to this OID are PostgreSQL's own and the same everywhere (access/transam.h: FirstNormalObjectId). */
+const FIRST_USER_OID = 16_384
+
+/** Reads a table's shape, or null where the database has no such table. */
+export async function readTableShape(client: Client, name: TableName): Promise<TableShape | null> {
+  const { rows } = await client.query<TableRow>(
+    `SELECT c.oid::int8::text AS oid, c.relkind, c.relreplident, greatest(c.reltuples, 0)::text AS estimated_rows,
+            (CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) / current_setting('block_size')::int ELSE 0 END)::text AS pages,
+            pg_has_role(c.relowner, 'USAGE') AS owned
+     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = $1 AND c.relname = $2`,
+    [name.schema, name.table],
+  )
+  const [table] = rows
+  if (table === undefined) return null
+  const columns = await readColumns(client, table.oid)
+  const indexes = await readUniqueIndexes(client, table.oid)
+  return {
+    name,
+    oid: Number(table.oid),
+    kind: table.relkind === 'r' ? 'table' : table.relkind === 'p' ? 'partitioned' : 'other',
+    columns,
+    uniqueKeys: indexes.map(index => index.columns),
+    replicaIdentity: identityOf(table.relreplident, columns, indexes),
+    estimatedRows: Math.round(Number(table.estimated_rows)),
+    pages: Number(table.pages),
+    owned: table.owned,
+  }
+}
+
+/** `"schema"."table"`, or the name of the problem in messages. */
+export const sqlName = (shape: TableShape): string => quoteTable(shape.name)
+export const shownName = (shape: TableShape): string => showTable(shape.name)
+
+interface TableRow {
+  oid: string
+  relkind: string
+  relreplident: string
+  estimated_rows: string
+  pages: string
+  owned: boolean
+}
+
+interface IndexRow {
+  columns: string[]
+  primary: boolean
+  identity: boolean
+}
+
+async function readColumns(client: Client, oid: string): Promise<ColumnShape[]> {
+  const { rows } = await client.query<{
+    name: string
+    type: string
+    full_type: string
+    type_oid: string
+    not_null: boolean
+    has_default: boolean
+    generated: string
+    identity: string
+    wire_type: string
+    binary: boolean
+  }>(
+    `SELECT a.attname AS name, format_type(a.atttypid, -1) AS type, format_type(a.atttypid, a.atttypmod) AS full_type,
+            a.atttypid::int8::text AS type_oid, a.attnotnull AS not_null,
+            a.atthasdef OR a.attidentity <> '' AS has_default, a.attgenerated AS generated, a.attidentity AS identity,
+            wire.type AS wire_type, wire.binary
+     FROM pg_attribute a
+     JOIN LATERAL (${WIRE_TYPES}) AS wire ON wire.oid = a.atttypid
+     WHERE a.attrelid = $1::int8::oid AND a.attnum > 0 AND NOT a.attisdropped
+     ORDER BY a.attnum`,
+    [oid],
+  )
+  return rows.map(row => ({
+    name: row.name,
+    type: row.type,
+    fullType: row.full_type,
+    typeOid: Number(row.type_oid),
+    notNull: row.not_null,
+    hasDefault: row.has_default,
+    generated: row.generated !== '',
+    identityAlways: row.identity === 'a',
+    wireType: row.wire_type,
+    binary: row.binary,
+  }))
+}
+
+/**
+ * Every type with the one that carries its values elsewhere. A domain travels as its base type; an enum's binary form
+ * is its label, so it travels as text even there; other types of a user's making travel as text in text form.
+ */
+export const WIRE_TYPES = `
+  WITH RECURSIVE base (oid, base) AS (
+    SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
+    UNION ALL
+    SELECT d.oid, base.base FROM pg_type d JOIN base ON base.oid = d.typbasetype WHERE d.typtype = 'd'
+  )
+  SELECT base.oid,
+         CASE WHEN t.oid < ${FIRST_USER_OID} THEN format_type(t.oid, -1) ELSE 'text' END AS type,
+         (t.oid < ${FIRST_USER_OID} AND t.typsend <> 0) OR t.typtype = 'e' AS binary
+  FROM base JOIN pg_type t ON t.oid = base.base`
+
+async function readUniqueIndexes(client: Client, oid: string): Promise<IndexRow[]> {
+  const { rows } = await client.query<IndexRow>(
+    `SELECT i.indisprimary AS primary, i.indisreplident AS identity,
+            (SELECT array_agg(a.attname::text ORDER BY k.position)
+             FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, position)
+             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+             WHERE k.position <= i.indnkeyatts) AS columns
+     FROM pg_index i
+     WHERE i.indrelid = $1::int8::oid AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+     ORDER BY i.indisprimary DESC, i.indexrelid`,
+    [oid],
+  )
+  return rows
+}
+
+function identityOf(code: string, columns: readonly ColumnShape[], indexes: readonly IndexRow[]): ReplicaIdentity {
+  if (code === 'f') return { kind: 'full', columns: columns.map(column => column.name) }
+  if (code === 'n') return { kind: 'nothing', columns: [] }
+  if (code === 'i') return { kind: 'index', columns: indexes.find(index => index.identity)?.columns ?? [] }
+  return { kind: 'default', columns: indexes.find(index => index.primary)?.columns ?? [] }
+}

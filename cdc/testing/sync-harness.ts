@@ -1,0 +1,97 @@
+import { createDatabase, type TestDatabase } from '@ficus/deploy/testing/postgres'
+import pg from 'pg'
+import { expect, vi } from 'vitest'
+import { PostgresSource } from '../change-source/postgres/postgres-source.ts'
+import type { Endpoint } from '../database/session.ts'
+import { type Lag, measureLag, waitUntilCaughtUp } from '../lag/lag.ts'
+import type { SyncInput } from '../mapping/define-sync.ts'
+import { parseSync } from '../mapping/parse-sync.ts'
+import { Pipeline, type PipelineOptions } from '../pipeline/pipeline.ts'
+
+/** Two databases, and the pipelines of a test between them; `await using` stops and drops all. */
+export interface SyncHarness extends AsyncDisposable {
+  readonly source: Endpoint
+  readonly target: Endpoint
+  /** Runs SQL on one side. */
+  onSource(sql: string, values?: unknown[]): Promise<Record<string, unknown>[]>
+  onTarget(sql: string, values?: unknown[]): Promise<Record<string, unknown>[]>
+  /** A pipeline that has not started. */
+  pipeline(options?: Partial<PipelineOptions>): Pipeline
+  /** Starts a pipeline and waits until it streams. */
+  streaming(options?: Partial<PipelineOptions>): Promise<Pipeline>
+  caughtUp(): Promise<void>
+  lag(): Promise<Lag>
+}
+
+export const CAPABILITY = 'catalog'
+
+/** Makes both databases with their schemas. */
+export async function createHarness(sourceSql: string, targetSql: string, syncInput: SyncInput): Promise<SyncHarness> {
+  const databases = [await createDatabase('source'), await createDatabase('target')] as const
+  const [sourceDb, targetDb] = databases
+  const clients = await Promise.all(databases.map(openClient))
+  const [sourceClient, targetClient] = clients
+  if (sourceClient === undefined || targetClient === undefined) throw new Error('two databases have two clients')
+  await sourceClient.query(sourceSql)
+  await targetClient.query(targetSql)
+  const source = { url: sourceDb.url, name: 'the monolith’s database' }
+  const target = { url: targetDb.url, name: 'the service’s database' }
+  const pipelines: Pipeline[] = []
+
+  const pipeline = (options: Partial<PipelineOptions> = {}) => {
+    const made = new Pipeline({
+      capability: CAPABILITY,
+      direction: 'forward',
+      source,
+      target,
+      sync: parseSync(syncInput),
+      engine: engineOptions => new PostgresSource(engineOptions),
+      batchRows: 20_000,
+      copyWorkers: 2,
+      heartbeatMs: 100,
+      backoff: { first: 20, last: 200 },
+      ...options,
+    })
+    pipelines.push(made)
+    return made
+  }
+  const where = { source, target, capability: CAPABILITY, direction: 'forward' as const }
+  return {
+    source,
+    target,
+    onSource: async (sql, values) => (await sourceClient.query(sql, values)).rows,
+    onTarget: async (sql, values) => (await targetClient.query(sql, values)).rows,
+    pipeline,
+    streaming: async options => {
+      const made = pipeline(options)
+      await made.start()
+      await reaches(made, 'streaming')
+      return made
+    },
+    caughtUp: async () => void (await waitUntilCaughtUp({ ...where, timeoutMs: 20_000 })),
+    lag: () => measureLag(where),
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(pipelines.map(made => made.stop()))
+      await Promise.all(clients.map(client => client.end()))
+      for (const database of databases) await database[Symbol.asyncDispose]()
+    },
+  }
+}
+
+/** Waits until a pipeline is in `state`; a failure on the way fails the test with its message. */
+export async function reaches(pipeline: Pipeline, state: string, timeout = 20_000): Promise<void> {
+  await vi.waitFor(
+    () => {
+      const status = pipeline.status()
+      expect(`${status.state} ${status.error?.message ?? ''}`.trim()).toMatch(new RegExp(`^${state}`))
+    },
+    { timeout, interval: 10 },
+  )
+}
+
+async function openClient(database: TestDatabase): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: database.url })
+  client.on('error', () => {})
+  await client.connect()
+  return client
+}
