@@ -1,3 +1,4 @@
+import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { expect, it } from 'vitest'
 import { createHarness } from '../testing/sync-harness.ts'
 
@@ -40,7 +41,7 @@ const EXPECTED = `SELECT id::bigint AS item_id, name AS title, (price * 100)::bi
 const ACTUAL = `SELECT item_id, title, price_cents, body, status::text, tags, extra, changed::text FROM catalog.items ORDER BY item_id`
 
 it('invariant 3: copies, then streams, while writes go on', async () => {
-  await using sync = await createHarness(SOURCE, TARGET, SYNC)
+  await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
   let writing = true
   const writes = (async () => {
     for (let n = 10_000; writing; n++) {

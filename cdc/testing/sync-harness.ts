@@ -1,4 +1,3 @@
-import { createDatabase, type TestDatabase } from '@ficus/deploy/testing/postgres'
 import pg from 'pg'
 import { expect, vi } from 'vitest'
 import { PostgresSource } from '../change-source/postgres/postgres-source.ts'
@@ -25,8 +24,18 @@ export interface SyncHarness extends AsyncDisposable {
 
 export const CAPABILITY = 'catalog'
 
+/** A database of a test's own; deploy/testing/postgres.ts makes them. */
+export interface TestDatabase extends AsyncDisposable {
+  readonly url: string
+}
+
 /** Makes both databases with their schemas. */
-export async function createHarness(sourceSql: string, targetSql: string, syncInput: SyncInput): Promise<SyncHarness> {
+export async function createHarness(
+  createDatabase: (prefix: string) => Promise<TestDatabase>,
+  sourceSql: string,
+  targetSql: string,
+  syncInput: SyncInput,
+): Promise<SyncHarness> {
   const databases = [await createDatabase('source'), await createDatabase('target')] as const
   const [sourceDb, targetDb] = databases
   const clients = await Promise.all(databases.map(openClient))
