@@ -43,6 +43,11 @@ export class Terminal {
     this.#document = value
   }
 
+  /** For a command that stays: writes a document for programs now, on one line. */
+  emit(value: unknown): void {
+    if (this.json) this.#streams.stdout.write(`${JSON.stringify(value)}\n`)
+  }
+
   /** Adds a field to the answer for programs, such as the error that ended the command. */
   amend(fields: Readonly<Record<string, unknown>>): void {
     this.#document = isRecord(this.#document) ? { ...this.#document, ...fields } : fields
