@@ -14,6 +14,8 @@ export interface WalkSurroundings {
   say(text: string): void
   /** Shows how far a wait has come, over itself on a terminal. */
   progress(text: string): void
+  /** Ends the walk between two steps. */
+  readonly signal: AbortSignal
 }
 
 /** Longest wait for one thing to come about, milliseconds. */
@@ -46,6 +48,7 @@ export async function walkToFullCanary(around: WalkSurroundings): Promise<void> 
     },
   }
   for (;;) {
+    around.signal.throwIfAborted()
     const { phase } = await ledger.capability(capability)
     const step = steps[phase]
     if (step === undefined) break
@@ -61,6 +64,7 @@ export async function walkToFullCanary(around: WalkSurroundings): Promise<void> 
 async function until(what: string, reached: () => Promise<string | null>, around: WalkSurroundings): Promise<void> {
   const deadline = Date.now() + PATIENCE
   for (;;) {
+    around.signal.throwIfAborted()
     const missing = await reached()
     if (missing === null) break
     if (Date.now() > deadline) throw new Error(`${what} did not come about in ${PATIENCE / 1000} s: ${missing}`)
