@@ -2,10 +2,25 @@ import cookie from '@fastify/cookie'
 import formbody from '@fastify/formbody'
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { Knex } from 'knex'
+import { accountsApi } from './accounts/api.ts'
+import { accountsPages } from './accounts/pages.ts'
 import { createSessions } from './accounts/sessions.ts'
+import { backOfficePages } from './back-office/pages.ts'
+import { productPages } from './back-office/product-pages.ts'
+import { cartApi } from './cart/api.ts'
+import { cartPages } from './cart/pages.ts'
 import { catalogApi } from './catalog/api.ts'
+import { catalogPages } from './catalog/pages.ts'
+import { ordersApi } from './orders/api.ts'
+import { ordersPages } from './orders/pages.ts'
+import { providerStateRoutes } from './provider-states/provider-states.ts'
+import { reviewsApi } from './reviews/api.ts'
+import { stockApi } from './stock/api.ts'
 import { healthApi } from './web/health.ts'
+import { createPages } from './web/pages.ts'
+import { pictureRoutes } from './web/picture.ts'
 import { answerProblems } from './web/problem-answer.ts'
+import type { Shop } from './web/shop.ts'
 
 export interface AppOptions {
   /** The shop's database; the caller ends it. */
@@ -31,9 +46,21 @@ export function createApp(options: AppOptions): FastifyInstance {
   })
   app.register(cookie)
   app.register(formbody)
-  const sessions = createSessions(db)
-  answerProblems(app)
+  // A form without fields has no body, which the routes read as an empty one.
+  app.addHook('preValidation', async request => {
+    if (request.method !== 'GET') request.body ??= {}
+  })
+
+  const shop: Shop = { db, sessions: createSessions(db), pages: createPages(app, db) }
+  answerProblems(app, shop)
   healthApi(app, { db, version })
-  catalogApi(app, { db, sessions, adminApiKey })
+  pictureRoutes(app)
+
+  catalogApi(app, { db, sessions: shop.sessions, adminApiKey })
+  for (const api of [accountsApi, cartApi, ordersApi, reviewsApi, stockApi]) api(app, shop)
+  for (const pages of [catalogPages, accountsPages, cartPages, ordersPages, backOfficePages, productPages]) {
+    pages(app, shop)
+  }
+  if (options.providerStates) providerStateRoutes(app, db)
   return app
 }
