@@ -70,7 +70,7 @@ describe('parsePact', () => {
 
   it.each([
     ['not JSON', '{', /web-store\.json is not a pact file: .*JSON/],
-    ['no consumer', '{"provider":{"name":"store"}}', /web-store\.json is not a pact file: [^]*consumer/],
+    ['no consumer', '{"provider":{"name":"store"}}', /web-store\.json is not a pact file: [\s\S]*consumer/],
     [
       'an interaction without a request',
       JSON.stringify({ ...parties, interactions: [{ description: 'books' }] }),
