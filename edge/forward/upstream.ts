@@ -1,0 +1,70 @@
+import { isIP } from 'node:net'
+import type { Readable } from 'node:stream'
+import type { EdgeConfig } from '@ficus/core/config/schema'
+import type { Side } from '@ficus/core/phases/phase'
+import { buildConnector, type Dispatcher, Pool } from 'undici'
+
+/** A server that the edge forwards to, with its connections. */
+export interface Upstream {
+  readonly side: Side
+  /** As a person knows it: `the monolith`, `the service of catalog`. */
+  readonly name: string
+  /** `http://host:port`, without a path. */
+  readonly origin: string
+  /** The path of the configured address, which precedes every target; mostly empty. */
+  readonly prefix: string
+  /** For TLS: the certificate is checked against the upstream's own name, though Host is the client's. Null without TLS. */
+  readonly servername: string | null
+  readonly pool: Pool
+}
+
+/** Milliseconds that an idle connection is kept: below the 5 s of Node's servers, so that it is not used as they close it. */
+const KEEP_ALIVE = 4_000
+
+/** @param connections the most at once; null for as many as there are requests. */
+export function openUpstream(
+  side: Side,
+  name: string,
+  address: string,
+  timeouts: EdgeConfig['timeouts'],
+  connections: number | null = null,
+): Upstream {
+  const url = new URL(address)
+  const pool = new Pool(url.origin, {
+    connections,
+    pipelining: 1,
+    connect: connectorFor(url, timeouts.connect),
+    headersTimeout: timeouts.headers,
+    bodyTimeout: timeouts.body,
+    keepAliveTimeout: KEEP_ALIVE,
+  })
+  return {
+    side,
+    name,
+    origin: url.origin,
+    prefix: url.pathname.replace(/\/$/, ''),
+    servername: url.protocol === 'https:' ? url.hostname : null,
+    pool,
+  }
+}
+
+/** @param target the raw target, which follows the upstream's own path. */
+export function dispatchOptions(
+  upstream: Upstream,
+  method: string,
+  target: string,
+  headers: string[],
+  body: Readable | null,
+): Dispatcher.DispatchOptions & { servername?: string } {
+  const options = { method, path: upstream.prefix === '' ? target : upstream.prefix + target, headers, body }
+  // Without a name undici would take it from Host, which is the client's.
+  return upstream.servername === null ? options : { ...options, servername: upstream.servername }
+}
+
+/** A certificate for an address is checked by the address, which is not a server name. */
+function connectorFor(url: URL, timeout: number): buildConnector.connector {
+  const connect = buildConnector({ timeout })
+  const isAddress = isIP(url.hostname.replace(/^\[|\]$/g, '')) !== 0
+  if (url.protocol !== 'https:' || !isAddress) return connect
+  return ({ servername: _, ...options }, callback) => connect(options, callback)
+}

@@ -1,0 +1,65 @@
+/**
+ * A request target as routing reads it. The raw target is what goes upstream, untouched; these copies only say which
+ * route it is.
+ *
+ * Servers disagree about some targets: whether `%2F` separates segments, whether `//` is `/`, what `..`, `\` and
+ * `;version=1` mean. So an unusual path has two readings: `strict`, which decodes only what RFC 3986 section 6.2.2 calls
+ * equivalent, and `loose`, in which all of that has been undone as the most forgiving server would. `RouteTable.resolve`
+ * refuses a target whose readings lead to different routes.
+ */
+export interface Target {
+  readonly strict: string
+  /** Null where every server reads the path alike, which is nearly always. */
+  readonly loose: string | null
+}
+
+/** Anything that two servers might read differently: escapes, `\`, `;`, `#`, empty segments, dot segments. */
+const UNUSUAL = /[%\\;#]|\/\/|\/\.{1,2}(?:\/|$)/
+
+/** Reads a raw target. Null where it is not in origin form (`/path?query`), the only form a gateway serves. */
+export function readTarget(raw: string): Target | null {
+  if (raw.charCodeAt(0) !== 0x2f) return null
+  const query = raw.indexOf('?')
+  const path = query === -1 ? raw : raw.slice(0, query)
+  if (!UNUSUAL.test(path)) return { strict: path, loose: null }
+  const strict = strictReading(path)
+  const loose = looseReading(strict)
+  return { strict, loose: loose === strict ? null : loose }
+}
+
+/**
+ * Decodes UTF-8 escapes except those of reserved characters (`%2F`, `%3B` and so on) and of `%` itself, which keeps a
+ * doubly encoded path from being decoded twice. Bytes that are not UTF-8 stay as they are: old applications have them.
+ */
+function strictReading(path: string): string {
+  return path.replace(/(?:%(?!25)[0-9a-f]{2})+/gi, escapes => {
+    try {
+      return decodeURI(escapes)
+    } catch {
+      return escapes.replace(/%[2-7][0-9a-f]/gi, ascii => decodeURI(ascii))
+    }
+  })
+}
+
+function looseReading(strict: string): string {
+  const path = strict
+    .replace(/%2f|%5c|\\/gi, '/')
+    .replace(/%3b/gi, ';')
+    .replace(/(?:#|%23|\0).*$/i, '')
+    .replace(/;[^/]*/g, '')
+    .replace(/\/{2,}/g, '/')
+  return withoutDotSegments(path)
+}
+
+/** RFC 3986 section 5.2.4, for a path that starts with `/` and has no empty segments. */
+function withoutDotSegments(path: string): string {
+  const kept: string[] = []
+  const segments = path.split('/').slice(1)
+  for (const segment of segments) {
+    if (segment === '..') kept.pop()
+    else if (segment !== '.') kept.push(segment)
+  }
+  const last = segments.at(-1)
+  if (last === '.' || last === '..') kept.push('')
+  return `/${kept.join('/')}`
+}
