@@ -2,8 +2,16 @@ import pg from 'pg'
 import { FicusError, messageOf, systemCodeOf } from '../errors/ficus-error.ts'
 import { hidePassword } from '../log/logger.ts'
 
-/** SQLSTATE classes of a server that answers and refuses: authentication, unknown database, missing privilege. */
+/** Longest wait for an answer of the ledger, milliseconds: a host that vanished closes no connection. */
+export const LEDGER_ANSWER_TIMEOUT = 10_000
+
+/** SQLSTATEs of a server that answers and refuses: authentication, unknown database, missing privilege. */
 const REFUSED = new Set(['28000', '28P01', '3D000', '42501'])
+
+/** What the driver itself finds while it is let in: a password that the address lacks, a certificate that does not fit. */
+function isRefused(code: string | undefined, message: string): boolean {
+  return code === undefined ? /^SASL|SSL/.test(message) : REFUSED.has(code) || /CERT|TLS|SSL/.test(code)
+}
 
 /** System and SQLSTATE codes of a database that cannot be reached now: connection exceptions, shutdown, too many clients. */
 function isUnreachable(code: string | undefined, message: string): boolean {
@@ -20,7 +28,7 @@ export function databaseError(error: unknown, what: string, url: string): unknow
   if (error instanceof FicusError) return error
   const code = systemCodeOf(error)
   const at = `${what} at ${hidePassword(url)}`
-  if (code !== undefined && REFUSED.has(code)) {
+  if (isRefused(code, messageOf(error))) {
     return new FicusError('FICUS_DATABASE_REFUSED', `${at} refused: ${messageOf(error)}`, { cause: error })
   }
   if (isUnreachable(code, messageOf(error))) {
@@ -42,5 +50,23 @@ export async function connect(url: string, what: string, options: pg.ClientConfi
   } catch (error) {
     await client.end().catch(() => {})
     throw databaseError(error, what, url)
+  }
+}
+
+/** The same for the ledger, whose absence has a code of its own. */
+export function ledgerError(error: unknown, url: string): unknown {
+  const named = databaseError(error, 'the ledger', url)
+  if (named instanceof FicusError && named.code === 'FICUS_DATABASE_UNREACHABLE') {
+    return new FicusError('FICUS_LEDGER_UNREACHABLE', named.message, { cause: named.cause })
+  }
+  return named
+}
+
+/** Opens one connection to the ledger. @throws FICUS_LEDGER_UNREACHABLE, FICUS_DATABASE_REFUSED. */
+export async function connectLedger(url: string, applicationName: string): Promise<pg.Client> {
+  try {
+    return await connect(url, 'the ledger', { application_name: applicationName, query_timeout: LEDGER_ANSWER_TIMEOUT })
+  } catch (error) {
+    throw ledgerError(error, url)
   }
 }

@@ -1,8 +1,9 @@
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import pg from 'pg'
-import { FicusError } from '../errors/ficus-error.ts'
-import { PHASE_RULES, type Phase } from '../phases/phase.ts'
-import { databaseError } from './connection.ts'
+import { FicusError, systemCodeOf } from '../errors/ficus-error.ts'
+import { PHASE_RULES, type Phase, type Side } from '../phases/phase.ts'
+import { connectLedger, LEDGER_ANSWER_TIMEOUT, ledgerError } from './connection.ts'
 import type {
   CapabilityState,
   EdgeReport,
@@ -14,9 +15,20 @@ import type {
   StoredSyncStatus,
   SyncStatus,
 } from './records.ts'
+import {
+  type CapabilityRow,
+  type GateRow,
+  type JournalRow,
+  toCapability,
+  toGateResult,
+  toJournalEntry,
+} from './rows.ts'
 
 /** How long counts by minute are kept. */
 const COUNTS_KEPT = '2 days'
+
+/** SQLSTATE foreign_key_violation: of the ledger's tables only `capability` is referred to. */
+const NO_SUCH_CAPABILITY = '23503'
 
 /** A move that is to be written down. */
 export interface MoveRequest {
@@ -32,7 +44,8 @@ export interface MoveRequest {
 
 /**
  * The PostgreSQL schema `ficus` that all processes of a migration meet in. Every method throws
- * FICUS_LEDGER_UNREACHABLE while its database is away; nothing is ever half written.
+ * FICUS_LEDGER_UNREACHABLE while its database is away, and FICUS_CAPABILITY_UNKNOWN for a name that the ledger was
+ * never opened with; nothing is ever half written.
  */
 export class Ledger {
   readonly url: string
@@ -40,35 +53,37 @@ export class Ledger {
 
   private constructor(url: string) {
     this.url = url
-    this.#pool = new pg.Pool({ connectionString: url, max: 4, connectionTimeoutMillis: 5_000, keepAlive: true })
-    // An idle connection that the server closes is replaced at the next query; nothing is lost by it.
+    this.#pool = new pg.Pool({
+      connectionString: url,
+      application_name: 'ficus ledger',
+      max: 4,
+      connectionTimeoutMillis: 5_000,
+      query_timeout: LEDGER_ANSWER_TIMEOUT,
+      keepAlive: true,
+    })
+    // An idle connection that the server closes is replaced at the next query; nothing is lost by it. One that it
+    // closes within a transaction fails the query, and without a listener would end the process as well.
     this.#pool.on('error', () => {})
+    this.#pool.on('connect', client => client.on('error', () => {}))
   }
 
   /**
-   * Opens the ledger, creates its schema where it is missing, and adds the given capabilities as `legacy`.
+   * Opens the ledger, creates its schema where it is missing or of another version, and adds the given capabilities as `legacy`.
    * @throws FICUS_LEDGER_UNREACHABLE, FICUS_DATABASE_REFUSED.
    */
   static async open(url: string, capabilities: readonly string[]): Promise<Ledger> {
-    const ledger = new Ledger(url)
+    // Not from the pool: that leaves a connection open whose authentication failed on our side.
+    const client = await connectLedger(url, 'ficus ledger')
     try {
-      const schema = await readFile(new URL('./schema.sql', import.meta.url), 'utf8')
-      await ledger.#transaction(async client => {
-        await client.query(`SELECT pg_advisory_xact_lock(hashtext('ficus.ledger'))`)
-        const { rows } = await client.query<{ ready: boolean }>(
-          `SELECT to_regclass('ficus.edge') IS NOT NULL AND to_regproc('ficus.tell_change') IS NOT NULL AS ready`,
-        )
-        // CREATE OR REPLACE TRIGGER locks the table; a schema that is there need not make the others wait.
-        if (rows[0]?.ready !== true) await client.query(schema)
-        await client.query(`INSERT INTO ficus.capability (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING`, [
-          capabilities,
-        ])
-      })
-      return ledger
+      await client.query('BEGIN')
+      await prepare(client, capabilities)
+      await client.query('COMMIT')
     } catch (error) {
-      await ledger.close()
-      throw error
+      throw ledgerError(error, url)
+    } finally {
+      await client.end().catch(() => {})
     }
+    return new Ledger(url)
   }
 
   async close(): Promise<void> {
@@ -137,11 +152,12 @@ export class Ledger {
 
   /** Writes down something that was done without a move: a dial that was set, a verification that ran. */
   async note(entry: Pick<JournalEntry, 'capability' | 'actor' | 'action' | 'reason' | 'evidence'>): Promise<void> {
-    await this.#query(
+    const noted = await this.#query(
       `INSERT INTO ficus.journal (capability, actor, action, epoch, reason, evidence)
-       SELECT name, $2, $3, epoch, $4, $5 FROM ficus.capability WHERE name = $1`,
+       SELECT name, $2, $3, epoch, $4, $5 FROM ficus.capability WHERE name = $1 RETURNING id`,
       [entry.capability, entry.actor, entry.action, entry.reason, JSON.stringify(entry.evidence)],
     )
+    if (noted.length === 0) throw unknownCapability(entry.capability)
   }
 
   /** The newest entries last. */
@@ -152,18 +168,7 @@ export class Ledger {
        ) latest ORDER BY id`,
       [options.capability ?? null, options.limit ?? 100],
     )
-    return rows.map(row => ({
-      id: Number(row.id),
-      at: row.at,
-      capability: row.capability,
-      actor: row.actor,
-      action: row.action,
-      fromPhase: row.from_phase,
-      toPhase: row.to_phase,
-      epoch: Number(row.epoch),
-      reason: row.reason,
-      evidence: row.evidence,
-    }))
+    return rows.map(toJournalEntry)
   }
 
   /**
@@ -208,9 +213,7 @@ export class Ledger {
         JSON.stringify(result.versions),
       ],
     )
-    const [row] = rows
-    if (row === undefined) throw new FicusError('FICUS_INTERNAL', 'a gate result was not stored')
-    return toGateResult(row)
+    return toGateResult(rows[0])
   }
 
   /** The newest result of each gate, by gate name. */
@@ -281,13 +284,13 @@ export class Ledger {
   }
 
   /** Requests and errors by side in the minutes since `since`. */
-  async traffic(capability: string, since: Date): Promise<Readonly<Record<'monolith' | 'service', SideTraffic>>> {
-    const rows = await this.#query<{ side: 'monolith' | 'service'; requests: string; errors: string }>(
+  async traffic(capability: string, since: Date): Promise<Readonly<Record<Side, SideTraffic>>> {
+    const rows = await this.#query<{ side: Side; requests: string; errors: string }>(
       `SELECT side, sum(requests) AS requests, sum(errors) AS errors FROM ficus.traffic
        WHERE capability = $1 AND minute >= date_trunc('minute', $2::timestamptz) GROUP BY side`,
       [capability, since],
     )
-    const of = (side: string): SideTraffic => {
+    const of = (side: Side): SideTraffic => {
       const row = rows.find(candidate => candidate.side === side)
       return { requests: Number(row?.requests ?? 0), errors: Number(row?.errors ?? 0) }
     }
@@ -352,66 +355,24 @@ export class Ledger {
   }
 
   #ledgerError(error: unknown): unknown {
-    const named = databaseError(error, 'the ledger', this.url)
-    if (named instanceof FicusError && named.code === 'FICUS_DATABASE_UNREACHABLE') {
-      return new FicusError('FICUS_LEDGER_UNREACHABLE', named.message, { cause: error })
-    }
-    return named
+    if (systemCodeOf(error) !== NO_SUCH_CAPABILITY) return ledgerError(error, this.url)
+    return new FicusError('FICUS_CAPABILITY_UNKNOWN', 'the ledger knows no such capability', { cause: error })
   }
 }
 
-interface CapabilityRow {
-  name: string
-  phase: Phase
-  owner: 'monolith' | 'service'
-  epoch: string
-  phase_since: Date
-}
-
-interface GateRow {
-  id: string
-  gate: string
-  verdict: 'pass' | 'fail' | 'inconclusive'
-  summary: string
-  evidence: Record<string, unknown>
-  versions: Record<string, string>
-  measured_at: Date
-}
-
-interface JournalRow {
-  id: string
-  at: Date
-  capability: string
-  actor: string
-  action: string
-  from_phase: Phase | null
-  to_phase: Phase | null
-  epoch: string
-  reason: string | null
-  evidence: Record<string, unknown>
-}
-
-function toCapability(row: CapabilityRow | undefined): CapabilityState {
-  if (row === undefined) throw new FicusError('FICUS_INTERNAL', 'a capability vanished from the ledger')
-  return {
-    name: row.name,
-    phase: row.phase,
-    owner: row.owner,
-    epoch: Number(row.epoch),
-    phaseSince: row.phase_since,
-  }
-}
-
-function toGateResult(row: GateRow): StoredGateResult {
-  return {
-    id: Number(row.id),
-    gate: row.gate,
-    verdict: row.verdict,
-    summary: row.summary,
-    evidence: row.evidence,
-    versions: row.versions,
-    measuredAt: row.measured_at,
-  }
+/** Brings the schema to this version and adds what is new. */
+async function prepare(client: pg.Client, capabilities: readonly string[]): Promise<void> {
+  const schema = await readFile(new URL('./schema.sql', import.meta.url), 'utf8')
+  const version = `ficus ledger ${createHash('sha256').update(schema).digest('hex').slice(0, 16)}`
+  await client.query(`SELECT pg_advisory_xact_lock(hashtext('ficus.ledger'))`)
+  const { rows } = await client.query<{ version: string | null }>(
+    `SELECT obj_description(to_regnamespace('ficus'), 'pg_namespace') AS version`,
+  )
+  // CREATE OR REPLACE TRIGGER locks the table; a schema that is there need not make the others wait.
+  if (rows[0]?.version !== version) await client.query(`${schema};\nCOMMENT ON SCHEMA ficus IS '${version}'`)
+  await client.query(`INSERT INTO ficus.capability (name) SELECT unnest($1::text[]) ON CONFLICT DO NOTHING`, [
+    capabilities,
+  ])
 }
 
 function unknownCapability(name: string): FicusError {

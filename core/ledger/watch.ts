@@ -1,6 +1,6 @@
 import type pg from 'pg'
 import type { Part } from '../lifecycle/part.ts'
-import { connect } from './connection.ts'
+import { connectLedger } from './connection.ts'
 import type { Ledger } from './ledger.ts'
 import type { CapabilityState } from './records.ts'
 
@@ -95,12 +95,17 @@ export class LedgerWatch implements Part {
 
   async #listen(): Promise<void> {
     if (this.#listener !== undefined || this.#stopped) return
-    const client = await connect(this.#ledger.url, 'the ledger')
+    const client = await connectLedger(this.#ledger.url, 'ficus ledger watch')
     client.on('notification', () => void this.#refresh())
     client.on('end', () => {
       if (this.#listener === client) this.#listener = undefined
     })
-    await client.query('LISTEN ficus')
+    try {
+      await client.query('LISTEN ficus')
+    } catch (error) {
+      await client.end().catch(() => {})
+      throw error
+    }
     this.#listener = client
   }
 }

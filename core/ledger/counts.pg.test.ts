@@ -1,0 +1,144 @@
+import { createDatabase, type TestDatabase } from '@ficus/deploy/testing/postgres'
+import type pg from 'pg'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import { connect } from './connection.ts'
+import { Ledger } from './ledger.ts'
+import type { EdgeReport, SyncStatus } from './records.ts'
+
+let database: TestDatabase
+let ledger: Ledger
+let beside: pg.Client
+
+beforeAll(async () => {
+  database = await createDatabase('ledger')
+  ledger = await Ledger.open(database.url, ['catalog', 'orders'])
+  beside = await connect(database.url, 'the ledger')
+})
+
+afterAll(async () => {
+  await beside?.end()
+  await ledger?.close()
+  await database?.[Symbol.asyncDispose]()
+})
+
+beforeEach(async () => {
+  await beside.query('TRUNCATE ficus.traffic, ficus.shadow, ficus.edge, ficus.sync_status')
+})
+
+const report = (edge: string, over: Partial<EdgeReport> = {}): EdgeReport => ({
+  edge,
+  epochs: { catalog: 1 },
+  flags: { provider: 'file' },
+  traffic: [],
+  shadow: [],
+  ...over,
+})
+
+const shadow = (
+  route: string,
+  [matched, mismatched, ignored]: readonly [number, number, number],
+  example?: unknown,
+) => ({
+  capability: 'catalog',
+  route,
+  matched,
+  mismatched,
+  ignored,
+  example: example ?? null,
+})
+
+const anHourAgo = () => new Date(Date.now() - 3_600_000)
+
+it('sums requests and errors by side over all edges and reports, of one capability alone', async () => {
+  const traffic = (capability: string, side: 'monolith' | 'service', requests: number, errors: number) => ({
+    capability,
+    side,
+    requests,
+    errors,
+  })
+  await ledger.reportEdge(report('a', { traffic: [traffic('catalog', 'monolith', 10, 1)] }))
+  await ledger.reportEdge(
+    report('a', { traffic: [traffic('catalog', 'monolith', 5, 0), traffic('orders', 'service', 7, 7)] }),
+  )
+  await ledger.reportEdge(
+    report('b', { traffic: [traffic('catalog', 'monolith', 1, 1), traffic('catalog', 'service', 3, 2)] }),
+  )
+  expect(await ledger.traffic('catalog', anHourAgo())).toEqual({
+    monolith: { requests: 16, errors: 2 },
+    service: { requests: 3, errors: 2 },
+  })
+  expect(await ledger.traffic('catalog', new Date(Date.now() + 120_000))).toEqual({
+    monolith: { requests: 0, errors: 0 },
+    service: { requests: 0, errors: 0 },
+  })
+})
+
+it('sums shadow comparisons by route and keeps the latest example', async () => {
+  await ledger.reportEdge(
+    report('a', { shadow: [shadow('GET /a', [5, 1, 2], { at: 'price' }), shadow('GET /b', [1, 0, 0])] }),
+  )
+  await ledger.reportEdge(report('a', { shadow: [shadow('GET /a', [5, 0, 0])] }))
+  await beside.query(`UPDATE ficus.shadow SET minute = minute - interval '1 minute'`)
+  await ledger.reportEdge(report('b', { shadow: [shadow('GET /a', [0, 1, 0], { at: 'name' })] }))
+  expect(await ledger.shadow('catalog', anHourAgo())).toEqual([
+    { route: 'GET /a', matched: 10, mismatched: 2, ignored: 2, example: { at: 'name' } },
+    { route: 'GET /b', matched: 1, mismatched: 0, ignored: 0, example: null },
+  ])
+  expect(await ledger.shadow('orders', anHourAgo())).toEqual([])
+})
+
+it('writes a report whole or not at all', async () => {
+  const broken = report('c', {
+    traffic: [{ capability: 'catalog', side: 'monolith', requests: 1, errors: 0 }],
+    shadow: [{ ...shadow('GET /a', [1, 0, 0]), capability: 'nope' }],
+  })
+  await expect(ledger.reportEdge(broken)).rejects.toMatchObject({ code: 'FICUS_CAPABILITY_UNKNOWN' })
+  expect(await ledger.traffic('catalog', anHourAgo())).toMatchObject({ monolith: { requests: 0 } })
+  expect(await ledger.liveEdges(60)).toEqual([])
+})
+
+it('knows which edges live, and what they act on', async () => {
+  await ledger.reportEdge(report('a'))
+  await ledger.reportEdge(report('b'))
+  await ledger.reportEdge(report('b', { epochs: { catalog: 2 } }))
+  await beside.query(`UPDATE ficus.edge SET seen_at = seen_at - interval '1 minute' WHERE id = 'a'`)
+  expect(await ledger.liveEdges(30)).toEqual([{ id: 'b', epochs: { catalog: 2 }, flags: { provider: 'file' } }])
+  expect((await ledger.liveEdges(90)).map(({ id }) => id)).toEqual(['a', 'b'])
+})
+
+it('forgets counts past their keeping time, and keeps younger ones', async () => {
+  const traffic = [{ capability: 'catalog', side: 'service' as const, requests: 1, errors: 0 }]
+  await ledger.reportEdge(report('old', { traffic, shadow: [shadow('GET /old', [1, 0, 0])] }))
+  await beside.query(`UPDATE ficus.traffic SET minute = minute - interval '3 days';
+                      UPDATE ficus.shadow SET minute = minute - interval '3 days';
+                      UPDATE ficus.edge SET seen_at = seen_at - interval '3 days'`)
+  await ledger.reportEdge(report('new', { traffic, shadow: [shadow('GET /new', [1, 0, 0])] }))
+  await ledger.forgetOldCounts()
+  const epoch = new Date(0)
+  expect((await ledger.traffic('catalog', epoch)).service.requests).toBe(1)
+  expect((await ledger.shadow('catalog', epoch)).map(({ route }) => route)).toEqual(['GET /new'])
+  expect((await ledger.liveEdges(10 * 86_400)).map(({ id }) => id)).toEqual(['new'])
+})
+
+it('keeps the latest status of sync, with its age by the ledger’s clock', async () => {
+  const status: SyncStatus = {
+    direction: 'forward',
+    engine: 'postgres',
+    state: 'streaming',
+    copiedRows: 100,
+    estimatedRows: 100,
+    appliedRows: 3,
+    lagRows: 0,
+    lagSeconds: 0.2,
+    position: '0/16B3748',
+    error: null,
+  }
+  expect(await ledger.syncStatus('catalog')).toBeNull()
+  await ledger.reportSync('catalog', 'worker-1', { ...status, state: 'copying' })
+  await ledger.reportSync('catalog', 'worker-2', status)
+  await beside.query(`UPDATE ficus.sync_status SET reported_at = reported_at - interval '1 minute'`)
+  const stored = await ledger.syncStatus('catalog')
+  expect(stored).toMatchObject({ ...status, worker: 'worker-2', reportedAt: expect.any(Date) })
+  expect(stored?.ageSeconds).toBeGreaterThanOrEqual(60)
+  expect(stored?.ageSeconds).toBeLessThan(90)
+})
