@@ -3,6 +3,7 @@ import type { Knex } from 'knex'
 import { registerHealth } from './operations/health.ts'
 import { registerMetrics } from './operations/metrics.ts'
 import { productsApi } from './products/api.ts'
+import { providerStatesApi } from './provider-states/provider-states.ts'
 import { taxonomyApi } from './taxonomy/api.ts'
 import { closeConnectionsWhenDraining } from './web/drain.ts'
 import { answerProblems } from './web/problem-answer.ts'
@@ -19,7 +20,7 @@ export interface AppOptions {
 }
 
 /** The whole service, ready to `listen` or `inject`. */
-export function createApp({ db, adminApiKey, log }: AppOptions): FastifyInstance {
+export function createApp({ db, adminApiKey, log, providerStates = false }: AppOptions): FastifyInstance {
   const app = fastify({
     ...(log && { loggerInstance: log }),
     bodyLimit: 2 * 1024 * 1024,
@@ -32,5 +33,6 @@ export function createApp({ db, adminApiKey, log }: AppOptions): FastifyInstance
   registerHealth(app, db)
   taxonomyApi(app, { db })
   productsApi(app, { db, adminApiKey })
+  if (providerStates) providerStatesApi(app, db)
   return app
 }

@@ -35,6 +35,8 @@ export function openDatabase(url: string): Knex {
     },
     pool: { min: 0, max: 10 },
     acquireConnectionTimeout: 10_000,
+    // Knex would print what it throws besides.
+    log: { error() {} },
   })
 }
 

@@ -69,14 +69,15 @@ export type ProductChange = z.output<typeof patchFields>
 
 /**
  * Reads the whole product that POST or PUT carries; keys that it does not know, such as `id`, are ignored.
+ * No body is an empty one.
  *
  * @throws Problem 422 with every field that is wrong or missing.
  */
 export function parseProduct(body: unknown): ProductChange {
-  return check(fields, body)
+  return check(fields, body ?? {})
 }
 
 /** Reads the part of a product that PATCH carries. @throws Problem 422 with every field that is wrong. */
 export function parseProductPatch(body: unknown): ProductChange {
-  return check(patchFields, body)
+  return check(patchFields, body ?? {})
 }

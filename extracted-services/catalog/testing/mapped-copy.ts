@@ -14,9 +14,9 @@ export interface TwoSides {
 
 /** Runs the mapping's forward expressions as plain SQL: the service's tables become what the monolith's say. */
 export async function copyForward({ shop, catalog }: TwoSides): Promise<void> {
+  await catalog.raw(`truncate ${sync.tables.map(({ target }) => target).join(', ')}`)
   for (const { source, target, key, where, forward } of sync.tables) {
     const columns = { ...inverted(key), ...forward }
-    await catalog.raw(`truncate ${target}`)
     await copy(shop, `${selectOf(columns)} from ${source} ${where ? `where ${where}` : ''}`, catalog, target, columns)
   }
   for (const table of ['taxonomy', 'makers', 'items']) {

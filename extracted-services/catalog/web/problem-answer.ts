@@ -22,5 +22,5 @@ function toProblem(error: unknown): Problem {
     if (error.statusCode === 404) return new Problem(404, 'not_found', error.message)
     if (error.statusCode < 500) return new Problem(error.statusCode, 'bad_request', error.message)
   }
-  return new Problem(500, 'internal', 'Something went wrong on our side')
+  return new Problem(500, 'internal', 'Something went wrong')
 }
