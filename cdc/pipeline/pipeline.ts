@@ -16,6 +16,7 @@ import { Heartbeat } from '../lag/heartbeat.ts'
 import { assertMappingFits } from '../mapping/check-mapping.ts'
 import { type Direction, flowsOf, type Sync } from '../mapping/flow.ts'
 import { inDependencyOrder } from '../mapping/table-order.ts'
+import { type Dropped, dropSync } from './drop.ts'
 import { StatusBoard } from './status-board.ts'
 import { takeTurn } from './turn.ts'
 
@@ -91,6 +92,13 @@ export class Pipeline implements Part {
     this.#stopping.abort()
     await this.#source.stop()
     await this.#running
+  }
+
+  /** Stops, and removes all that the sync made: slot, publication, connector, position and copied rows. */
+  async drop(): Promise<Dropped> {
+    await this.stop()
+    await this.#source.drop()
+    return dropSync(this.#options)
   }
 
   async #run(): Promise<void> {

@@ -1,0 +1,124 @@
+import { systemCodeOf } from '@ficus/core/errors/ficus-error'
+import type { Client } from 'pg'
+import type { ProgressKey } from '../apply/progress.ts'
+import { passWaypoint } from '../lag/lag.ts'
+import { type DiffSide, rowsByKeySql } from './diff-sql.ts'
+
+/** A row that is not the same on both sides, and stays so. */
+export interface Difference {
+  /** Target key column -> its value as text. */
+  readonly key: Readonly<Record<string, string>>
+  /** `missing` at the target, `extra` there, or `different`. */
+  readonly kind: 'missing' | 'extra' | 'different'
+  /** The target's columns that differ; empty unless `different`. */
+  readonly columns: readonly string[]
+}
+
+/** A row as one side holds it. */
+export interface RowImage {
+  readonly values: readonly (string | null)[]
+  readonly version: string
+}
+
+export interface RecheckOptions {
+  readonly source: Client
+  readonly target: Client
+  readonly sourceSide: DiffSide
+  readonly targetSide: DiffSide
+  readonly keyNames: readonly string[]
+  readonly valueNames: readonly string[]
+  readonly progress: ProgressKey
+  /** How long the target may take to reach a mark, ms. */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+}
+
+/** What became of rows that looked different. */
+export interface Verdict {
+  readonly differing: readonly Difference[]
+  /** Rows that changed each time they were looked at. */
+  readonly undecided: number
+}
+
+const ROUNDS = 10
+/** A difference has to be seen so often, with the source's row untouched, to count. */
+const STRIKES = 2
+
+/**
+ * Tells rows that differ from rows that were on their way: reads the source's row, waits until the target has passed
+ * that moment, reads both again. It counts only if the source's row was not touched meanwhile and the target's still
+ * differs, twice in a row.
+ *
+ * @param suspects keys as lists of texts.
+ */
+export async function recheck(options: RecheckOptions, suspects: readonly (readonly string[])[]): Promise<Verdict> {
+  const differing: Difference[] = []
+  let open = suspects.map(key => ({ key, strikes: 0 }))
+  for (let round = 1; round <= ROUNDS && open.length > 0; round++) {
+    const keys = open.map(({ key }) => key)
+    const before = await readRows(options.source, options.sourceSide, keys)
+    await passWaypoint(options.source, options.target, {
+      ...options.progress,
+      timeoutMs: options.timeoutMs,
+      signal: options.signal,
+    })
+    const target = await readRows(options.target, options.targetSide, keys)
+    const after = await readRows(options.source, options.sourceSide, keys)
+    open = open.flatMap(({ key, strikes }) => {
+      const id = keyId(key)
+      const source = after.get(id)
+      if (before.get(id)?.version !== source?.version) return [{ key, strikes: 0 }]
+      const difference = compareRows(options, key, source, target.get(id))
+      if (difference === null) return []
+      if (strikes + 1 < STRIKES) return [{ key, strikes: strikes + 1 }]
+      differing.push(difference)
+      return []
+    })
+  }
+  return { differing, undecided: open.length }
+}
+
+/** What two images of a row differ in, or null. */
+export function compareRows(
+  { keyNames, valueNames }: Pick<RecheckOptions, 'keyNames' | 'valueNames'>,
+  key: readonly string[],
+  source: RowImage | undefined,
+  target: RowImage | undefined,
+): Difference | null {
+  if (source === undefined && target === undefined) return null
+  const named = Object.fromEntries(keyNames.map((name, index) => [name, key[index] ?? '']))
+  if (target === undefined) return { key: named, kind: 'missing', columns: [] }
+  if (source === undefined) return { key: named, kind: 'extra', columns: [] }
+  const columns = valueNames.filter((_, index) => source.values[index] !== target.values[index])
+  return columns.length === 0 ? null : { key: named, kind: 'different', columns }
+}
+
+/** A key's texts as one map key. */
+export function keyId(key: readonly string[]): string {
+  return JSON.stringify(key)
+}
+
+async function readRows(
+  client: Client,
+  side: DiffSide,
+  keys: readonly (readonly string[])[],
+): Promise<ReadonlyMap<string, RowImage>> {
+  const arrays = side.keyColumns.map((_, index) => keys.map(key => key[index]))
+  const rows = await query(client, rowsByKeySql(side, false), arrays).catch(error => {
+    // A key of the target that is none in the source's narrower type: compared as text it simply matches nothing.
+    if (!systemCodeOf(error)?.startsWith('22')) throw error
+    return query(client, rowsByKeySql(side, true), arrays)
+  })
+  return new Map(rows.map(row => [keyId(row.key), { values: row.values.slice(1), version: row.version }]))
+}
+
+interface Row {
+  key: string[]
+  values: (string | null)[]
+  version: string
+}
+
+async function query(client: Client, sql: string, arrays: readonly unknown[]): Promise<Row[]> {
+  const { rows } = await client.query<Row>(sql, [...arrays])
+  return rows
+}

@@ -1,0 +1,43 @@
+import type { SyncStatus } from '@ficus/core/ledger/records'
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+
+const STATES: readonly SyncStatus['state'][] = ['waiting', 'copying', 'streaming', 'stopped', 'failed', 'dropped']
+
+/** Prometheus metrics of sync, read from the statuses whenever somebody scrapes. */
+export function createMetrics(statuses: () => readonly (readonly [string, SyncStatus | null])[]): Registry {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const gauge = (name: string, help: string, measure: (status: SyncStatus) => number) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['capability', 'direction'],
+      registers: [registry],
+      collect() {
+        this.reset()
+        for (const [capability, status] of statuses()) {
+          if (status !== null) this.set({ capability, direction: status.direction }, measure(status))
+        }
+      },
+    })
+  gauge('ficus_sync_lag_seconds', 'Age of the oldest commit that the target lacks', status => status.lagSeconds)
+  gauge('ficus_sync_lag_rows', 'Changed rows that the target lacks, about', status => status.lagRows)
+  gauge('ficus_sync_applied_rows', 'Changed rows applied since the first copy', status => status.appliedRows)
+  gauge('ficus_sync_copied_rows', 'Rows of the first copy', status => status.copiedRows)
+  new Gauge({
+    name: 'ficus_sync_state',
+    help: '1 for the state that sync is in',
+    labelNames: ['capability', 'direction', 'state'],
+    registers: [registry],
+    collect() {
+      this.reset()
+      for (const [capability, status] of statuses()) {
+        if (status === null) continue
+        for (const state of STATES) {
+          this.set({ capability, direction: status.direction, state }, status.state === state ? 1 : 0)
+        }
+      }
+    },
+  })
+  return registry
+}
