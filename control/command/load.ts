@@ -30,7 +30,7 @@ export function loadCommand(host: Host): Command {
         const limits = control.capability(capability).gates.load
         const { rate = limits.rate, duration = limits.duration } = options
         const versions = await gatherVersions(control, capability, signal)
-        const progress = terminal.progress('  load, ms')
+        const progress = terminal.progress('  load')
         const run = await runLoad(control, capability, {
           rate,
           duration,

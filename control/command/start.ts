@@ -27,7 +27,7 @@ export function startCommand(host: Host): Command {
         }
         if (phase === 'legacy') await moveForward(control, capability, options, terminal, signal)
         if (options.wait !== true) return 0
-        const progress = terminal.progress('  copying')
+        const progress = terminal.progress('  copying', 'rows')
         try {
           const { copiedRows } = await awaitStreaming(control, capability, signal, progress)
           terminal.line(`copied ${copiedRows} rows; changes follow as they come`)

@@ -40,7 +40,7 @@ export function verifyCommand(host: Host): Command {
         }
 
         if (both || options.data) {
-          const progress = terminal.progress('  data, rows')
+          const progress = terminal.progress('  data')
           const watch = { signal, onProgress: progress.update }
           const diff = await diffData(loaded, capability, watch).finally(() => progress.stop())
           renderDiff(diff, terminal)
@@ -48,7 +48,7 @@ export function verifyCommand(host: Host): Command {
         }
         if (both || options.contracts) {
           if (!hasContracts(config)) throw noContracts(capability)
-          const progress = terminal.progress('  contracts, interactions')
+          const progress = terminal.progress('  contracts', 'interactions')
           const watch = { versions, signal, onProgress: progress.update }
           const verification = verifyBothSides(loaded, capability, config, watch)
           const { verdict, finding } = await verification.finally(() => progress.stop())

@@ -1,13 +1,20 @@
+import { FicusError } from '@ficus/core/errors/ficus-error'
 import { type DataDiff, diffData } from '../joint/cdc.ts'
 import { plural } from '../terminal/words.ts'
-import type { Gate, Judgement } from './gate.ts'
+import type { Finding, Gate, Judgement } from './gate.ts'
+import { judgeLag } from './lag.ts'
 
 /** Judges a comparison of all rows: not one may differ. */
 export function judgeData(diff: DataDiff): Judgement {
   const compared = diff.tables.reduce((total, table) => total + table.compared, 0)
   const differing = diff.tables.reduce((total, table) => total + table.differing, 0)
+  const undecided = diff.tables.reduce((total, table) => total + table.undecided, 0)
   const worst = diff.tables.toSorted((a, b) => b.differing - a.differing)[0]
   const figures = `${plural(compared, 'row')} of ${plural(diff.tables.length, 'table')} compared`
+  if (differing === 0 && undecided > 0) {
+    const summary = `${figures}; ${plural(undecided, 'row')} changed each time they were looked at`
+    return { verdict: 'inconclusive', summary }
+  }
   if (differing === 0) return { verdict: 'pass', summary: `${figures}, none differs` }
   return { verdict: 'fail', summary: `${figures}, ${plural(differing, 'row')} differ; most in ${worst?.table}` }
 }
@@ -17,8 +24,20 @@ export const dataGate: Gate = {
   proves: 'both sides hold the same rows',
   quick: true,
   command: capability => `ficus verify ${capability} --data`,
-  gather: async ({ control, capability, signal, progress }) => {
-    const diff = await diffData(control.loaded, capability, { signal, onProgress: progress.update })
-    return { ...judgeData(diff), evidence: { ...diff } }
+  gather: async ({ control, capability, config, signal, progress }) => {
+    const lag = judgeLag(await control.ledger.syncStatus(capability), config.gates.lag)
+    // Nobody would bring the target up to the point that is compared.
+    if (lag.verdict === 'inconclusive') return notCompared(lag.summary)
+    try {
+      const diff = await diffData(control.loaded, capability, { signal, onProgress: progress.update })
+      return { ...judgeData(diff), evidence: { ...diff } }
+    } catch (error) {
+      if (error instanceof FicusError && error.code === 'FICUS_DATA_DIFFERS') return notCompared(error.message)
+      throw error
+    }
   },
+}
+
+function notCompared(why: string): Finding {
+  return { verdict: 'inconclusive', summary: `not compared: ${why}`, evidence: {} }
 }

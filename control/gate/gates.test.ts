@@ -107,16 +107,20 @@ describe('shadow', () => {
 })
 
 describe('data', () => {
-  const row = { table: 'a -> b', key: { id: 7 }, kind: 'different', columns: ['name'] } as const
+  const row = { table: 'a -> b', key: { id: '7' }, kind: 'different', columns: ['name'] } as const
 
   it('passes when not one row differs', () => {
-    const diff = { tables: [{ table: 'a -> b', compared: 1_200, differing: 0 }], rows: [] }
+    const diff = { tables: [{ table: 'a -> b', compared: 1_200, differing: 0, undecided: 0 }], rows: [] }
     expect(judgeData(diff)).toEqual({ verdict: 'pass', summary: '1,200 rows of 1 table compared, none differs' })
+  })
+  it('is inconclusive while a row is too busy to be compared', () => {
+    const tables = [{ table: 'a -> b', compared: 10, differing: 0, undecided: 1 }]
+    expect(judgeData({ tables, rows: [] })).toMatchObject({ verdict: 'inconclusive' })
   })
   it('fails for one row', () => {
     const tables = [
-      { table: 'a -> b', compared: 10, differing: 1 },
-      { table: 'c -> d', compared: 10, differing: 0 },
+      { table: 'a -> b', compared: 10, differing: 1, undecided: 2 },
+      { table: 'c -> d', compared: 10, differing: 0, undecided: 0 },
     ]
     expect(judgeData({ tables, rows: [row] })).toMatchObject({
       verdict: 'fail',

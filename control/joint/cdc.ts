@@ -1,6 +1,11 @@
 import { resolve } from 'node:path'
-import type { MappedTable } from '@ficus/cdc/mapping/flow'
+import type { Endpoint } from '@ficus/cdc/database/session'
+import { withSession } from '@ficus/cdc/database/session'
+import { type DiffReport, diffCapability } from '@ficus/cdc/diff/diff-capability'
+import { checkMapping } from '@ficus/cdc/mapping/check-mapping'
+import type { Sync } from '@ficus/cdc/mapping/flow'
 import { loadSync, type MappingProblem } from '@ficus/cdc/mapping/parse-sync'
+import { dropSync as dropRowsAndSlot } from '@ficus/cdc/pipeline/drop'
 import type { LoadedConfig } from '@ficus/core/config/load-config'
 import type { Capability } from '@ficus/core/config/schema'
 import { FicusError } from '@ficus/core/errors/ficus-error'
@@ -8,10 +13,7 @@ import { FicusError } from '@ficus/core/errors/ficus-error'
 // Everything that control asks of cdc goes through this file.
 
 /** @throws FICUS_MAPPING_INVALID */
-export async function loadMapping(
-  loaded: LoadedConfig,
-  capability: string,
-): Promise<{ readonly tables: readonly MappedTable[] }> {
+export function loadMapping(loaded: LoadedConfig, capability: string): Promise<Sync> {
   return loadSync(resolve(loaded.directory, configOf(loaded, capability).sync))
 }
 
@@ -25,19 +27,32 @@ export interface MappingReport {
 }
 
 /**
- * Reads the mapping and compares it with the live schemas.
+ * Reads the mapping, compares it with the live schemas and has both servers parse what it becomes.
  * @throws FICUS_MAPPING_INVALID where the file itself is malformed; FICUS_DATABASE_UNREACHABLE, FICUS_DATABASE_REFUSED.
  */
 export async function inspectMapping(loaded: LoadedConfig, capability: string): Promise<MappingReport> {
-  const { tables } = await loadMapping(loaded, capability)
-  return { tables: tables.length, problems: [], sql: {} }
+  const sync = await loadMapping(loaded, capability)
+  const { source, target } = endpoints(loaded, capability)
+  const { problems, sql } = await withSession(source, reading =>
+    withSession(target, writing => checkMapping(reading, writing, sync, 'forward')),
+  )
+  const statements = sql.flatMap(({ from, to, copy, insert, update, remove }) => {
+    const way = `${from} -> ${to}`
+    return [
+      [`${way}: copy, on the source`, copy],
+      [`${way}: insert, on the target`, insert],
+      [`${way}: update, on the target`, update],
+      [`${way}: delete, on the target`, remove],
+    ]
+  })
+  return { tables: sync.tables.length, problems, sql: Object.fromEntries(statements) }
 }
 
 /** A row that is not the same on both sides. */
 export interface DifferingRow {
   /** `public.products -> catalog.items` */
   readonly table: string
-  readonly key: Readonly<Record<string, unknown>>
+  readonly key: Readonly<Record<string, string>>
   /** `missing`: on the service; `extra`: on the service alone; `different`: in `columns`. */
   readonly kind: 'missing' | 'extra' | 'different'
   readonly columns: readonly string[]
@@ -45,23 +60,78 @@ export interface DifferingRow {
 
 /** What a comparison of all mapped rows found. */
 export interface DataDiff {
-  readonly tables: readonly { readonly table: string; readonly compared: number; readonly differing: number }[]
+  readonly tables: readonly DiffedTable[]
   /** The first of those that differ. */
   readonly rows: readonly DifferingRow[]
 }
 
-/** Compares every mapped row of both sides. */
-export async function diffData(
-  _loaded: LoadedConfig,
-  _capability: string,
-  _options: { readonly signal: AbortSignal; onProgress?(done: number, total: number): void },
-): Promise<DataDiff> {
-  throw new FicusError('FICUS_INTERNAL', 'not there yet')
+export interface DiffedTable {
+  readonly table: string
+  readonly compared: number
+  /** Rows that stayed different once the target had caught up, and those that nobody looked at again. */
+  readonly differing: number
+  /** Rows that changed each time they were looked at. */
+  readonly undecided: number
 }
 
-/** Removes slot, publication, connector, position and the copied rows. Those that are not there are no problem. */
-export async function dropSync(_loaded: LoadedConfig, _capability: string): Promise<void> {
-  throw new FicusError('FICUS_INTERNAL', 'not there yet')
+export interface DiffOptions {
+  readonly signal: AbortSignal
+  /** Counts tables, with fractions. */
+  onProgress?(done: number, total: number): void
+}
+
+/** How many rows that differ are named. */
+const NAMED_ROWS = 50
+
+/**
+ * Compares every mapped row of both sides while writes go on. Needs a sync that streams.
+ * @throws FICUS_DATA_DIFFERS where nothing was copied yet, or the target does not catch up.
+ */
+export async function diffData(loaded: LoadedConfig, capability: string, options: DiffOptions): Promise<DataDiff> {
+  const sync = await loadMapping(loaded, capability)
+  const order: string[] = []
+  const report = await diffCapability({
+    ...endpoints(loaded, capability),
+    capability,
+    direction: 'forward',
+    sync,
+    signal: options.signal,
+    onProgress: ({ table, fraction }) => {
+      if (order.at(-1) !== table) order.push(table)
+      const percent = Math.round(100 * (order.length - 1 + fraction))
+      options.onProgress?.(percent, 100 * sync.tables.length)
+    },
+  })
+  return toDataDiff(report)
+}
+
+function toDataDiff({ tables }: DiffReport): DataDiff {
+  const name = ({ source, target }: DiffReport['tables'][number]) => `${source} -> ${target}`
+  const rows = tables.flatMap(table => table.differing.map(row => ({ table: name(table), ...row })))
+  return {
+    tables: tables.map(table => ({
+      table: name(table),
+      compared: table.compared,
+      differing: table.differing.length + table.unlisted,
+      undecided: table.undecided,
+    })),
+    rows: rows.slice(0, NAMED_ROWS),
+  }
+}
+
+/**
+ * Removes slot, publication, position and the copied rows. Those that are not there are no problem.
+ * @throws FICUS_LEASE_HELD while a sync process still runs.
+ */
+export async function dropSync(loaded: LoadedConfig, capability: string): Promise<void> {
+  await dropRowsAndSlot({ ...endpoints(loaded, capability), capability, direction: 'forward' })
+}
+
+function endpoints(loaded: LoadedConfig, capability: string): { readonly source: Endpoint; readonly target: Endpoint } {
+  return {
+    source: { url: loaded.migration.monolith.database.url, name: "the monolith's database" },
+    target: { url: configOf(loaded, capability).service.database.url, name: `${capability}'s database` },
+  }
 }
 
 function configOf(loaded: LoadedConfig, capability: string): Capability {

@@ -22,13 +22,10 @@ export interface DatabaseFacts {
 
 /** What a database says of one table. */
 export interface TableFacts {
-  /** Null where there is no such table. `r` table, `p` partitioned table, `v` view, and so on: pg_class.relkind. */
+  /** Null where there is nothing of that name; else pg_class.relkind. */
   readonly kind: string | null
   readonly owner: string | null
   readonly mayActAsOwner: boolean
-  readonly hasPrimaryKey: boolean
-  /** `d` by primary key, `f` full, `i` by an index, `n` nothing: pg_class.relreplident. */
-  readonly replicaIdentity: string | null
   readonly privileges: Readonly<Record<'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE', boolean>>
   readonly empty: boolean | null
 }
@@ -78,8 +75,6 @@ const TABLE_SQL = `
   SELECT class.relkind::text AS kind,
          pg_get_userbyid(class.relowner) AS owner,
          pg_has_role(current_user, class.relowner, 'USAGE') AS "mayActAsOwner",
-         EXISTS (SELECT FROM pg_index i WHERE i.indrelid = class.oid AND i.indisprimary) AS "hasPrimaryKey",
-         class.relreplident::text AS "replicaIdentity",
          jsonb_build_object(
            'SELECT', has_table_privilege(class.oid, 'SELECT'), 'INSERT', has_table_privilege(class.oid, 'INSERT'),
            'UPDATE', has_table_privilege(class.oid, 'UPDATE'), 'DELETE', has_table_privilege(class.oid, 'DELETE')
@@ -90,8 +85,6 @@ const NO_TABLE: TableFacts = {
   kind: null,
   owner: null,
   mayActAsOwner: false,
-  hasPrimaryKey: false,
-  replicaIdentity: null,
   privileges: { SELECT: false, INSERT: false, UPDATE: false, DELETE: false },
   empty: null,
 }

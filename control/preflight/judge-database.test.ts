@@ -20,8 +20,6 @@ const table: TableFacts = {
   kind: 'r',
   owner: 'shop',
   mayActAsOwner: true,
-  hasPrimaryKey: true,
-  replicaIdentity: 'd',
   privileges: { SELECT: true, INSERT: true, UPDATE: true, DELETE: true },
   empty: true,
 }
@@ -47,21 +45,12 @@ describe('invariant 13: a source database that cannot be followed', () => {
     expect(text).toContain(remedy)
   })
   it.each([
-    [{ kind: null }, 'there is no table public.products', 'migrations'],
-    [{ kind: 'v' }, 'public.products is no table but a view', 'tables beneath'],
-    [{ hasPrimaryKey: false }, 'no primary key', 'REPLICA IDENTITY FULL'],
-    [{ replicaIdentity: 'n' }, 'replica identity is nothing', 'REPLICA IDENTITY FULL'],
     [{ mayActAsOwner: false, owner: 'dba' }, 'belongs to dba', 'GRANT "dba" TO "shop"'],
     [{ privileges: { ...table.privileges, SELECT: false } }, 'may not read', 'GRANT SELECT'],
-  ])('table: %o', (facts, problem, remedy) => {
+  ])('rights to a table: %o', (facts, problem, remedy) => {
     const text = words(judgeSourceTable(products, { ...table, ...facts }, 'shop', 'here'))
     expect(text).toContain(problem)
     expect(text).toContain(remedy)
-  })
-  it('takes REPLICA IDENTITY FULL or an index for a primary key', () => {
-    for (const replicaIdentity of ['f', 'i']) {
-      expect(judgeSourceTable(products, { ...table, hasPrimaryKey: false, replicaIdentity }, 'shop', 'x')).toEqual([])
-    }
   })
   it('tells every problem, not the first', () => {
     expect(judgeSourceDatabase({ ...fit, walLevel: 'minimal', mayReplicate: false, freeSlots: 0 }, 'x')).toHaveLength(3)

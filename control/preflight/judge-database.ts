@@ -51,15 +51,12 @@ export function judgeTargetDatabase(facts: DatabaseFacts, where: string): Proble
   return problems
 }
 
-/** What keeps one table's changes from being followed. */
+/**
+ * Which rights are missing to follow one table's changes. That it is there and has a key is the mapping's to tell.
+ */
 export function judgeSourceTable(table: TableName, facts: TableFacts, user: string, where: string): Problem[] {
   const name = showTable(table)
-  if (facts.kind === null) return [noTable(name, where)]
-  if (facts.kind !== 'r' && facts.kind !== 'p') {
-    return [
-      unfit(where, `${name} is no table but ${kindName(facts.kind)}`, 'Map the tables beneath it in the sync file.'),
-    ]
-  }
+  if (facts.kind === null) return []
   const problems: Problem[] = []
   if (!facts.privileges.SELECT) problems.push(mayNot(name, 'read', `GRANT SELECT ON ${quoteTable(table)}`, user, where))
   if (!facts.mayActAsOwner) {
@@ -68,16 +65,6 @@ export function judgeSourceTable(table: TableName, facts: TableFacts, user: stri
         where,
         `${name} belongs to ${facts.owner}; user ${user} cannot publish its changes`,
         `GRANT ${quoteIdentifier(facts.owner ?? '')} TO ${quoteIdentifier(user)}; or let the owner be the user of the address.`,
-      ),
-    )
-  }
-  if (facts.replicaIdentity === 'n' || (facts.replicaIdentity === 'd' && !facts.hasPrimaryKey)) {
-    const why = facts.replicaIdentity === 'n' ? 'replica identity is nothing' : 'it has no primary key'
-    problems.push(
-      unfit(
-        where,
-        `changes of ${name} do not tell which row: ${why}`,
-        `ALTER TABLE ${quoteTable(table)} REPLICA IDENTITY FULL; or better, give it a primary key.`,
       ),
     )
   }
@@ -96,7 +83,7 @@ export function judgeTargetTable(
   where: string,
 ): Problem[] {
   const name = showTable(table)
-  if (facts.kind === null) return [noTable(name, where)]
+  if (facts.kind === null) return []
   const problems: Problem[] = []
   const lacking = Object.entries(facts.privileges)
     .filter(([, granted]) => !granted)
@@ -128,17 +115,8 @@ function mayNotCreate(facts: DatabaseFacts, where: string, what: string): Proble
   )
 }
 
-function noTable(name: string, where: string): Problem {
-  return unfit(where, `there is no table ${name}`, 'Run the migrations of this database, or correct the sync file.')
-}
-
 function mayNot(name: string, verb: string, grant: string, user: string, where: string): Problem {
   return unfit(where, `user ${user} may not ${verb} ${name}`, `${grant} TO ${quoteIdentifier(user)};`)
-}
-
-function kindName(kind: string): string {
-  const names: Readonly<Record<string, string>> = { v: 'a view', m: 'a materialized view', f: 'a foreign table' }
-  return names[kind] ?? `a relation of kind ${kind}`
 }
 
 function unfit(where: string, problem: string, remedy: string): Problem {

@@ -11,10 +11,15 @@ export interface Progress {
 export const silentProgress: Progress = { update: () => {}, stop: () => {} }
 
 /** One line on `stream` that redraws itself and goes away at the end. */
-export function progressBar(label: string, stream: NodeJS.WritableStream, colours: boolean): Progress {
+export function progressBar(
+  label: string,
+  unit: string | undefined,
+  stream: NodeJS.WritableStream,
+  colours: boolean,
+): Progress {
   const bar = new SingleBar({
     stream,
-    format: `${label} {bar} {percentage}% | {value} of {total}`,
+    format: `${label} {bar} {percentage}%${unit === undefined ? '' : ` | {value} of {total} ${unit}`}`,
     barCompleteChar: colours ? '█' : '#',
     barIncompleteChar: colours ? '░' : '-',
     barsize: 30,

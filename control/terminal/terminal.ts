@@ -60,11 +60,14 @@ export class Terminal {
     }
   }
 
-  /** A progress bar on standard error; silent where that is no terminal. */
-  progress(label: string): Progress {
+  /**
+   * A progress bar on standard error; silent where that is no terminal.
+   * @param unit what is counted, where the count says something to a person.
+   */
+  progress(label: string, unit?: string): Progress {
     return this.json || this.#streams.stderr.isTTY !== true
       ? silentProgress
-      : progressBar(label, this.#streams.stderr, this.colour.isColorSupported)
+      : progressBar(label, unit, this.#streams.stderr, this.colour.isColorSupported)
   }
 
   /** Clears the screen before a new picture, where there is one. */
