@@ -166,7 +166,7 @@ function money({ subtotal, discount, shipping, tax, total }: Totals): string[] {
 function chooseProducts(random: Random, products: readonly [SoldProduct, ...SoldProduct[]]): SoldProduct[] {
   const chosen = new Set<SoldProduct>()
   for (let wanted = random.integer(1, 4); wanted > 0; wanted--) {
-    chosen.add(products[Math.floor(products.length * random.next() ** 2.5)] ?? products[0])
+    chosen.add(products[Math.floor(products.length * random.next() ** 1.8)] ?? products[0])
   }
   return [...chosen]
 }

@@ -69,7 +69,7 @@ function frame(content: PageContent, visitor: Visitor, departments: readonly Cat
 ${content.body}
 </main>
 <footer class="site">
-  <p>Things for the house, since 1957. Prices include VAT. Shipping 4.90, free from 50.00.</p>
+  <p class="imprint">Things for the house, since 1957. Prices include VAT. Shipping 4.90, free from 50.00.</p>
 </footer>
 </body>
 </html>`
