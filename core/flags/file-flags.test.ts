@@ -89,7 +89,7 @@ it.each([
     '{"ficus.catalog.read": 101, "ficus.catalog.shadow": "25", "ficus.orders.read": 2.5}',
     'ficus.catalog.read is 101, ficus.catalog.shadow is "25", ficus.orders.read is 2.5',
   ],
-])('invariants 12 and 13: a file that %s keeps the last dials and says what is wrong', async (_what, text, says) => {
+])('invariant 12: a file that %s keeps the last dials and says what is wrong', async (_what, text, says) => {
   await writeFile(path, '{"ficus.catalog.read": 100}')
   const source = await start()
   await writeFile(path, text)
