@@ -126,7 +126,9 @@ class CopyRun {
       await reader.query(`SET TRANSACTION SNAPSHOT ${pg.escapeLiteral(this.#snapshot)}`)
       const stop = AbortSignal.any([signal, this.#failed.signal])
       for (let task = this.#tasks.shift(); task !== undefined && !stop.aborted; task = this.#tasks.shift()) {
-        this.#copiedRows += await this.#copy(task, reader, writer, stop)
+        // Added only once it is known: `+= await` would read the sum before the wait, and forget what others add meanwhile.
+        const rows = await this.#copy(task, reader, writer, stop)
+        this.#copiedRows += rows
         this.#tell()
       }
     } catch (error) {
