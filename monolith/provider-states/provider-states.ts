@@ -9,7 +9,6 @@ type State = (db: Knex, params: unknown) => Promise<void>
 
 const CATEGORY = { id: 9001, slug: 'contract-teapots' }
 const BRAND = { id: 9001, name: 'Contract Pottery' }
-const CHANGED_AT = '2026-01-02T03:04:05.123456Z'
 
 const STATES: Record<string, State> = {
   async 'a product exists'(db, params) {
@@ -84,7 +83,7 @@ interface CategoryState {
 async function upsertCategory(db: Knex, { id, slug, parentId }: CategoryState): Promise<number> {
   const names = { name_en: 'Teapots', name_de: 'Teekannen', name_fr: 'Théières' }
   const [row] = await db('categories')
-    .insert({ id, slug, parent_id: parentId ?? null, ...names, position: 10, updated_at: CHANGED_AT })
+    .insert({ id, slug, parent_id: parentId ?? null, ...names, position: 10 })
     .onConflict('slug')
     .merge(['parent_id'])
     .returning<{ id: number }[]>('id')
@@ -94,7 +93,7 @@ async function upsertCategory(db: Knex, { id, slug, parentId }: CategoryState): 
 
 async function upsertBrand(db: Knex, brand: { readonly id: number; readonly name: string }): Promise<void> {
   await db('brands')
-    .insert({ ...brand, country: 'DE', website: 'https://contract.example', updated_at: CHANGED_AT })
+    .insert({ ...brand, country: 'DE', website: 'https://contract.example' })
     .onConflict('id')
     .merge()
   await moveSequence(db, 'brands')
@@ -132,7 +131,6 @@ async function upsertProduct(db: Knex, { id, sku, name, price, categoryId }: Pro
       tags: ['gift', 'new'],
       image_url: image.url,
       active: true,
-      updated_at: CHANGED_AT,
       deleted_at: null,
     })
     .onConflict('id')
