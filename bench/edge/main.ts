@@ -112,18 +112,16 @@ async function startCaddy(port: number, upstream: string): Promise<void> {
 
 /** The edge with all of its features: identity, flags, phases, metrics, and a canary that splits users between both sides. */
 async function startEdge(port: number, upstream: string, shadow: number): Promise<void> {
-  const directory = await mkdtemp(join(workDir, 'edge-'))
-  await writeFile(
-    join(directory, 'flags.json'),
-    JSON.stringify({ 'ficus.items.read': shadow > 0 ? 0 : 50, 'ficus.items.shadow': shadow }),
-  )
+  // The one user of the load stays on the monolith's side, so that both edges do the same before the shadow.
+  const flagFile = join(await mkdtemp(join(workDir, 'edge-')), 'flags.json')
+  await writeFile(flagFile, JSON.stringify({ 'ficus.items.read': 0, 'ficus.items.shadow': shadow }))
   const script = join(here, 'edge-under-test.ts')
-  pinned(PROXY_CORE, process.execPath, [script, String(port), upstream, directory])
+  pinned(PROXY_CORE, process.execPath, [script, String(port), upstream, flagFile])
 }
 
 function pinned(core: string, command: string, args: readonly string[], env: Record<string, string> = {}): void {
   const child = spawn('taskset', ['-c', core, command, ...args], {
-    stdio: ['ignore', 'ignore', 'inherit'],
+    stdio: 'ignore',
     cwd: root,
     env: { ...process.env, ...env },
   })

@@ -1,9 +1,9 @@
 import { defineMigration, fromEnv } from '@ficus/core/config/define-migration'
 
-/** Northwind's assortment on its way into a service. There is no HTTP side here: it is about the data. */
+/** Northwind's assortment on its way into a service. */
 export default defineMigration({
   name: 'northwind',
-  monolith: { url: 'http://127.0.0.1:9', database: { url: fromEnv('NORTHWIND_DATABASE_URL') } },
+  monolith: { url: fromEnv('NORTHWIND_URL'), database: { url: fromEnv('NORTHWIND_DATABASE_URL') } },
   ledger: { url: fromEnv('NORTHWIND_LEDGER_URL') },
   flags: { provider: 'file', path: fromEnv('NORTHWIND_FLAGS') },
   edge: { cookieSecret: 'no edge runs in this migration' },
@@ -16,7 +16,7 @@ export default defineMigration({
   },
   capabilities: {
     assortment: {
-      service: { url: 'http://127.0.0.1:9', database: { url: fromEnv('ASSORTMENT_DATABASE_URL') } },
+      service: { url: fromEnv('ASSORTMENT_URL'), database: { url: fromEnv('ASSORTMENT_DATABASE_URL') } },
       routes: ['GET /articles/:id'],
       sync: 'sync.ts',
     },

@@ -14,6 +14,7 @@ import { startKafka } from '@ficus/deploy/native/kafka'
 import { startPostgres } from '@ficus/deploy/native/postgres'
 import pg from 'pg'
 import { mulberry32 } from '../testing/random.ts'
+import { startArticleApp } from './article-app.ts'
 import { startWriter } from './writer.ts'
 
 const HELP = `Moves Northwind's products, categories and suppliers into a service database of another shape.
@@ -86,14 +87,30 @@ async function moveNorthwind(): Promise<number> {
   await assortment.query(await readFile(join(here, 'assortment.sql'), 'utf8'))
   await addProducts(northwind, rows)
 
+  const legacy = await startArticleApp(
+    'northwind',
+    await open(northwindUrl),
+    'SELECT product_id AS no, product_name AS label FROM products WHERE product_id = $1',
+  )
+  releasers.defer(() => legacy.stop())
+  const service = await startArticleApp(
+    'assortment',
+    await open(assortmentUrl),
+    'SELECT article_no AS no, label FROM assortment.article WHERE article_no = $1',
+  )
+  releasers.defer(() => service.stop())
+
   const env: Record<string, string> = {
+    NORTHWIND_URL: legacy.url,
+    ASSORTMENT_URL: service.url,
     NORTHWIND_DATABASE_URL: northwindUrl,
     NORTHWIND_LEDGER_URL: ledgerUrl,
     ASSORTMENT_DATABASE_URL: assortmentUrl,
     NORTHWIND_ENGINE: values.engine,
     NORTHWIND_FLAGS: join(folder, 'flags.json'),
   }
-  await writeFile(join(folder, 'flags.json'), '{}')
+  const dials = ['read', 'shadow', 'write'].map(dial => [`ficus.${CAPABILITY}.${dial}`, 0])
+  await writeFile(join(folder, 'flags.json'), JSON.stringify(Object.fromEntries(dials)))
   if (values.engine === 'debezium') Object.assign(env, await startBroker(folder))
 
   say('Write to Northwind, and let sync copy it meanwhile.')
@@ -101,8 +118,7 @@ async function moveNorthwind(): Promise<number> {
   const sync = startSync(env)
   releasers.defer(() => sync.stop())
   const config = join(here, 'ficus.config.ts')
-  const reason = 'Northwind has no HTTP side here: its service cannot be asked whether it is ready'
-  const started = await ficus(env, ['start', CAPABILITY, '--config', config, '--force', '--reason', reason])
+  const started = await ficus(env, ['start', CAPABILITY, '--config', config])
   if (started !== 0) return started
   const ledger = await Ledger.open(ledgerUrl, [CAPABILITY])
   releasers.defer(() => ledger.close())
@@ -115,6 +131,9 @@ async function moveNorthwind(): Promise<number> {
 
   say('Compare once more, now that it is quiet.')
   const quiet = await ficus(env, ['verify', CAPABILITY, '--data', '--config', config])
+
+  say('Let the gates decide.')
+  const advanced = await ficus(env, ['advance', CAPABILITY, '--config', config])
   await ficus(env, ['status', CAPABILITY, '--config', config])
 
   say('Plant a difference: a comparison that cannot fail would prove nothing.')
@@ -123,7 +142,7 @@ async function moveNorthwind(): Promise<number> {
   const found = planted === 1
   console.log(found ? 'Found, as it must be.' : `NOT FOUND: verify exited with ${planted}.`)
 
-  const equal = during === 0 && quiet === 0
+  const equal = during === 0 && quiet === 0 && advanced === 0
   const enough = written.inserted > 0 && written.updated > 0 && written.deleted > 0
   console.log(
     `\n${equal && found && enough ? 'GREEN' : 'RED'}: engine ${values.engine}, ${rows + 77} products and more.`,

@@ -26,7 +26,7 @@ export function startWriter(client: pg.Client, random: () => number): { stop(): 
     if (nextKey > LAST_OWN_KEY) return update()
     await client.query(
       `INSERT INTO products
-       SELECT $1, 'Novelty ' || $1, supplier_id, category_id, quantity_per_unit, $2, units_in_stock, 0, NULL, 0
+       SELECT $1::smallint, 'Novelty ' || $1::smallint, supplier_id, category_id, quantity_per_unit, $2::real, units_in_stock, 0, NULL, 0
        FROM products WHERE product_id = $3`,
       [nextKey, price(), 1 + Math.floor(random() * 77)],
     )
