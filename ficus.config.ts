@@ -96,7 +96,7 @@ export default defineMigration({
       },
       gates: {
         shadow: { minimum: 200 },
-        load: { rate: 100, duration: '5s' },
+        load: { rate: 50, duration: '5s' },
       },
     },
   },

@@ -2,7 +2,6 @@ import { relative } from 'node:path'
 import type { Command } from 'commander'
 import { orAborted } from '../move/lease.ts'
 import { table } from '../terminal/table.ts'
-import { startLocal } from '../up/start-local.ts'
 import { type CommonOptions, ficusCommand, type Host, runCommand } from './command.ts'
 
 /** `ficus up` */
@@ -14,6 +13,8 @@ export function upCommand(host: Host): Command {
   ).action((options: CommonOptions) =>
     runCommand(host, options, async ({ terminal, loaded, signal }) => {
       const { colour } = terminal
+      // Only here: the image that runs the other commands has no servers to start.
+      const { startLocal } = await import('../up/start-local.ts')
       await using system = await startLocal(loaded, {
         signal,
         events: {

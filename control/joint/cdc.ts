@@ -1,20 +1,18 @@
-import { resolve } from 'node:path'
-import type { Endpoint } from '@ficus/cdc/database/session'
+import { chooseEngine } from '@ficus/cdc/change-source/engine'
 import { withSession } from '@ficus/cdc/database/session'
 import { type DiffReport, diffCapability } from '@ficus/cdc/diff/diff-capability'
 import { checkMapping } from '@ficus/cdc/mapping/check-mapping'
 import type { Sync } from '@ficus/cdc/mapping/flow'
-import { loadSync, type MappingProblem } from '@ficus/cdc/mapping/parse-sync'
-import { dropSync as dropRowsAndSlot } from '@ficus/cdc/pipeline/drop'
+import type { MappingProblem } from '@ficus/cdc/mapping/parse-sync'
+import { Pipeline } from '@ficus/cdc/pipeline/pipeline'
+import { endpointsOf, loadSyncOf } from '@ficus/cdc/worker/capability-sync'
 import type { LoadedConfig } from '@ficus/core/config/load-config'
-import type { Capability } from '@ficus/core/config/schema'
-import { FicusError } from '@ficus/core/errors/ficus-error'
 
 // Everything that control asks of cdc goes through this file.
 
 /** @throws FICUS_MAPPING_INVALID */
 export function loadMapping(loaded: LoadedConfig, capability: string): Promise<Sync> {
-  return loadSync(resolve(loaded.directory, configOf(loaded, capability).sync))
+  return loadSyncOf(loaded, capability)
 }
 
 /** A mapping beside the live schemas. */
@@ -32,7 +30,7 @@ export interface MappingReport {
  */
 export async function inspectMapping(loaded: LoadedConfig, capability: string): Promise<MappingReport> {
   const sync = await loadMapping(loaded, capability)
-  const { source, target } = endpoints(loaded, capability)
+  const { source, target } = endpointsOf(loaded, capability, 'forward')
   const { problems, sql } = await withSession(source, reading =>
     withSession(target, writing => checkMapping(reading, writing, sync, 'forward')),
   )
@@ -91,7 +89,7 @@ export async function diffData(loaded: LoadedConfig, capability: string, options
   const sync = await loadMapping(loaded, capability)
   const order: string[] = []
   const report = await diffCapability({
-    ...endpoints(loaded, capability),
+    ...endpointsOf(loaded, capability, 'forward'),
     capability,
     direction: 'forward',
     sync,
@@ -120,22 +118,20 @@ function toDataDiff({ tables }: DiffReport): DataDiff {
 }
 
 /**
- * Removes slot, publication, position and the copied rows. Those that are not there are no problem.
+ * Removes slot, publication, position, what the engine made besides, and the copied rows. Those that are not there are
+ * no problem.
  * @throws FICUS_LEASE_HELD while a sync process still runs.
  */
 export async function dropSync(loaded: LoadedConfig, capability: string): Promise<void> {
-  await dropRowsAndSlot({ ...endpoints(loaded, capability), capability, direction: 'forward' })
-}
-
-function endpoints(loaded: LoadedConfig, capability: string): { readonly source: Endpoint; readonly target: Endpoint } {
-  return {
-    source: { url: loaded.migration.monolith.database.url, name: "the monolith's database" },
-    target: { url: configOf(loaded, capability).service.database.url, name: `${capability}'s database` },
-  }
-}
-
-function configOf(loaded: LoadedConfig, capability: string): Capability {
-  const config = loaded.migration.capabilities[capability]
-  if (config !== undefined) return config
-  throw new FicusError('FICUS_CAPABILITY_UNKNOWN', `${loaded.file} has no capability ${JSON.stringify(capability)}`)
+  const { cdc } = loaded.migration
+  const pipeline = new Pipeline({
+    capability,
+    direction: 'forward',
+    ...endpointsOf(loaded, capability, 'forward'),
+    sync: await loadSyncOf(loaded, capability),
+    engine: chooseEngine(cdc),
+    batchRows: cdc.batchRows,
+    copyWorkers: cdc.copyWorkers,
+  })
+  await pipeline.drop()
 }

@@ -132,18 +132,24 @@ async function startProcesses(system: Started, loaded: LoadedConfig, local: Loca
       return { server, url: new URL(ready).origin }
     })
   }
-  const own = (name: string, module: string, management: { host: string; port: number }, url: string) =>
+  const own = (name: string, module: string, flags: string[], management: Management, url: string) =>
     system.add(name, '', async log => {
-      const command = ['node', fileURLToPath(import.meta.resolve(module)), '--config', loaded.file]
-      const ready = `http://${management.host}:${management.port}/ready`
-      return {
-        server: await startProcess({ name, before: [], command, env: {}, cwd, ready, log, signal: system.signal }),
-        url,
-      }
+      const main = fileURLToPath(import.meta.resolve(module))
+      const command = ['node', main, '--config', loaded.file, ...flags]
+      const ready = `${addressOf(management)}/ready`
+      const options = { name, before: [], command, env: {}, cwd, ready, log, signal: system.signal }
+      return { server: await startProcess(options), url }
     })
-  await own('edge', '@ficus/edge/main', edge.management, `http://${edge.listen.host}:${edge.listen.port}`)
-  const management = `http://${cdc.management.host}:${cdc.management.port}`
-  await own('sync', '@ficus/cdc/main', cdc.management, management)
+  const edgeState = ['--state-dir', join(resolve(cwd, local.stateDir), 'edge')]
+  await own('edge', '@ficus/edge/main', edgeState, edge.management, addressOf(edge.listen))
+  await own('sync', '@ficus/cdc/main', [], cdc.management, addressOf(cdc.management))
+}
+
+type Management = Readonly<{ host: string; port: number }>
+
+/** Whoever listens on all addresses is asked at this machine's own. */
+function addressOf({ host, port }: Management): string {
+  return `http://${host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host}:${port}`
 }
 
 /** Dials stand at 0 until somebody turns them. */
