@@ -8,9 +8,9 @@ import manifest from '../package.json' with { type: 'json' }
  * - GET /ready: 200 when the database answers and is migrated; else 503 with the reason.
  */
 export function registerHealth(app: FastifyInstance, db: Knex): void {
-  app.get('/health', async () => ({ status: 'ok', version: manifest.version }))
+  app.get('/health', { logLevel: 'warn' }, async () => ({ status: 'ok', version: manifest.version }))
 
-  app.get('/ready', async (_request, reply) => {
+  app.get('/ready', { logLevel: 'warn' }, async (_request, reply) => {
     const reason = await notReadyBecause(db)
     return reason === null ? { status: 'ready' } : reply.code(503).send({ status: 'not ready', reason })
   })
