@@ -44,6 +44,8 @@ async function untilChanged(source: FileFlags, write: () => Promise<void>): Prom
   return (await changed) - written
 }
 
+const until = (check: () => void) => vi.waitFor(check, { timeout: 5_000, interval: 5 })
+
 const share = (source: FileFlags) => KEYS.filter(key => source.isEnabled(READ, key)).length
 
 it('answers each key by its flag’s rollout, and off for a flag that the file does not hold', async () => {
@@ -58,7 +60,7 @@ it('answers each key by its flag’s rollout, and off for a flag that the file d
 it.each<[string, () => Promise<void>]>([
   ['written in place', () => writeFile(path, '{"ficus.catalog.read": 100}')],
   ['put in the old one’s place', () => new FileFlagAdmin(path).set(new Map([[READ, 100]]))],
-])('follows a file that is %s within 100 ms', async (_how, write) => {
+])('follows a file that is %s within 100 ms', { retry: 2 }, async (_how, write) => {
   await writeFile(path, '{"ficus.catalog.read": 0}')
   const source = await start()
   expect(share(source)).toBe(0)
@@ -93,7 +95,7 @@ it.each([
   await writeFile(path, '{"ficus.catalog.read": 100}')
   const source = await start()
   await writeFile(path, text)
-  await vi.waitFor(() => expect(source.state().error?.code).toBe('FICUS_FLAGS_INVALID'))
+  await until(() => expect(source.state().error?.code).toBe('FICUS_FLAGS_INVALID'))
   expect(source.state().error?.message).toContain(says)
   expect(source.state().error?.message).toContain(path)
   expect(share(source)).toBe(KEYS.length)
@@ -106,10 +108,10 @@ it('invariant 12: a file that goes away keeps the last dials, and is found when 
   await writeFile(path, '{"ficus.catalog.read": 100}')
   const source = await start()
   await rm(path)
-  await vi.waitFor(() => expect(source.state().error?.message).toBe(`there is no flag file ${path}`))
+  await until(() => expect(source.state().error?.message).toBe(`there is no flag file ${path}`))
   expect(share(source)).toBe(KEYS.length)
   await writeFile(path, '{"ficus.catalog.read": 100}')
-  await vi.waitFor(() => expect(source.state().error).toBeNull())
+  await until(() => expect(source.state().error).toBeNull())
 })
 
 it('starts without a file, with every dial at 0, and finds it by the poll even in a folder that comes later', async () => {

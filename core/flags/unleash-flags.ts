@@ -154,17 +154,18 @@ export class UnleashFlags implements Flags {
         remedy: 'Correct flags.url: the address of an Unleash server, without `/api`.',
       })
     }
+    const at = new Date()
     this.#etag = answer.etag
-    this.#health.worked(new Date())
+    this.#health.worked(at)
     this.#repository.replace(flags)
     for (const listener of this.#listeners) listener()
-    await this.#backUp(flags)
+    await this.#backUp(flags, at)
   }
 
   /** A backup that cannot be written is no reason to distrust the flags: they are in force. */
-  async #backUp(flags: ClientFeaturesResponse): Promise<void> {
+  async #backUp(flags: ClientFeaturesResponse, synchronizedAt: Date): Promise<void> {
     try {
-      await writeBackup(this.#backupFile, { url: this.#config.url, synchronizedAt: new Date(), flags })
+      await writeBackup(this.#backupFile, { url: this.#config.url, synchronizedAt, flags })
     } catch (error) {
       this.#log?.warn({ err: error, file: this.#backupFile }, 'the flags cannot be kept for the next start')
     }

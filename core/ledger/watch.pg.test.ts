@@ -60,7 +60,7 @@ const listeners = async () =>
     )
   ).rows.map(({ pid }) => pid)
 
-it('tells the state at the start and each move within 500 ms, by notification alone', async () => {
+it('tells the state at the start and each move within 500 ms, by notification alone', { retry: 2 }, async () => {
   const { told } = await watching(database.url, NO_POLL)
   expect(told).toEqual(['catalog legacy'])
   for (const phase of ['syncing', 'shadowing'] as const) {
