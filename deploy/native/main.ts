@@ -15,6 +15,7 @@ Examples:
   npm run stack -- --kafka-port 9092                another port
   npm run stack -- --json | head -1                 for a program: one line, then they stay up
 
+Passwords and tokens are those of .env.example, from the environment, or well-known ones for this machine only.
 Ctrl-C stops all of them; the next start goes on where they were. Remove the state folder to start afresh.`
 
 /** The stack's command line. */
@@ -26,7 +27,7 @@ function command(): Command {
       `some of ${COMPONENT_NAMES.join(',')}; what they need starts too`,
       COMPONENT_NAMES.join(','),
     )
-    .option('--state <folder>', 'their data, secrets and logs', `${STATE_DIR}/stack`)
+    .option('--state <folder>', 'their data and logs', `${STATE_DIR}/stack`)
     .option('--json', 'print one line of JSON instead of a table')
     .addHelpText('after', EXAMPLE)
     .exitOverride()

@@ -44,6 +44,15 @@ describe('startPostgres', () => {
     expect(await query(await second.createDatabase('shop'), 'SELECT n FROM kept')).toEqual([{ n: 7 }])
   })
 
+  it('says so when the folder was made with another password', async () => {
+    await (await start()).stop()
+    await using server = await startPostgres({ dataDir: join(folder, 'data'), port: 0, password: 'another' })
+    await expect(server.createDatabase('shop')).rejects.toMatchObject({
+      code: 'FICUS_DATABASE_REFUSED',
+      message: expect.stringContaining(join(folder, 'data')),
+    })
+  })
+
   it('listens on 127.0.0.1 only, with the settings of the mounted file', async () => {
     await using server = await start()
     const settings =

@@ -1,8 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
-import pRetry from 'p-retry'
+import { FicusError, messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
 import pg from 'pg'
 import { type Child, type Server, startChild } from './child.ts'
 import { claim, initialise, release } from './data-dir.ts'
@@ -13,6 +12,9 @@ import { assertReachable, postgresUser } from './postgres-user.ts'
 /** The file that docker-compose.yml mounts. */
 const CONFIG_FILE = fileURLToPath(new URL('../postgres/postgresql.conf', import.meta.url))
 const START_TIMEOUT = 60_000
+// SQLSTATE
+const INVALID_PASSWORD = '28P01'
+const DUPLICATE_DATABASE = '42P04'
 
 export interface PostgresOptions {
   /** The data folder: made if missing, gone on with if not. As root, others must be able to enter its parents. */
@@ -99,7 +101,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
     dataDir,
     url,
     createDatabase: async name => {
-      await createDatabaseIfMissing(url(), name)
+      await createDatabaseIfMissing(url(), name, dataDir)
       return url(name)
     },
     kill: signal => child.kill(signal),
@@ -139,13 +141,18 @@ function startFailure(tail: string, port: number, dataDir: string, cause: unknow
   })
 }
 
-/** A server that has just become ready may refuse the first connection, so a few are tried. */
-async function createDatabaseIfMissing(adminUrl: string, name: string): Promise<void> {
-  const client = await pRetry(() => connect(adminUrl), { retries: 5, minTimeout: 50, factor: 2 })
+async function createDatabaseIfMissing(adminUrl: string, name: string, dataDir: string): Promise<void> {
+  const client = await connect(adminUrl).catch(cause => {
+    if (systemCodeOf(cause) !== INVALID_PASSWORD) throw cause
+    throw new FicusError('FICUS_DATABASE_REFUSED', `PostgreSQL on ${dataDir} was made with another password`, {
+      cause,
+      remedy: `Give the password that it was made with, or remove ${dataDir} to start afresh.`,
+    })
+  })
   try {
     await client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)}`)
   } catch (error) {
-    if (!(error instanceof pg.DatabaseError) || error.code !== '42P04') throw error
+    if (systemCodeOf(error) !== DUPLICATE_DATABASE) throw error
   } finally {
     await client.end()
   }

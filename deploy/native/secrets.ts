@@ -1,8 +1,3 @@
-import { randomBytes } from 'node:crypto'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { parseEnv } from 'node:util'
-
 /** Passwords and tokens, under the names that docker-compose.yml reads from the environment. */
 export interface Secrets {
   readonly POSTGRES_PASSWORD: string
@@ -11,22 +6,20 @@ export interface Secrets {
 }
 
 /**
- * The secrets that the servers in `dir` were made with: kept in `secrets.env` there, readable by its owner only. Missing
- * ones come from the environment, or are random.
+ * Known to everybody, which is why only servers on 127.0.0.1 may have them: the same that a config falls back to, so
+ * that a stack and a config that nobody has configured find each other.
  */
-export async function readSecrets(dir: string, env: NodeJS.ProcessEnv): Promise<Secrets> {
-  const file = join(dir, 'secrets.env')
-  const kept = parseEnv(await readFile(file, 'utf8').catch(() => ''))
-  const pick = (name: keyof Secrets, prefix = '') => {
-    return kept[name] || env[name] || `${prefix}${randomBytes(16).toString('hex')}`
+export const LOCAL_SECRETS: Secrets = {
+  POSTGRES_PASSWORD: 'ficus',
+  UNLEASH_ADMIN_TOKEN: '*:*.ficus-local-admin',
+  UNLEASH_BACKEND_TOKEN: '*:development.ficus-local-backend',
+}
+
+/** The environment's secrets, and the local ones where it has none. */
+export function readSecrets(env: Readonly<Record<string, string | undefined>>): Secrets {
+  return {
+    POSTGRES_PASSWORD: env.POSTGRES_PASSWORD || LOCAL_SECRETS.POSTGRES_PASSWORD,
+    UNLEASH_ADMIN_TOKEN: env.UNLEASH_ADMIN_TOKEN || LOCAL_SECRETS.UNLEASH_ADMIN_TOKEN,
+    UNLEASH_BACKEND_TOKEN: env.UNLEASH_BACKEND_TOKEN || LOCAL_SECRETS.UNLEASH_BACKEND_TOKEN,
   }
-  const secrets: Secrets = {
-    POSTGRES_PASSWORD: pick('POSTGRES_PASSWORD'),
-    UNLEASH_ADMIN_TOKEN: pick('UNLEASH_ADMIN_TOKEN', '*:*.'),
-    UNLEASH_BACKEND_TOKEN: pick('UNLEASH_BACKEND_TOKEN', '*:development.'),
-  }
-  const lines = Object.entries(secrets).map(([name, value]) => `${name}=${value}\n`)
-  await mkdir(dir, { recursive: true })
-  await writeFile(file, lines.join(''), { mode: 0o600 })
-  return secrets
 }

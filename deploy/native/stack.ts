@@ -15,7 +15,7 @@ export interface StackOptions {
   readonly components: readonly ComponentName[]
   /** TCP ports of 127.0.0.1; 0 takes a free one. */
   readonly ports: Readonly<Record<ComponentName, number>>
-  /** Holds their data, their secrets and, in `logs`, their logs. */
+  /** Holds their data and, in `logs`, their logs. */
   readonly stateDir: string
   readonly env: NodeJS.ProcessEnv
   readonly progress: Progress
@@ -56,7 +56,7 @@ export async function startStack(options: StackOptions, signal: AbortSignal): Pr
   for (const name of components) {
     if (ports[name] !== 0) await assertPortFree(ports[name], COMPONENTS[name].title, COMPONENTS[name].flag)
   }
-  const secrets = await readSecrets(stateDir, options.env)
+  const secrets = readSecrets(options.env)
   const entries: StackEntry[] = []
   const logs: LogFile[] = []
   let stopping: Promise<void> | undefined

@@ -1,7 +1,10 @@
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { createDatabase } from '../testing/postgres.ts'
 import { startTestUnleash } from '../testing/unleash.ts'
 import { startUnleash } from './unleash.ts'
+
+// Each test starts servers that take some seconds on an idle machine, and many on a busy one.
+vi.setConfig({ testTimeout: 180_000 })
 
 const json = { 'content-type': 'application/json' }
 

@@ -9,7 +9,7 @@ import { READY_LINE } from './unleash-ready.ts'
 const ENTRY = fileURLToPath(new URL('./unleash-server.ts', import.meta.url))
 /** The file that docker-compose.yml gives to the container. */
 const ENV_FILE = new URL('../unleash/unleash.env', import.meta.url)
-const START_TIMEOUT = 60_000
+const START_TIMEOUT = 120_000
 
 export interface UnleashOptions {
   /** Its own database: migrated at the start, gone on with if it was used before. */

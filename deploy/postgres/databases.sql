@@ -1,6 +1,6 @@
 -- Run once, when the container's data folder is new. Natively each part asks for its own.
 CREATE DATABASE shop;
 CREATE DATABASE catalog;
-CREATE DATABASE ledger;
+CREATE DATABASE ficus;
 CREATE DATABASE unleash;
 CREATE DATABASE pact_broker;
