@@ -187,6 +187,12 @@ describe('invariant 13: a problem is named by its path', () => {
       'capabilities.catalog.routes[1]',
       'HEAD /a/:name/ is claimed by capabilities.catalog.routes[0] already, with GET /a/:id',
     ],
+    [
+      'an address with a password, which HTTP clients refuse',
+      { monolith: { ...valid.monolith, url: 'http://shop:secret@127.0.0.1:7000' } },
+      'monolith.url',
+      'must hold no user and no password',
+    ],
     ['no capability', { capabilities: {} }, 'capabilities', 'names no capability'],
     ['an unknown section', { edges: {} }, 'edges', 'unknown section'],
   ])('%s', (_what, change, path, problem) => {

@@ -5,7 +5,11 @@ import { parseRoute, type Route } from './route.ts'
 
 const httpUrl = z
   .string()
-  .refine(text => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), 'must be an http(s) address')
+  .refine(text => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol), {
+    error: 'must be an http(s) address',
+    abort: true,
+  })
+  .refine(text => `${new URL(text).username}${new URL(text).password}` === '', 'must hold no user and no password')
   .transform(text => text.replace(/\/+$/, ''))
 
 const databaseUrl = z
