@@ -54,7 +54,7 @@ async function readKey(
   const starts: number[] = []
   locateColumns(data, tuple, starts)
   const keys = staging.keyIndexes.flatMap(index => staging.relation.columns[index]?.name ?? [])
-  await client.query('SAVEPOINT ficus_key')
+  await client.query(`TRUNCATE ${staging.table}`)
   await staging.fill(client, data, [{ operation: 0, starts }])
   const { rows } = await client.query<Record<string, string>>(
     `SELECT ${keys.map(name => `${quoteIdentifier(name)}::text`).join(', ')} FROM ${staging.table} LIMIT 1`,

@@ -1,0 +1,120 @@
+import { createDatabase } from '@ficus/deploy/testing/postgres'
+import { describe, expect, it } from 'vitest'
+import { waitUntilCaughtUp } from '../lag/lag.ts'
+import { parseSync } from '../mapping/parse-sync.ts'
+import { CAPABILITY, createHarness, reaches, type SyncHarness } from '../testing/sync-harness.ts'
+import { beginWithoutCopy } from './begin-without-copy.ts'
+import type { Pipeline } from './pipeline.ts'
+
+const SOURCE = `
+  CREATE TABLE products (id int PRIMARY KEY, name_en text, name_de text, price numeric(12,2) NOT NULL);
+  INSERT INTO products SELECT n, 'en ' || n, CASE WHEN n % 2 = 0 THEN 'de ' || n END, n / 8.0 FROM generate_series(1, 200) n;
+`
+const TARGET = 'CREATE TABLE items (item_id bigint PRIMARY KEY, names jsonb NOT NULL, cents bigint NOT NULL)'
+const SYNC = {
+  tables: [
+    {
+      source: 'products',
+      target: 'items',
+      key: { id: 'item_id' },
+      forward: {
+        names: `jsonb_strip_nulls(jsonb_build_object('en', name_en, 'de', name_de))`,
+        cents: '(price * 100)::bigint',
+      },
+      reverse: { name_en: `names ->> 'en'`, name_de: `names ->> 'de'`, price: '(cents / 100.0)::numeric(12, 2)' },
+    },
+  ],
+}
+
+interface BothWays {
+  readonly forward: Pipeline
+  readonly reverse: Pipeline
+  quiet(): Promise<void>
+}
+
+/** Both directions at once, which no phase asks for: an echo would go round for ever. */
+async function startBothWays(sync: SyncHarness): Promise<BothWays> {
+  const forward = await sync.streaming()
+  const reversed = { source: sync.target, target: sync.source, capability: CAPABILITY, direction: 'reverse' as const }
+  await beginWithoutCopy({ ...reversed, sync: parseSync(SYNC) })
+  const reverse = sync.pipeline({ ...reversed })
+  await reverse.start()
+  await reaches(reverse, 'streaming')
+  return {
+    forward,
+    reverse,
+    quiet: async () => {
+      for (let round = 0; round < 2; round++) {
+        await sync.caughtUp()
+        await waitUntilCaughtUp({ ...reversed, timeoutMs: 20_000 })
+      }
+    },
+  }
+}
+
+async function expectNoEcho(sync: SyncHarness): Promise<void> {
+  const { forward, reverse, quiet } = await startBothWays(sync)
+  await sync.onSource(`UPDATE products SET name_en = 'changed' WHERE id <= 100`)
+  await sync.onSource('DELETE FROM products WHERE id = 1')
+  await quiet()
+  expect([forward.status().appliedRows, reverse.status().appliedRows]).toEqual([101, 0])
+
+  await sync.onTarget(`UPDATE items SET cents = cents + 5 WHERE item_id <= 50`)
+  await sync.onTarget(`INSERT INTO items VALUES (1000, '{"en": "of the service"}', 1234)`)
+  await quiet()
+  expect([forward.status().appliedRows, reverse.status().appliedRows]).toEqual([101, 50])
+  expect(await sync.onSource('SELECT * FROM products WHERE id = 1000')).toEqual([
+    { id: 1000, name_en: 'of the service', name_de: null, price: '12.34' },
+  ])
+}
+
+describe('invariant 5: what sync applied is never sent back', () => {
+  it('by its replication origin', async () => {
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+    await expectNoEcho(sync)
+    const origins = await sync.onTarget('SELECT roname FROM pg_replication_origin')
+    expect(origins.map(({ roname }) => roname)).toContainEqual(expect.stringMatching(/^ficus_catalog_forward_/))
+  })
+
+  it('by a message in each transaction, where the user may not set an origin', async () => {
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+    const role = `plain_${process.pid}`
+    const asRole = (url: string) => {
+      const changed = new URL(url)
+      changed.username = role
+      changed.password = 'plain'
+      return changed.href
+    }
+    await sync.onSource(`CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'plain'`)
+    const grants = (table: string) => `
+      ALTER TABLE ${table} OWNER TO ${role};
+      DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO ${role}', current_database()); END $$`
+    await sync.onSource(grants('products'))
+    await sync.onTarget(grants('items'))
+    const weak: SyncHarness = {
+      ...sync,
+      source: { ...sync.source, url: asRole(sync.source.url) },
+      target: { ...sync.target, url: asRole(sync.target.url) },
+      pipeline: options => sync.pipeline({ source: weak.source, target: weak.target, ...options }),
+      streaming: options => sync.streaming({ source: weak.source, target: weak.target, ...options }),
+    }
+    await expectNoEcho(weak)
+  })
+})
+
+it('there and back gives the same rows', async () => {
+  await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+  const before = await sync.onSource('SELECT * FROM products ORDER BY id')
+  const { quiet } = await startBothWays(sync)
+  // Every row of the service is written again, so every row goes back.
+  await sync.onTarget('UPDATE items SET cents = cents')
+  await quiet()
+  expect(await sync.onSource('SELECT * FROM products ORDER BY id')).toEqual(before)
+})
+
+it('dropping a sync that was begun without a copy removes no row', async () => {
+  await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+  const { reverse } = await startBothWays(sync)
+  expect(await reverse.drop()).toEqual({ copied: true })
+  expect(await sync.onSource('SELECT count(*)::int AS rows FROM products')).toEqual([{ rows: 200 }])
+})

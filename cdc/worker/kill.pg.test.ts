@@ -1,0 +1,156 @@
+import { Ledger } from '@ficus/core/ledger/ledger'
+import { createDatabase } from '@ficus/deploy/testing/postgres'
+import { expect, it, vi } from 'vitest'
+import { waitUntilCaughtUp } from '../lag/lag.ts'
+import { createSyncFolder, type SyncFolder } from '../testing/sync-child.ts'
+import { createHarness, type SyncHarness } from '../testing/sync-harness.ts'
+
+const SOURCE = `
+  CREATE TABLE products (id int PRIMARY KEY, name text NOT NULL, version int NOT NULL DEFAULT 1, body text);
+  INSERT INTO products SELECT n, 'product ' || n, 1, repeat('x', 200) FROM generate_series(1, 30000) n;
+`
+/** The trigger fires for whoever writes, sync included, and tells what was written how often. */
+const TARGET = `
+  CREATE TABLE items (item_id int PRIMARY KEY, title text, version int, body text);
+  CREATE TABLE writes (operation text, item_id int, version int);
+  CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF TG_OP = 'DELETE' THEN INSERT INTO writes VALUES (TG_OP, OLD.item_id, OLD.version);
+    ELSE INSERT INTO writes VALUES (TG_OP, NEW.item_id, NEW.version); END IF;
+    RETURN NULL;
+  END $$;
+`
+const TRIGGER = `
+  CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW EXECUTE FUNCTION note();
+  ALTER TABLE items ENABLE ALWAYS TRIGGER note;
+`
+const SYNC = {
+  tables: [
+    {
+      source: 'products',
+      target: 'items',
+      key: { id: 'item_id' },
+      forward: { title: 'name', version: 'version', body: 'body' },
+    },
+  ],
+}
+
+interface Context extends AsyncDisposable {
+  readonly sync: SyncHarness
+  readonly folder: SyncFolder
+  caughtUp(): Promise<void>
+  expectEqual(): Promise<void>
+}
+
+/** Two databases and a capability in phase syncing. */
+async function createContext(): Promise<Context> {
+  const sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+  const ledgerDatabase = await createDatabase('ledger')
+  const ledger = await Ledger.open(ledgerDatabase.url, ['catalog'])
+  await ledger.move({
+    capability: 'catalog',
+    epoch: 0,
+    to: 'syncing',
+    actor: 'test',
+    action: 'move',
+    reason: null,
+    evidence: {},
+  })
+  await ledger.close()
+  const folder = await createSyncFolder({
+    monolithUrl: sync.source.url,
+    serviceUrl: sync.target.url,
+    ledgerUrl: ledgerDatabase.url,
+    sync: SYNC,
+    cdc: { batchRows: 500 },
+  })
+  return {
+    sync,
+    folder,
+    caughtUp: async () => {
+      await waitUntilCaughtUp({ ...sync, capability: 'catalog', direction: 'forward', timeoutMs: 60_000 })
+    },
+    expectEqual: async () => {
+      const digest = (id: string, name: string, table: string) =>
+        `SELECT count(*)::int AS rows, md5(string_agg(concat_ws('|', ${id}, ${name}, version, body), ',' ORDER BY ${id})) AS digest FROM ${table}`
+      expect(await sync.onTarget(digest('item_id', 'title', 'items'))).toEqual(
+        await sync.onSource(digest('id', 'name', 'products')),
+      )
+    },
+    [Symbol.asyncDispose]: async () => {
+      await folder[Symbol.asyncDispose]()
+      await sync[Symbol.asyncDispose]()
+      await ledgerDatabase[Symbol.asyncDispose]()
+    },
+  }
+}
+
+async function progress(sync: SyncHarness): Promise<Record<string, unknown>> {
+  const [row] = await sync.onTarget('SELECT state, applied_rows::int AS applied FROM ficus.progress').catch(() => [])
+  return row ?? {}
+}
+
+it('invariant 3: killed again and again while it copies, sync begins the copy anew', async () => {
+  await using context = await createContext()
+  const { sync, folder } = context
+  // Slot made; copy just begun; copy well under way, as far as the server's own count of copied rows tells.
+  for (const rows of [0, 1, 8_000]) {
+    const child = await folder.start()
+    await vi.waitFor(
+      async () => {
+        expect(await progress(sync)).toMatchObject({ state: 'copying' })
+        const [copy] = await sync.onTarget(
+          'SELECT coalesce(max(tuples_processed), 0)::int AS rows FROM pg_stat_progress_copy',
+        )
+        expect(copy?.rows).toBeGreaterThanOrEqual(rows)
+      },
+      { timeout: 20_000, interval: 1 },
+    )
+    await child.kill('SIGKILL')
+  }
+  expect(await progress(sync)).toMatchObject({ state: 'copying' })
+  await sync.onSource(`UPDATE products SET name = 'between', version = 2 WHERE id < 100`)
+  await folder.start()
+  await vi.waitFor(async () => expect(await progress(sync)).toMatchObject({ state: 'streaming' }), { timeout: 30_000 })
+  await context.caughtUp()
+  await context.expectEqual()
+})
+
+it('invariants 3, 4: killed again and again while it streams, nothing is lost and nothing applied twice', async () => {
+  await using context = await createContext()
+  const { sync, folder } = context
+  let child = await folder.start()
+  await vi.waitFor(async () => expect(await progress(sync)).toMatchObject({ state: 'streaming' }), { timeout: 30_000 })
+  await sync.onTarget(TRIGGER)
+
+  let writing = true
+  const writer = (async () => {
+    for (let n = 1; writing; n++) {
+      await sync.onSource('UPDATE products SET version = version + 1, name = $1 WHERE id BETWEEN $2 AND $2 + 200', [
+        `v${n}`,
+        (n * 311) % 29_000,
+      ])
+      await sync.onSource(
+        `INSERT INTO products SELECT 100000 + $1 * 50 + i, 'new', 1, NULL FROM generate_series(1, 50) i`,
+        [n],
+      )
+      await sync.onSource('DELETE FROM products WHERE id = $1', [100_000 + n * 50 + 1])
+    }
+  })()
+  for (const rows of [1, 900, 2_500]) {
+    const before = Number((await progress(sync)).applied)
+    await vi.waitFor(async () => expect((await progress(sync)).applied).toBeGreaterThan(before + rows), {
+      timeout: 30_000,
+      interval: 3,
+    })
+    await child.kill('SIGKILL')
+    child = await folder.start()
+  }
+  writing = false
+  await writer
+  await context.caughtUp()
+  await context.expectEqual()
+  const twice = 'SELECT operation, item_id, version, count(*) FROM writes GROUP BY 1, 2, 3 HAVING count(*) > 1'
+  expect(await sync.onTarget(twice)).toEqual([])
+  const [counted] = await sync.onTarget('SELECT count(*)::int AS rows FROM writes')
+  expect(counted?.rows).toBeGreaterThan(3_000)
+})
