@@ -13,7 +13,7 @@ Examples:
   npm run stack                                     all of them
   npm run stack -- --only postgres,unleash          without Java
   npm run stack -- --kafka-port 9092                another port
-  npm run stack -- --json | head -1                 for a program: one line, then they stay up
+  npm run --silent stack -- --json                  for a program: one line, then they stay up
 
 Passwords and tokens are those of .env.example, from the environment, or well-known ones for this machine only.
 Ctrl-C stops all of them; the next start goes on where they were. Remove the state folder to start afresh.`

@@ -1,7 +1,7 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type PostgresServer, startPostgres } from '../native/postgres.ts'
+import { temporaryFolder } from './temporary-folder.ts'
 
 /** Nothing in a test outlives a power cut. */
 const VOLATILE = { fsync: 'off', full_page_writes: 'off', max_wal_size: '4GB', shared_buffers: '256MB' }
@@ -11,9 +11,7 @@ const VOLATILE = { fsync: 'off', full_page_writes: 'off', max_wal_size: '4GB', s
  * it is stopped.
  */
 export async function startThrowAwayPostgres(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
-  const folder = await mkdtemp(join(tmpdir(), 'ficus-test-'))
-  // The user that root runs PostgreSQL as must be able to enter it.
-  await chmod(folder, 0o711)
+  const folder = await temporaryFolder()
   const server = await startPostgres({
     dataDir: join(folder, 'postgres'),
     port: 0,

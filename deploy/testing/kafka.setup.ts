@@ -1,11 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { FicusError } from '@ficus/core/errors/ficus-error'
 import type { TestProject } from 'vitest/node'
 import { startConnect } from '../native/connect.ts'
 import { startKafka } from '../native/kafka.ts'
 import type { KafkaStack } from './kafka.ts'
+import { temporaryFolder } from './temporary-folder.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -21,7 +21,7 @@ const progress = (line: string) => console.error(line)
  * for a project that has files to run. Without Java or Maven the tests are skipped, loudly; in CI that is a failure.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
-  const dir = await mkdtemp(join(tmpdir(), 'ficus-kafka-'))
+  const dir = await temporaryFolder()
   const releasers: (() => Promise<void>)[] = [() => rm(dir, { recursive: true, force: true })]
   const release = async () => {
     for (const releaser of releasers.toReversed()) await releaser()
