@@ -43,18 +43,20 @@ export async function listProducts(
   query: ProductQuery,
   options: { readonly audience?: Audience; readonly categoryIds?: readonly number[] } = {},
 ): Promise<ProductPage & { readonly rows: readonly ProductRow[] }> {
-  const matching = db.from(db.raw(FROM_PRODUCTS))
-  if (options.audience !== 'back-office') matching.whereRaw('p.active and p.deleted_at is null')
-  if (options.categoryIds !== undefined) matching.whereIn('p.category_id', [...options.categoryIds])
-  if (query.category !== undefined) matching.where('c.slug', query.category)
-  if (query.brand !== undefined) matching.where('p.brand_id', query.brand)
-  if (query.tag !== undefined) matching.whereRaw('p.tags @> array[?::text]', [query.tag])
-  for (const pattern of likePatterns(query.q ?? '')) matching.whereRaw('p.search_text like lower(?)', [pattern])
-
+  const matching = (products: Knex.QueryBuilder) => {
+    if (options.audience !== 'back-office') products.whereRaw('p.active and p.deleted_at is null')
+    if (options.categoryIds !== undefined) products.whereIn('p.category_id', [...options.categoryIds])
+    if (query.category !== undefined)
+      products.whereRaw('p.category_id = (select id from categories where slug = ?)', [query.category])
+    if (query.brand !== undefined) products.where('p.brand_id', query.brand)
+    if (query.tag !== undefined) products.whereRaw('p.tags @> array[?::text]', [query.tag])
+    for (const pattern of likePatterns(query.q ?? '')) products.whereRaw('p.search_text like lower(?)', [pattern])
+  }
   const [counted, rows] = await Promise.all([
-    matching.clone().first<{ total: number }>(db.raw('count(*)::int as total')),
-    matching
-      .clone()
+    db('products as p').modify(matching).first<{ total: number }>(db.raw('count(*)::int as total')),
+    db
+      .from(db.raw(FROM_PRODUCTS))
+      .modify(matching)
       .select<ProductRow[]>(db.raw(WHOLE_PRODUCT))
       .orderByRaw(ORDER[query.sort])
       .limit(query.per_page)

@@ -5,6 +5,7 @@ import * as orders from './migrations/003-orders.ts'
 import * as stock from './migrations/004-stock.ts'
 import * as reviewsAndLogs from './migrations/005-reviews-and-logs.ts'
 import * as views from './migrations/006-views.ts'
+import * as visibleProducts from './migrations/007-visible-products.ts'
 
 /** In the order in which they run. A name that has run on some database never changes. */
 const migrations = new Map<string, Knex.Migration>([
@@ -14,6 +15,7 @@ const migrations = new Map<string, Knex.Migration>([
   ['004-stock', stock],
   ['005-reviews-and-logs', reviewsAndLogs],
   ['006-views', views],
+  ['007-visible-products', visibleProducts],
 ])
 
 /** Knex would find the files by itself, but with an import for each the type checker and any bundler see them too. */
