@@ -82,8 +82,13 @@ export class Planner {
       match.isRead &&
       PHASE_RULES[phase].shadow &&
       names !== undefined &&
-      this.#parts.flags.isEnabled(names.shadow, String(this.#parts.random()))
+      this.#parts.flags.isEnabled(names.shadow, sampleKey(this.#parts.random()))
     const decision = decide({ phase, owner, isRead: match.isRead, dials: { read, shadow } })
     return { match, ...decision, setCookie: identity?.setCookie ?? null }
   }
+}
+
+/** A request's own key for a dial: a whole number, since writing out a fraction's digits costs more than the dial does. */
+function sampleKey(random: number): string {
+  return String(Math.floor(random * 2 ** 31))
 }

@@ -101,7 +101,7 @@ export class Exchange implements Dispatcher.DispatchHandler, FinishedExchange, R
     this.status = status
     this.capture?.start(status, raw)
     // Node would hold the headers back until the body's first byte, which an event stream may not send for long.
-    queueMicrotask(() => this.#flushHeaders())
+    if (!announcesLength(raw)) queueMicrotask(() => this.#flushHeaders())
     return true
   }
 
@@ -172,6 +172,13 @@ export class Exchange implements Dispatcher.DispatchHandler, FinishedExchange, R
     this.milliseconds = this.#around.now() - this.#startedAt
     this.#around.finished(this)
   }
+}
+
+function announcesLength(raw: readonly Buffer[]): boolean {
+  for (let i = 0; i < raw.length; i += 2) {
+    if (raw[i]?.length === 14 && raw[i]?.toString('latin1').toLowerCase() === 'content-length') return true
+  }
+  return false
 }
 
 /** Whether Node would take it as a status message. */

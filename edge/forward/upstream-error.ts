@@ -1,4 +1,5 @@
 import { FicusError, messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
+import { errors } from 'undici'
 
 /** Codes of a connection that could not be made. */
 const REFUSED = new Set([
@@ -14,7 +15,7 @@ const REFUSED = new Set([
 const TIMED_OUT = new Set(['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'])
 
 /** Codes of an answer that is not HTTP, or not the HTTP it announced. */
-const INVALID = /^HPE_|^UND_ERR_(HEADERS_OVERFLOW|RES_|RESPONSE)|^ERR_(INVALID_CHAR|HTTP_INVALID_)/
+const INVALID = /^UND_ERR_(HEADERS_OVERFLOW|RES_|RESPONSE)|^ERR_(INVALID_CHAR|HTTP_INVALID_)/
 
 /** Codes of a certificate that does not verify. */
 const CERTIFICATE = /^(ERR_TLS_|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_)/
@@ -40,7 +41,8 @@ export function upstreamError(error: unknown, upstream: string): FicusError {
   if (code === 'UND_ERR_CLOSED' || code === 'UND_ERR_DESTROYED') {
     return named('FICUS_EDGE_DRAINING', 'this edge is shutting down', error)
   }
-  if (INVALID.test(code)) return named('FICUS_UPSTREAM_INVALID', `${upstream} gave an answer that is not valid`, error)
+  if (INVALID.test(code) || error instanceof errors.HTTPParserError)
+    return named('FICUS_UPSTREAM_INVALID', `${upstream} gave an answer that is not valid`, error)
   return named('FICUS_UPSTREAM_RESET', `${upstream} closed the connection before a whole answer`, error)
 }
 

@@ -61,10 +61,24 @@ export function dispatchOptions(
   return upstream.servername === null ? options : { ...options, servername: upstream.servername }
 }
 
-/** A certificate for an address is checked by the address, which is not a server name. */
 function connectorFor(url: URL, timeout: number): buildConnector.connector {
   const connect = buildConnector({ timeout })
   const isAddress = isIP(url.hostname.replace(/^\[|\]$/g, '')) !== 0
-  if (url.protocol !== 'https:' || !isAddress) return connect
-  return ({ servername: _, ...options }, callback) => connect(options, callback)
+  return ({ servername, ...options }, callback) => {
+    // A certificate for an address is checked by the address, which is not a server name.
+    const named = isAddress || servername === undefined ? options : { ...options, servername }
+    connect(named, (...[error, socket]) => {
+      socket?.on('error', tellReset)
+      if (error === null) callback(null, socket)
+      else callback(error, null)
+    })
+  }
+}
+
+/**
+ * undici takes a reset for the end of an answer that has neither a length nor chunks (on macOS some whole answers end
+ * so), which would pass a truncated answer for a whole one. It goes by the error's code.
+ */
+function tellReset(error: NodeJS.ErrnoException): void {
+  if (error.code === 'ECONNRESET') error.code = 'UPSTREAM_RESET'
 }

@@ -1,13 +1,11 @@
 import { PHASES } from '@ficus/core/phases/phase'
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { FinishedExchange } from '../forward/exchange.ts'
 import type { RouteMatch } from '../route/table.ts'
 import type { ShadowResult } from '../shadow/compare.ts'
 import type { RoutingSnapshot } from '../state/state-file.ts'
 import { RequestCounts } from './counts.ts'
-
-/** Seconds: from a cache's answer to one that a user gives up on. */
-const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+import { UpstreamSeconds } from './seconds.ts'
 
 /** What the gauges show at the moment of a scrape. */
 export interface Gauged {
@@ -24,7 +22,7 @@ const NONE = '-'
 export class EdgeMetrics {
   readonly registry = new Registry()
   readonly #requests = new RequestCounts()
-  readonly #seconds: Histogram<'capability' | 'side'>
+  readonly #seconds: UpstreamSeconds
   readonly #shadow: Counter<'capability' | 'route' | 'result' | 'reason'>
   readonly #refused: Counter<'code'>
 
@@ -45,13 +43,7 @@ export class EdgeMetrics {
         }
       },
     })
-    this.#seconds = new Histogram({
-      name: 'ficus_edge_upstream_seconds',
-      help: 'From the request until the whole answer, by capability and side',
-      labelNames: ['capability', 'side'],
-      buckets: BUCKETS,
-      registers,
-    })
+    this.#seconds = new UpstreamSeconds(this.registry)
     this.#shadow = new Counter({
       name: 'ficus_edge_shadow_total',
       help: 'Mirrored requests by result; for ignored ones with the reason',
@@ -70,7 +62,7 @@ export class EdgeMetrics {
   request(exchange: FinishedExchange): void {
     this.#requests.add(exchange)
     const { match, side } = exchange.plan
-    this.#seconds.observe({ capability: match?.capability ?? NONE, side }, exchange.milliseconds / 1_000)
+    this.#seconds.add(match?.capability ?? NONE, side, exchange.milliseconds / 1_000)
   }
 
   refused(code: string): void {

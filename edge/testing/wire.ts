@@ -18,7 +18,7 @@ export async function send(
   options: RequestOptions & { readonly body?: Buffer | string } = {},
 ): Promise<WireAnswer> {
   const { body, ...rest } = options
-  const out = request(url, { agent: false, ...rest })
+  const out = request(url, { agent: false, ...rest }).on('error', () => {})
   const answered = once(out, 'response')
   out.end(body)
   const [answer] = (await answered) as [IncomingMessage]
@@ -42,10 +42,10 @@ export async function open(url: string): Promise<Socket> {
   return socket
 }
 
-/** Writes bytes and reads until the server ends the connection. */
-export async function exchange(url: string, bytes: string | Buffer): Promise<string> {
+/** Writes bytes (latin1) and reads until the server ends the connection. */
+export async function exchange(url: string, bytes: string): Promise<string> {
   const socket = await open(url)
-  socket.write(bytes)
+  socket.write(bytes, 'latin1')
   const chunks: Buffer[] = []
   socket.on('data', chunk => chunks.push(chunk))
   await once(socket, 'close')
