@@ -18,8 +18,8 @@ export interface DropOptions {
 
 /** What there was to remove. */
 export interface Dropped {
-  /** False where nothing had ever been copied: then no row was touched. */
-  readonly copied: boolean
+  /** False where there was no sync: then no row was touched. */
+  readonly existed: boolean
 }
 
 /**
@@ -34,12 +34,12 @@ export async function dropSync(options: DropOptions): Promise<Dropped> {
     await waitForTurn(client, options)
     await dropSlotAndPublication(source, slotName(capability, direction, source.url))
     const progress = await readProgress(client, options)
-    if (progress === null) return { copied: false }
+    if (progress === null) return { existed: false }
     await client.query('BEGIN')
     await emptyTables(client, progress.tables.map(parseTableName))
     await client.query('DELETE FROM ficus.progress WHERE capability = $1 AND direction = $2', [capability, direction])
     await client.query('COMMIT')
-    return { copied: true }
+    return { existed: true }
   })
 }
 

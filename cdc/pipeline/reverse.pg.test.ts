@@ -115,6 +115,6 @@ it('there and back gives the same rows', async () => {
 it('dropping a sync that was begun without a copy removes no row', async () => {
   await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
   const { reverse } = await startBothWays(sync)
-  expect(await reverse.drop()).toEqual({ copied: true })
+  expect(await reverse.drop()).toEqual({ existed: true })
   expect(await sync.onSource('SELECT count(*)::int AS rows FROM products')).toEqual([{ rows: 200 }])
 })

@@ -82,8 +82,8 @@ export class CapabilityWorker {
     await this.#pipeline?.stop()
     if (wish === 'dropped') {
       const pipeline = this.#pipeline ?? (await this.#makePipeline())
-      const { copied } = await pipeline.drop()
-      if (copied) this.#log.info('removed slot, publication, position and copied rows')
+      const { existed } = await pipeline.drop()
+      if (existed) this.#log.info('removed slot, publication, position and copied rows')
     }
     this.#pipeline = undefined
     this.#idle = idleStatus(this.#loaded.migration.cdc.engine, wish === 'dropped' ? 'dropped' : 'stopped', null)

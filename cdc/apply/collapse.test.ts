@@ -1,0 +1,137 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { BatchBuilder } from '../change-source/batch-builder.ts'
+import type { Change, Relation } from '../change-source/change-source.ts'
+import { encodeTextTuple, valueAt } from '../change-source/tuple.ts'
+import { OPERATION } from '../mapping/merge-sql.ts'
+import { collapse } from './collapse.ts'
+
+const RELATION: Relation = {
+  table: { schema: 'public', table: 'products' },
+  format: 'text',
+  columns: ['id', 'name', 'body'].map(name => ({ name, type: 'text', identity: name === 'id' })),
+}
+
+type Row = readonly [id: string, name: string | null, body: string | null | undefined]
+
+/** A change as a test writes it; a `body` of undefined was not sent. */
+type Step =
+  | { readonly kind: 'insert'; readonly row: Row }
+  | { readonly kind: 'update'; readonly old?: Row; readonly row: Row }
+  | { readonly kind: 'delete'; readonly old: Row }
+  | { readonly kind: 'truncate' }
+
+const insert = (...row: Row): Step => ({ kind: 'insert', row })
+const update = (...row: Row): Step => ({ kind: 'update', row })
+const rekey = (old: string, ...row: Row): Step => ({ kind: 'update', old: [old, null, null], row })
+const remove = (id: string): Step => ({ kind: 'delete', old: [id, null, null] })
+
+/** What the changes come to: operation and values, `?` for what is unknown. */
+function collapsed(steps: readonly Step[]): { truncated: boolean; rows: string[] } {
+  const builder = new BatchBuilder(1_000, 1_000_000)
+  for (const step of steps) {
+    const old = 'old' in step && step.old ? encodeTextTuple(step.old) : null
+    const row = 'row' in step ? encodeTextTuple(step.row) : null
+    const bytes = Buffer.concat([old ?? Buffer.alloc(0), row ?? Buffer.alloc(0)])
+    builder.add(step.kind, RELATION, bytes, old === null ? -1 : 0, row === null ? -1 : (old?.length ?? 0))
+  }
+  builder.commit({ lsn: '0/1' }, 0)
+  const { data, changes } = builder.take()
+  return show(data, changes)
+}
+
+function show(data: Buffer, changes: readonly Change[]): { truncated: boolean; rows: string[] } {
+  const { truncated, rows } = collapse(data, changes, [0])
+  const names = Object.entries(OPERATION)
+  const shown = rows.map(({ operation, starts, unknown }) => {
+    const values = starts.map((start, index) =>
+      unknown.includes(index) ? '?' : (valueAt(data, start)?.toString() ?? 'null'),
+    )
+    return `${names.find(([, code]) => code === operation)?.[0]} ${values.join(' ')}`
+  })
+  return { truncated, rows: shown }
+}
+
+const cases: readonly [name: string, steps: readonly Step[], rows: readonly string[]][] = [
+  ['inserts stay inserts', [insert('1', 'a', 'x'), insert('2', 'b', null)], ['INSERT 1 a x', 'INSERT 2 b null']],
+  ['the last update of a key wins', [update('1', 'a', 'x'), update('1', 'b', 'y')], ['UPDATE 1 b y']],
+  ['a new row that is updated is an insert', [insert('1', 'a', 'x'), update('1', 'b', undefined)], ['INSERT 1 b x']],
+  ['a deleted row stays deleted', [update('1', 'a', 'x'), remove('1')], ['DELETE 1 null null']],
+  ['a row deleted and inserted anew is replaced', [remove('1'), insert('1', 'b', 'y')], ['REPLACE 1 b y']],
+  ['a replaced row stays so', [remove('1'), insert('1', 'b', 'y'), update('1', 'c', undefined)], ['REPLACE 1 c y']],
+  ['a key that changed is both', [rekey('1', '2', 'a', 'x')], ['DELETE 1 null null', 'INSERT 2 a x']],
+  [
+    'keys that change places are replaced',
+    [rekey('1', '3', 'a', 'x'), rekey('2', '1', 'b', 'y'), rekey('3', '2', 'a', 'x')],
+    ['REPLACE 1 b y', 'DELETE 3 null null', 'REPLACE 2 a x'],
+  ],
+  ['an unsent value is the earlier one', [update('1', 'a', 'long'), update('1', 'b', undefined)], ['UPDATE 1 b long']],
+  [
+    'an unsent value follows its row to another key',
+    [insert('1', 'a', 'long'), rekey('1', '2', 'b', undefined)],
+    ['DELETE 1 null null', 'INSERT 2 b long'],
+  ],
+  [
+    'an unsent value is taken from a full old row',
+    [{ kind: 'update', old: ['1', 'a', 'long'], row: ['1', 'b', undefined] }],
+    ['UPDATE 1 b long'],
+  ],
+  ['an unsent value that nobody told', [update('1', 'b', undefined), update('1', 'c', undefined)], ['UPDATE 1 c ?']],
+  ['keys that begin alike', [insert('1', 'a', 'x'), remove('11')], ['INSERT 1 a x', 'DELETE 11 null null']],
+]
+
+describe('collapse', () => {
+  it.each(cases)('%s', (_name, steps, rows) => {
+    const { rows: shown, truncated } = collapsed(steps)
+    expect(shown.toSorted()).toEqual(rows.toSorted())
+    expect(truncated).toBe(false)
+  })
+
+  it('forgets what came before a truncate', () => {
+    const steps = [update('1', 'a', 'x'), { kind: 'truncate' } as const, insert('1', 'b', 'y')]
+    expect(collapsed(steps)).toEqual({ truncated: true, rows: ['INSERT 1 b y'] })
+  })
+
+  it('invariant 3: comes to the same table as the changes one by one', () => {
+    const choice = fc.record({ id: fc.nat(5), other: fc.nat(5), what: fc.nat(3) })
+    fc.assert(
+      fc.property(fc.array(choice, { maxLength: 40 }), choices => {
+        const before = new Map(['0', '1', '2'].map(id => [id, 'old']))
+        const live = new Map(before)
+        const steps = choices.map(({ id, other, what }, index) =>
+          play(live, String(id), String(other), what, `n${index}`),
+        )
+        expect(applied(before, collapsed(steps).rows)).toEqual([...live].sort())
+      }),
+    )
+  })
+})
+
+/** A change that is possible on the table as it is, which it then changes. */
+function play(live: Map<string, string>, id: string, other: string, what: number, name: string): Step {
+  const existed = live.has(id)
+  if (existed && what === 0) {
+    live.delete(id)
+    return remove(id)
+  }
+  if (existed && what === 1 && !live.has(other)) {
+    live.delete(id)
+    live.set(other, name)
+    return rekey(id, other, name, 'x')
+  }
+  live.set(id, name)
+  return existed ? update(id, name, 'x') : insert(id, name, 'x')
+}
+
+/** The table after the collapsed rows: all removals first, as the merge does; an update must find its row, an insert none. */
+function applied(before: ReadonlyMap<string, string>, rows: readonly string[]): [string, string][] {
+  const table = new Map(before)
+  const parsed = rows.map(row => row.split(' '))
+  for (const [operation, id = ''] of parsed) if (operation === 'DELETE' || operation === 'REPLACE') table.delete(id)
+  for (const [operation, id = '', name = ''] of parsed) {
+    if (operation === 'DELETE') continue
+    expect(table.has(id), `${operation} ${id}`).toBe(operation === 'UPDATE')
+    table.set(id, name)
+  }
+  return [...table].sort()
+}

@@ -1,0 +1,98 @@
+import { FicusError } from '@ficus/core/errors/ficus-error'
+import { describe, expect, it } from 'vitest'
+import { flowsOf } from './flow.ts'
+import { type MappingProblem, parseSync } from './parse-sync.ts'
+
+const GOOD = {
+  source: 'products',
+  target: 'Catalog."Items"',
+  key: { id: 'item_id' },
+  where: 'deleted_at is null',
+  forward: { title: 'name_en' },
+  reverse: { name_en: 'title' },
+}
+
+function problemsOf(value: unknown): readonly MappingProblem[] {
+  try {
+    parseSync(value)
+  } catch (error) {
+    if (error instanceof FicusError && error.code === 'FICUS_MAPPING_INVALID') {
+      return error.details.problems as readonly MappingProblem[]
+    }
+    throw error
+  }
+  return []
+}
+
+describe('parseSync', () => {
+  it('reads names as PostgreSQL would', () => {
+    expect(parseSync({ tables: [GOOD] }).tables[0]).toMatchObject({
+      source: { schema: 'public', table: 'products' },
+      target: { schema: 'catalog', table: 'Items' },
+      key: [{ source: 'id', target: 'item_id' }],
+    })
+  })
+
+  it('invariant 13: tells every problem at once, each with its path and a remedy', () => {
+    const problems = problemsOf({
+      tables: [
+        { source: 'a.b.c', target: 'x', key: {}, forward: { a: '', b: 5 }, were: 'x' },
+        { ...GOOD, forward: { item_id: 'id + 1' }, reverse: { id: 'item_id' } },
+        { ...GOOD, key: { id: 'item_id', no: 'item_id' } },
+        'products',
+      ],
+    })
+    expect(problems.map(({ path, problem }) => `${path}: ${problem}`)).toEqual([
+      'tables[0].were: unknown setting',
+      'tables[0].source: "a.b.c" is not a table name',
+      'tables[0].key: names no key column',
+      'tables[0].forward.a: is not an SQL expression',
+      'tables[0].forward.b: is not an SQL expression',
+      'tables[1].forward.item_id: is a key column, which `key` maps already',
+      'tables[1].reverse.id: is a key column, which `key` maps already',
+      'tables[2].target: catalog."Items" is filled by tables[1] already',
+      'tables[2].key.no: item_id is named twice',
+      'tables[3]: is not an object',
+    ])
+    expect(problems.every(({ remedy }) => remedy.length > 0)).toBe(true)
+  })
+
+  it.each([undefined, null, 5, {}, { tables: [] }, { tables: {} }])('refuses %j', value => {
+    expect(problemsOf(value)).toMatchObject([{ path: 'tables', problem: 'lists no mapping' }])
+  })
+})
+
+describe('flowsOf', () => {
+  it('forward: the key first, then the mapping, with the filter', () => {
+    expect(flowsOf(parseSync({ tables: [GOOD] }), 'forward')).toEqual([
+      {
+        path: 'tables[0]',
+        from: { schema: 'public', table: 'products' },
+        to: { schema: 'catalog', table: 'Items' },
+        key: [{ from: 'id', to: 'item_id' }],
+        where: 'deleted_at is null',
+        columns: [
+          { to: 'item_id', expression: '"id"' },
+          { to: 'title', expression: 'name_en' },
+        ],
+      },
+    ])
+  })
+
+  it('reverse: both sides change places, and mappings without a way back are left out', () => {
+    const { reverse: _, ...oneWay } = { ...GOOD, target: 'other' }
+    expect(flowsOf(parseSync({ tables: [GOOD, oneWay] }), 'reverse')).toEqual([
+      {
+        path: 'tables[0]',
+        from: { schema: 'catalog', table: 'Items' },
+        to: { schema: 'public', table: 'products' },
+        key: [{ from: 'item_id', to: 'id' }],
+        where: null,
+        columns: [
+          { to: 'id', expression: '"item_id"' },
+          { to: 'name_en', expression: 'title' },
+        ],
+      },
+    ])
+  })
+})
