@@ -5,7 +5,9 @@ import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { createDatabase } from '@ficus/deploy/testing/postgres'
-import { expect, it } from 'vitest'
+import type { Knex } from 'knex'
+import { expect, it, vi } from 'vitest'
+import { openDatabase } from './database/connection.ts'
 
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url))
 const NODE = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url))
@@ -40,17 +42,41 @@ it('serves until SIGTERM, answers what has begun, and exits 0', async () => {
   await using database = await createDatabase('shop')
   const env = { DATABASE_URL: database.url }
   await run(['migrate'], env)
+  const db = openDatabase(database.url)
   const shop = start([], env)
   try {
     const url = await listeningAt(shop)
     expect((await fetch(`${url}/ready`)).status).toBe(200)
+
+    const lock = await db.transaction()
+    await lock.raw('lock table products in access exclusive mode')
+    const answer = fetch(`${url}/api/products`)
+    await vi.waitFor(async () => expect(await waitingForLocks(db)).toBeGreaterThan(0), 10_000)
     shop.kill('SIGTERM')
-    await once(shop, 'close')
+    await refused(`${url}/ready`)
+    await lock.commit()
+
+    expect((await answer).status).toBe(200)
+    if (shop.exitCode === null) await once(shop, 'close')
     expect([shop.exitCode, shop.signalCode]).toEqual([0, null])
   } finally {
     shop.kill('SIGKILL')
+    await db.destroy()
   }
 })
+
+async function waitingForLocks(db: Knex): Promise<number> {
+  const { rows } = await db.raw<{ rows: { n: number }[] }>(
+    `select count(*)::int as n from pg_stat_activity
+     where datname = current_database() and wait_event_type = 'Lock' and query like '%products%'`,
+  )
+  return rows[0]?.n ?? 0
+}
+
+/** Resolves once new connections are refused. */
+async function refused(url: string): Promise<void> {
+  await vi.waitFor(() => expect(fetch(url)).rejects.toThrow(), 10_000)
+}
 
 it('shows help with an example', async () => {
   const help = await run(['--help'])

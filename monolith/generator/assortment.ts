@@ -5,7 +5,7 @@ export interface Shelf {
   readonly slug: string
   readonly name: Word
   /** What is sold there; a product's name ends with one of these. */
-  readonly nouns: readonly [Word, ...Word[]]
+  readonly nouns: readonly Word[]
   /** In whole euros, cheapest and dearest. */
   readonly prices: readonly [number, number]
   /** In grams, lightest and heaviest. */
@@ -15,11 +15,11 @@ export interface Shelf {
 export interface Department {
   readonly slug: string
   readonly name: Word
-  readonly shelves: readonly [Shelf, ...Shelf[]]
+  readonly shelves: readonly Shelf[]
 }
 
 /** The category tree: departments above, shelves below. Products stand on shelves only. */
-export const DEPARTMENTS: readonly [Department, ...Department[]] = [
+export const DEPARTMENTS: readonly Department[] = [
   {
     slug: 'kitchen',
     name: ['Kitchen', 'Küche', 'Cuisine'],

@@ -1,5 +1,5 @@
 import { DEPARTMENTS, type Shelf, type Word } from './assortment.ts'
-import type { Value } from './copy.ts'
+import type { Row } from './copy.ts'
 import { createRandom, type Random } from './random.ts'
 import { DAY, END_OF_HISTORY, timestamp } from './timeline.ts'
 import { BRANDS, COLLECTIONS, COLORS, MATERIALS, SENTENCES, SIZES, TAGS } from './words.ts'
@@ -17,27 +17,34 @@ const LEAVES: readonly Leaf[] = DEPARTMENTS.flatMap(({ slug, shelves }) =>
   shelves.map(shelf => ({ ...shelf, path: `${slug}-${shelf.slug}` })),
 ).map((shelf, index) => ({ ...shelf, id: DEPARTMENTS.length + index + 1 }))
 
-export const CATEGORY_COLUMNS = ['id', 'parent_id', 'slug', 'name_en', 'name_de', 'name_fr', 'position', 'updated_at']
-
-export function* categoryRows(): Generator<Value[]> {
-  const updatedAt = timestamp(CATALOG_OPENED + 0.25)
-  for (const [index, { slug, name }] of DEPARTMENTS.entries()) {
-    yield [index + 1, null, slug, ...name, (index + 1) * 10, updatedAt]
-  }
-  for (const leaf of LEAVES) {
-    const parent = DEPARTMENTS.findIndex(({ slug }) => leaf.path.startsWith(`${slug}-`)) + 1
-    const [en, de, fr] = leaf.name
+export function categoryRows(): Row[] {
+  const updated_at = timestamp(CATALOG_OPENED + 0.25)
+  const departments = DEPARTMENTS.map(({ slug, name }, index) => ({ id: index + 1, parent_id: null, slug, name }))
+  const shelves = LEAVES.map(({ id, path, name }) => {
+    const parent = departments.find(({ slug }) => path.startsWith(`${slug}-`))
+    return { id, parent_id: parent?.id ?? null, slug: path, name }
+  })
+  return [...departments, ...shelves].map(({ id, parent_id, slug, name: [name_en, name_de, name_fr] }) => ({
+    id,
+    parent_id,
+    slug,
+    name_en,
+    name_de,
     // Some categories came late and were never translated into French.
-    yield [leaf.id, parent, leaf.path, en, de, leaf.id % 7 === 0 ? null : fr, leaf.id * 10, updatedAt]
-  }
+    name_fr: id % 7 === 0 ? null : name_fr,
+    position: id * 10,
+    updated_at,
+  }))
 }
 
-export const BRAND_COLUMNS = ['id', 'name', 'country', 'website', 'updated_at']
-
-export function* brandRows(): Generator<Value[]> {
-  for (const [index, brand] of BRANDS.entries()) {
-    yield [index + 1, ...brand, timestamp(CATALOG_OPENED + index * DAY + 0.5)]
-  }
+export function brandRows(): Row[] {
+  return BRANDS.map(([name, country, website], index) => ({
+    id: index + 1,
+    name,
+    country,
+    website,
+    updated_at: timestamp(CATALOG_OPENED + index * DAY + 0.5),
+  }))
 }
 
 /** A product with what orders and pictures need to know of it. */
@@ -48,18 +55,10 @@ export interface GeneratedProduct {
   /** What one costs: the sale price where there is one. */
   readonly price: string
   readonly taxClass: string | null
-  readonly row: Value[]
+  readonly row: Row
   /** Rows of `product_images`. */
-  readonly images: Value[][]
+  readonly images: Row[]
 }
-
-export const PRODUCT_COLUMNS = [
-  ...['id', 'sku', 'category_id', 'brand_id', 'name_en', 'name_de', 'name_fr', 'description_en', 'description_de'],
-  ...['price', 'sale_price', 'currency', 'tax_class', 'color', 'size', 'weight_g', 'attributes', 'tags', 'image_url'],
-  ...['active', 'created_at', 'updated_at', 'deleted_at'],
-]
-
-export const IMAGE_COLUMNS = ['product_id', 'position', 'url', 'alt']
 
 export function* products(seed: number, count: number): Generator<GeneratedProduct> {
   const random = createRandom(seed, 'products')
@@ -67,33 +66,52 @@ export function* products(seed: number, count: number): Generator<GeneratedProdu
 }
 
 function product(random: Random, id: number, count: number): GeneratedProduct {
-  const leaf = random.pick(LEAVES as [Leaf, ...Leaf[]])
+  const leaf = random.pick(LEAVES)
   const noun = random.pick(leaf.nouns)
   const material = random.chance(0.6) ? random.pick(MATERIALS) : null
   const collection = random.pick(COLLECTIONS)
-  const [en, de, fr] = productName(noun, material, collection)
+  const [name_en, name_de, name_fr] = productName(noun, material, collection)
   const color = random.chance(0.85) ? random.pick(COLORS) : null
-  const [price, salePrice] = prices(random, leaf)
-  const taxClass = random.chance(0.1) ? null : random.chance(0.1) ? 'reduced' : 'standard'
+  const [price, sale_price] = prices(random, leaf)
+  const tax_class = random.chance(0.1) ? null : random.chance(0.1) ? 'reduced' : 'standard'
   const sku = `${leaf.path.slice(0, 3).toUpperCase()}-${String(id).padStart(5, '0')}`
-  const images = pictures(random, id, leaf, color, en)
+  const pictures = picturesOf(random, id, leaf, color)
   // Nobody had the time to translate everything.
   const hasGerman = random.chance(0.8)
   const createdAt = CATALOG_OPENED + (id / count) * 4 * 365 * DAY + random.next() * DAY
   const updatedAt = createdAt + random.next() * (END_OF_HISTORY - createdAt)
-  const row = [
-    ...[id, sku, leaf.id, random.chance(0.92) ? random.integer(1, BRANDS.length) : null],
-    ...[en, hasGerman ? de : null, random.chance(0.65) ? fr : null],
-    ...[englishDescription(random, noun, collection), hasGerman ? description(random, noun, collection, 1) : null],
-    ...[price, salePrice, 'EUR', taxClass, color, random.chance(0.5) ? random.pick(SIZES) : null],
-    random.chance(0.9) ? random.integer(...leaf.weights) : null,
-    attributes(random, material),
-    random.sample(TAGS, random.chance(0.7) ? random.integer(1, 4) : 0),
-    String(images[0]?.[2]),
-    !random.chance(0.03),
-    ...[timestamp(createdAt), timestamp(updatedAt), random.chance(0.02) ? timestamp(updatedAt) : null],
-  ]
-  return { id, sku, name: en, price: salePrice ?? price, taxClass, row, images }
+  const row = {
+    id,
+    sku,
+    category_id: leaf.id,
+    brand_id: random.chance(0.92) ? random.integer(1, BRANDS.length) : null,
+    name_en,
+    name_de: hasGerman ? name_de : null,
+    name_fr: random.chance(0.65) ? name_fr : null,
+    description_en: englishDescription(random, noun, collection),
+    description_de: hasGerman ? description(random, noun, collection, 1) : null,
+    price,
+    sale_price,
+    currency: 'EUR',
+    tax_class,
+    color,
+    size: random.chance(0.5) ? random.pick(SIZES) : null,
+    weight_g: random.chance(0.9) ? random.integer(...leaf.weights) : null,
+    attributes: attributes(random, material),
+    tags: random.sample(TAGS, random.chance(0.7) ? random.integer(1, 4) : 0),
+    image_url: pictures[0] ?? null,
+    active: !random.chance(0.03),
+    created_at: timestamp(createdAt),
+    updated_at: timestamp(updatedAt),
+    deleted_at: random.chance(0.02) ? timestamp(updatedAt) : null,
+  }
+  const images = pictures.map((url, position) => ({
+    product_id: id,
+    position,
+    url,
+    alt: random.chance(0.9) ? name_en : null,
+  }))
+  return { id, sku, name: name_en, price: sale_price ?? price, taxClass: tax_class, row, images }
 }
 
 function productName(noun: Word, material: Word | null, collection: string): Word {
@@ -156,11 +174,7 @@ function certificate(random: Random): string {
   return bytes.toString('base64').replace(/.{76}/g, '$&\n')
 }
 
-function pictures(random: Random, id: number, leaf: Leaf, color: string | null, name: string): Value[][] {
-  return Array.from({ length: random.integer(1, 3) }, (_, position) => [
-    id,
-    position,
-    `/images/${leaf.slug}/${color ?? 'natural'}/${id}-${position + 1}.svg`,
-    random.chance(0.9) ? name : null,
-  ])
+function picturesOf(random: Random, id: number, leaf: Leaf, color: string | null): string[] {
+  const numbers = Array.from({ length: random.integer(1, 3) }, (_, index) => index + 1)
+  return numbers.map(number => `/images/${leaf.slug}/${color ?? 'natural'}/${id}-${number}.svg`)
 }

@@ -6,30 +6,31 @@ import { from as copyFrom } from 'pg-copy-streams'
 /** A value as a generator gives it: a list becomes an array column, another object jsonb. */
 export type Value = string | number | boolean | null | readonly string[] | { readonly [key: string]: unknown }
 
+/** A row by its columns. All rows of a table have the same columns in the same order. */
+export type Row = Readonly<Record<string, Value>>
+
 const ROWS_PER_CHUNK = 500
 
-/** Fills a table with COPY. Every row has one value for each column. */
-export async function copyRows(
-  client: pg.ClientBase,
-  table: string,
-  columns: readonly string[],
-  rows: Iterable<readonly Value[]>,
-): Promise<void> {
-  const names = columns.map(column => pg.escapeIdentifier(column)).join(', ')
-  const sink = client.query(copyFrom(`copy ${pg.escapeIdentifier(table)} (${names}) from stdin`))
+/** Fills a table with COPY. */
+export async function copyRows(client: pg.ClientBase, table: string, rows: readonly Row[]): Promise<void> {
+  const [first] = rows
+  if (first === undefined) return
+  const columns = Object.keys(first).map(column => pg.escapeIdentifier(column))
+  const sink = client.query(copyFrom(`copy ${pg.escapeIdentifier(table)} (${columns.join(', ')}) from stdin`))
   await pipeline(Readable.from(chunks(rows)), sink)
 }
 
-function* chunks(rows: Iterable<readonly Value[]>): Generator<string> {
-  let lines: string[] = []
-  for (const row of rows) {
-    lines.push(`${row.map(copyText).join('\t')}\n`)
-    if (lines.length === ROWS_PER_CHUNK) {
-      yield lines.join('')
-      lines = []
-    }
+function* chunks(rows: readonly Row[]): Generator<string> {
+  for (let first = 0; first < rows.length; first += ROWS_PER_CHUNK) {
+    yield rows
+      .slice(first, first + ROWS_PER_CHUNK)
+      .map(copyLine)
+      .join('')
   }
-  if (lines.length > 0) yield lines.join('')
+}
+
+function copyLine(row: Row): string {
+  return `${Object.values(row).map(copyText).join('\t')}\n`
 }
 
 const ESCAPES: Record<string, string> = { '\\': '\\\\', '\t': '\\t', '\n': '\\n', '\r': '\\r' }

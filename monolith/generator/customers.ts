@@ -1,4 +1,4 @@
-import type { Value } from './copy.ts'
+import type { Row } from './copy.ts'
 import { createRandom } from './random.ts'
 import { DAY, END_OF_HISTORY, timestamp } from './timeline.ts'
 import { CITIES, FIRST_NAMES, LAST_NAMES, STREETS } from './words.ts'
@@ -7,17 +7,11 @@ import { CITIES, FIRST_NAMES, LAST_NAMES, STREETS } from './words.ts'
 export const ADMIN = { id: 1, email: 'admin@shop.example', name: 'Mara Brandt', password: 'admin' }
 export const ADA = { id: 2, email: 'ada@shop.example', name: 'Ada Larsen', password: 'shop' }
 
-export const CUSTOMER_COLUMNS = [
-  ...['id', 'email', 'name', 'password_hash', 'locale', 'phone', 'is_admin', 'preferences', 'created_at', 'deleted_at'],
-]
-export const ADDRESS_COLUMNS = [
-  ...['id', 'customer_id', 'label', 'recipient', 'street', 'postcode', 'city', 'country', 'is_default'],
-]
-
 export interface GeneratedCustomer {
-  readonly row: Value[]
-  /** Of the address: the customer's default one has the customer's id. */
-  readonly address: Value[]
+  readonly row: Row
+  /** A row of `addresses`: everybody has one, with the customer's id. */
+  readonly address: Row
+  /** As an order keeps it. */
   readonly shippingAddress: { readonly [key: string]: string }
 }
 
@@ -42,17 +36,22 @@ export function* customers(
     const postcode = `${area}${String(random.integer(0, 999)).padStart(3, '0')}`
     const createdAt = END_OF_HISTORY - 5 * 365 * DAY + (id / count) * 3 * 365 * DAY + random.next() * DAY
     const deleted = known === undefined && random.chance(0.01)
+    const shippingAddress = { recipient: name, street, postcode, city, country }
     yield {
-      row: [
-        ...[id, email, name, known === ADMIN ? hashes.admin : hashes.everybody],
-        random.pick(['en', 'de', 'de', 'fr']),
-        random.chance(0.6) ? `+49 30 ${random.integer(1_000_000, 9_999_999)}` : null,
-        known === ADMIN,
-        { newsletter: random.chance(0.3), ...(random.chance(0.2) && { theme: 'dark' }) },
-        ...[timestamp(createdAt), deleted ? timestamp(createdAt + 400 * DAY) : null],
-      ],
-      address: [id, id, 'home', name, street, postcode, city, country, true],
-      shippingAddress: { recipient: name, street, postcode, city, country },
+      row: {
+        id,
+        email,
+        name,
+        password_hash: known === ADMIN ? hashes.admin : hashes.everybody,
+        locale: random.pick(['en', 'de', 'de', 'fr']),
+        phone: random.chance(0.6) ? `+49 30 ${random.integer(1_000_000, 9_999_999)}` : null,
+        is_admin: known === ADMIN,
+        preferences: { newsletter: random.chance(0.3), ...(random.chance(0.2) && { theme: 'dark' }) },
+        created_at: timestamp(createdAt),
+        deleted_at: deleted ? timestamp(createdAt + 400 * DAY) : null,
+      },
+      address: { id, customer_id: id, label: 'home', ...shippingAddress, is_default: true },
+      shippingAddress,
     }
   }
 }

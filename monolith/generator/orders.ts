@@ -1,9 +1,11 @@
-import { fromCents, type Totals, taxPercent, toCents, totals } from '../orders/money.ts'
+import { fromCents, taxPercent, toCents, totals } from '../orders/money.ts'
 import type { GeneratedProduct } from './catalog.ts'
-import type { Value } from './copy.ts'
+import type { Row } from './copy.ts'
 import { createRandom, type Random } from './random.ts'
 import { DAY, END_OF_HISTORY, timestamp } from './timeline.ts'
 import { REVIEWS } from './words.ts'
+
+const NOTES = ['Please ring twice', 'Als Geschenk verpacken', 'Leave with the neighbour'] as const
 
 const FIRST_ORDER = END_OF_HISTORY - 2 * 365 * DAY
 
@@ -14,35 +16,23 @@ export const COUPONS: readonly [code: string, percent: number, minimum: string][
   ['FRIENDS25', 25, '120.00'],
 ]
 
-export const COLUMNS = {
-  coupons: ['code', 'percent', 'minimum_total', 'valid_from', 'valid_until'],
-  orders: [
-    ...[
-      'id',
-      'number',
-      'customer_id',
-      'status',
-      'shipping_address',
-      'subtotal',
-      'discount',
-      'shipping',
-      'tax',
-      'total',
-    ],
-    ...['currency', 'coupon_code', 'note', 'placed_at', 'updated_at'],
-  ],
-  order_items: ['order_id', 'line_no', 'product_id', 'sku', 'name', 'quantity', 'unit_price', 'tax_percent'],
-  payments: ['order_id', 'method', 'amount', 'reference', 'details', 'paid_at'],
-  stock_movements: ['product_id', 'delta', 'reason', 'order_id', 'moved_at'],
-  reviews: ['product_id', 'customer_id', 'rating', 'title', 'body', 'created_at'],
-  page_views: ['at', 'path', 'product_id', 'customer_id'],
-  audit_log: ['at', 'actor', 'action', 'entity', 'entity_id', 'details'],
-} as const satisfies Record<string, readonly string[]>
+/** Rows by table, of a few thousand orders and what came of them. */
+export interface OrderBatch {
+  readonly orders: Row[]
+  readonly order_items: Row[]
+  readonly payments: Row[]
+  readonly stock_movements: Row[]
+  readonly reviews: Row[]
+  readonly page_views: Row[]
+  readonly audit_log: Row[]
+}
 
-type OrderTable = Exclude<keyof typeof COLUMNS, 'coupons'>
-
-/** Rows by table, of a few thousand orders and what came of them; in this order their foreign keys hold. */
-export type OrderBatch = Record<OrderTable, Value[][]>
+interface PlacedOrder {
+  readonly id: number
+  readonly customerId: number
+  /** In milliseconds since 1970. */
+  readonly placedAt: number
+}
 
 type SoldProduct = Pick<GeneratedProduct, 'id' | 'sku' | 'name' | 'price' | 'taxClass'>
 
@@ -55,8 +45,14 @@ export interface OrderHistoryOptions {
   readonly addresses: readonly { readonly [key: string]: string }[]
 }
 
-export function* couponRows(): Generator<Value[]> {
-  for (const coupon of COUPONS) yield [...coupon, '2020-01-01T00:00:00Z', '2099-12-31T23:59:59.999999Z']
+export function couponRows(): Row[] {
+  return COUPONS.map(([code, percent, minimum_total]) => ({
+    code,
+    percent,
+    minimum_total,
+    valid_from: '2020-01-01T00:00:00Z',
+    valid_until: '2099-12-31T23:59:59.999999Z',
+  }))
 }
 
 /** Two years of orders, oldest first. Some products sell far better than others; stock never falls below zero. */
@@ -101,11 +97,23 @@ class OrderHistory {
   #deliver(batch: OrderBatch, productId: number, at: number): void {
     const delta = this.#random.integer(5, 60)
     this.#onHand[productId] = (this.#onHand[productId] ?? 0) + delta
-    batch.stock_movements.push([productId, delta, 'delivery', null, timestamp(at)])
-    if (this.#random.chance(0.1)) {
-      const details = { delta, supplier: `S${this.#random.integer(10, 99)}` }
-      batch.audit_log.push([timestamp(at), 'warehouse', 'delivery', 'product', String(productId), details])
-    }
+    const movedAt = timestamp(at)
+    batch.stock_movements.push({
+      product_id: productId,
+      delta,
+      reason: 'delivery',
+      order_id: null,
+      moved_at: movedAt,
+    })
+    if (!this.#random.chance(0.1)) return
+    batch.audit_log.push({
+      at: movedAt,
+      actor: 'warehouse',
+      action: 'delivery',
+      entity: 'product',
+      entity_id: String(productId),
+      details: { delta, supplier: `S${this.#random.integer(10, 99)}` },
+    })
   }
 
   #order(batch: OrderBatch, id: number): void {
@@ -118,7 +126,7 @@ class OrderHistory {
       product,
       quantity: random.chance(0.8) ? 1 : random.integer(2, 4),
     }))
-    const [coupon, percent] = random.chance(0.12) ? random.pick(COUPONS as [[string, number, string]]) : [null, 0]
+    const [coupon, percent] = random.chance(0.12) ? random.pick(COUPONS) : [null, 0]
     const sums = totals(
       lines.map(({ product, quantity }) => ({
         unitCents: toCents(product.price),
@@ -128,41 +136,83 @@ class OrderHistory {
       percent,
     )
     const settledAt = Math.min(END_OF_HISTORY - 1, placedAt + random.next() * 5 * DAY)
-    batch.orders.push([
-      ...[id, `S-${100_000 + id}`, customerId, status, addresses[customerId - 1] ?? {}, ...money(sums), 'EUR', coupon],
-      random.chance(0.05)
-        ? random.pick(['Please ring twice', 'Als Geschenk verpacken', 'Leave with the neighbour'])
-        : null,
-      ...[timestamp(placedAt), timestamp(settledAt)],
-    ])
+    batch.orders.push({
+      id,
+      number: `S-${100_000 + id}`,
+      customer_id: customerId,
+      status,
+      shipping_address: addresses[customerId - 1] ?? {},
+      subtotal: fromCents(sums.subtotal),
+      discount: fromCents(sums.discount),
+      shipping: fromCents(sums.shipping),
+      tax: fromCents(sums.tax),
+      total: fromCents(sums.total),
+      currency: 'EUR',
+      coupon_code: coupon,
+      note: random.chance(0.05) ? random.pick(NOTES) : null,
+      placed_at: timestamp(placedAt),
+      updated_at: timestamp(settledAt),
+    })
     batch.payments.push(payment(random, id, fromCents(sums.total), status, settledAt))
 
     for (const [index, { product, quantity }] of lines.entries()) {
-      const { id: productId, sku, name, price, taxClass } = product
-      batch.order_items.push([id, index + 1, productId, sku, name, quantity, price, taxPercent(taxClass).toFixed(2)])
-      batch.page_views.push([timestamp(placedAt - random.next() * DAY), `/p/${productId}`, productId, customerId])
-      if (status === 'cancelled') continue
-      if ((this.#onHand[productId] ?? 0) < quantity) this.#deliver(batch, productId, placedAt - 0.5)
-      this.#onHand[productId] = (this.#onHand[productId] ?? 0) - quantity
-      batch.stock_movements.push([productId, -quantity, 'sale', id, timestamp(placedAt)])
-      if (status === 'delivered' && random.chance(0.12)) this.#review(batch, productId, customerId, settledAt)
+      const order = { id, customerId, placedAt }
+      this.#item(batch, order, index + 1, product, quantity)
+      if (status !== 'cancelled') this.#sell(batch, order, product.id, quantity)
+      if (status === 'delivered' && random.chance(0.12)) this.#review(batch, product.id, customerId, settledAt)
     }
+  }
+
+  /** A line of the order, and the look at the product's page that came before it. */
+  #item(batch: OrderBatch, order: PlacedOrder, lineNo: number, product: SoldProduct, quantity: number): void {
+    batch.order_items.push({
+      order_id: order.id,
+      line_no: lineNo,
+      product_id: product.id,
+      sku: product.sku,
+      name: product.name,
+      quantity,
+      unit_price: product.price,
+      tax_percent: taxPercent(product.taxClass).toFixed(2),
+    })
+    batch.page_views.push({
+      at: timestamp(order.placedAt - this.#random.next() * DAY),
+      path: `/p/${product.id}`,
+      product_id: product.id,
+      customer_id: order.customerId,
+    })
+  }
+
+  #sell(batch: OrderBatch, order: PlacedOrder, productId: number, quantity: number): void {
+    if ((this.#onHand[productId] ?? 0) < quantity) this.#deliver(batch, productId, order.placedAt - 0.5)
+    this.#onHand[productId] = (this.#onHand[productId] ?? 0) - quantity
+    batch.stock_movements.push({
+      product_id: productId,
+      delta: -quantity,
+      reason: 'sale',
+      order_id: order.id,
+      moved_at: timestamp(order.placedAt),
+    })
   }
 
   #review(batch: OrderBatch, productId: number, customerId: number, boughtAt: number): void {
     const key = `${productId}:${customerId}`
     if (this.#reviewed.has(key)) return
     this.#reviewed.add(key)
-    const at = boughtAt + this.#random.next() * 20 * DAY
-    batch.reviews.push([productId, customerId, ...this.#random.pick(REVIEWS), timestamp(at)])
+    const [rating, title, body] = this.#random.pick(REVIEWS)
+    const createdAt = timestamp(boughtAt + this.#random.next() * 20 * DAY)
+    batch.reviews.push({
+      product_id: productId,
+      customer_id: customerId,
+      rating,
+      title,
+      body,
+      created_at: createdAt,
+    })
   }
 }
 
-function money({ subtotal, discount, shipping, tax, total }: Totals): string[] {
-  return [subtotal, discount, shipping, tax, total].map(fromCents)
-}
-
-/** One to five different ones, in the order in which they were put into the cart. */
+/** One to four different ones, in the order in which they were put into the cart. */
 function chooseProducts(random: Random, products: readonly [SoldProduct, ...SoldProduct[]]): SoldProduct[] {
   const chosen = new Set<SoldProduct>()
   for (let wanted = random.integer(1, 4); wanted > 0; wanted--) {
@@ -179,10 +229,16 @@ function orderStatus(random: Random, age: number): string {
   return random.chance(0.03) ? 'refunded' : 'delivered'
 }
 
-function payment(random: Random, orderId: number, amount: string, status: string, paidAt: number): Value[] {
+function payment(random: Random, orderId: number, amount: string, status: string, paidAt: number): Row {
   const method = random.pick(['card', 'card', 'paypal', 'invoice', 'transfer'])
+  const card = { brand: random.pick(['visa', 'mastercard']), last4: `${random.integer(1000, 9999)}` }
   const paid = status !== 'pending' && status !== 'cancelled'
-  const details =
-    method === 'card' ? { brand: random.pick(['visa', 'mastercard']), last4: `${random.integer(1000, 9999)}` } : {}
-  return [orderId, method, amount, `PAY-${orderId}`, details, paid ? timestamp(paidAt) : null]
+  return {
+    order_id: orderId,
+    method,
+    amount,
+    reference: `PAY-${orderId}`,
+    details: method === 'card' ? card : {},
+    paid_at: paid ? timestamp(paidAt) : null,
+  }
 }

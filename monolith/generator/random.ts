@@ -7,7 +7,8 @@ export interface Random {
   /** From `min` to `max`, both included. */
   integer(min: number, max: number): number
   chance(probability: number): boolean
-  pick<T>(list: readonly [T, ...T[]]): T
+  /** @throws RangeError when the list is empty. */
+  pick<T>(list: readonly T[]): T
   /** `count` different ones, in the list's order. */
   sample<T>(list: readonly T[], count: number): T[]
 }
@@ -39,7 +40,11 @@ export function createRandom(seed: number, name: string): Random {
     next,
     integer,
     chance: probability => next() < probability,
-    pick: list => list[integer(0, list.length - 1)] ?? list[0],
+    pick: list => {
+      const picked = list[integer(0, list.length - 1)]
+      if (picked === undefined) throw new RangeError('there is nothing to pick from')
+      return picked
+    },
     sample: (list, count) => {
       let needed = Math.min(count, list.length)
       return list.filter((_, index) => {

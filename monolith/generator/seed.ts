@@ -2,17 +2,10 @@ import type { Knex } from 'knex'
 import type { ClientBase } from 'pg'
 import { hashPassword } from '../accounts/password.ts'
 import * as catalog from './catalog.ts'
-import { copyRows, type Value } from './copy.ts'
-import {
-  ADA,
-  ADDRESS_COLUMNS,
-  ADMIN,
-  CUSTOMER_COLUMNS,
-  customers as customersOf,
-  type GeneratedCustomer,
-} from './customers.ts'
+import { copyRows } from './copy.ts'
+import { ADA, ADMIN, customers as customersOf } from './customers.ts'
 import { withoutForeignKeys } from './foreign-keys.ts'
-import { COLUMNS, couponRows, type OrderBatch, orderHistory } from './orders.ts'
+import { couponRows, type OrderBatch, orderHistory } from './orders.ts'
 
 const ORDERS_PER_BATCH = 5_000
 const PRODUCTS_PER_BATCH = 2_000
@@ -39,18 +32,21 @@ export interface SeedProgress {
 
 /** Every table that the generator fills, those that others refer to first. */
 export const SEEDED_TABLES = [
-  ...[
-    'categories',
-    'brands',
-    'products',
-    'product_images',
-    'customers',
-    'addresses',
-    'coupons',
-    'orders',
-    'order_items',
-  ],
-  ...['payments', 'stock_movements', 'stock_levels', 'reviews', 'page_views', 'audit_log'],
+  'categories',
+  'brands',
+  'products',
+  'product_images',
+  'customers',
+  'addresses',
+  'coupons',
+  'orders',
+  'order_items',
+  'payments',
+  'stock_movements',
+  'stock_levels',
+  'reviews',
+  'page_views',
+  'audit_log',
 ] as const
 
 /**
@@ -102,7 +98,7 @@ async function fillTables(client: ClientBase, options: SeedOptions): Promise<voi
   const sold = await fillCatalog(client, seed, options.products, rows => advance('products', rows))
   const addresses = await fillCustomers(client, seed, customers)
   advance('customers', customers)
-  await copyRows(client, 'coupons', COLUMNS.coupons, couponRows())
+  await copyRows(client, 'coupons', couponRows())
   const [first, ...rest] = sold
   if (first === undefined) return
   const history = { seed, count: orders, batchSize: ORDERS_PER_BATCH, products: [first, ...rest], addresses } as const
@@ -114,21 +110,19 @@ async function fillTables(client: ClientBase, options: SeedOptions): Promise<voi
 
 /** Returns what the orders need to know of each product. */
 async function fillCatalog(client: ClientBase, seed: number, count: number, advance: (rows: number) => void) {
-  await copyRows(client, 'categories', catalog.CATEGORY_COLUMNS, catalog.categoryRows())
-  await copyRows(client, 'brands', catalog.BRAND_COLUMNS, catalog.brandRows())
+  await copyRows(client, 'categories', catalog.categoryRows())
+  await copyRows(client, 'brands', catalog.brandRows())
   const sold: Omit<catalog.GeneratedProduct, 'row' | 'images'>[] = []
   let batch: catalog.GeneratedProduct[] = []
   const flush = async () => {
     await copyRows(
       client,
       'products',
-      catalog.PRODUCT_COLUMNS,
       batch.map(product => product.row),
     )
     await copyRows(
       client,
       'product_images',
-      catalog.IMAGE_COLUMNS,
       batch.flatMap(product => product.images),
     )
     advance(batch.length)
@@ -151,25 +145,22 @@ async function fillCustomers(client: ClientBase, seed: number, count: number) {
     admin: await hashPassword(ADMIN.password, Buffer.from('salt of an admin')),
     everybody: await hashPassword(ADA.password, Buffer.from('salt of everyone')),
   }
-  const generated: GeneratedCustomer[] = [...customersOf(seed, count, hashes)]
+  const generated = [...customersOf(seed, count, hashes)]
   await copyRows(
     client,
     'customers',
-    CUSTOMER_COLUMNS,
     generated.map(({ row }) => row),
   )
   await copyRows(
     client,
     'addresses',
-    ADDRESS_COLUMNS,
     generated.map(({ address }) => address),
   )
   return generated.map(({ shippingAddress }) => shippingAddress)
 }
 
 async function fillOrders(client: ClientBase, batch: OrderBatch): Promise<void> {
-  const tables = Object.entries(batch) as [keyof OrderBatch, Value[][]][]
-  for (const [table, rows] of tables) if (rows.length > 0) await copyRows(client, table, COLUMNS[table], rows)
+  for (const [table, rows] of Object.entries(batch)) await copyRows(client, table, rows)
 }
 
 /** The rows brought their own ids; the next ones that the shop makes come after them. */

@@ -1,11 +1,8 @@
 import type { Word } from './assortment.ts'
 
-type List<T> = readonly [T, ...T[]]
-
 /** A list of single words, written as one text. */
-function words(text: string): List<string> {
-  const [first = '', ...rest] = text.trim().split(/\s+/)
-  return [first, ...rest]
+function words(text: string): readonly string[] {
+  return text.trim().split(/\s+/)
 }
 
 /** Names of collections: the same in every language. */
@@ -14,7 +11,7 @@ export const COLLECTIONS = words(`
   Nara Nordlys Oslo Pomme Quill Rhône Saga Sol Strand Tarn Tivoli Umi Vega Vik Wabi Yuzu Zephyr`)
 
 /** Materials as they stand before a noun. */
-export const MATERIALS: List<Word> = [
+export const MATERIALS: readonly Word[] = [
   ['Stoneware', 'aus Steinzeug', 'en grès'],
   ['Oak', 'aus Eiche', 'en chêne'],
   ['Linen', 'aus Leinen', 'en lin'],
@@ -30,9 +27,21 @@ export const MATERIALS: List<Word> = [
 /** As they were typed over the years, so one colour has more than one spelling. */
 export const COLORS = words('white black grey gray blue navy green sage red terracotta yellow ochre natural pink')
 
-export const SIZES: List<string> = ['S', 'M', 'L', 'XL', '20 cm', '24 cm', '28 cm', '0.5 l', '1 l', '1,5 l', 'one size']
+export const SIZES: readonly string[] = [
+  'S',
+  'M',
+  'L',
+  'XL',
+  '20 cm',
+  '24 cm',
+  '28 cm',
+  '0.5 l',
+  '1 l',
+  '1,5 l',
+  'one size',
+]
 
-export const TAGS: List<string> = [
+export const TAGS: readonly string[] = [
   'new',
   'gift',
   'bestseller',
@@ -49,7 +58,7 @@ export const TAGS: List<string> = [
   'plastic-free',
 ]
 
-export const BRANDS: List<readonly [name: string, country: string | null, website: string | null]> = [
+export const BRANDS: readonly (readonly [name: string, country: string | null, website: string | null])[] = [
   ['Atelier Corbeau', 'FR', 'https://corbeau.example'],
   ['Bergmann & Söhne', 'DE', 'https://bergmann.example'],
   ['Casa Lúcia', 'PT', 'https://casalucia.example'],
@@ -86,7 +95,7 @@ export const LAST_NAMES = words(`
   Ibrahim Jansen Jensen Kaya Keller Kowalski Larsen Lefèvre Lopez Martin Meyer Moreau Müller Nguyen Novak Okafor Olsen
   Pereira Petit Petrov Ricci Romano Rossi Santos Schmidt Silva Sørensen Tanaka Thomas Visser Wagner Weber Yılmaz`)
 
-export const STREETS: List<string> = [
+export const STREETS: readonly string[] = [
   'Lindenstraße',
   'Rue des Lilas',
   'Via Roma',
@@ -99,7 +108,7 @@ export const STREETS: List<string> = [
   'Mill Lane',
 ]
 
-export const CITIES: List<readonly [city: string, country: string, postcode: string]> = [
+export const CITIES: readonly (readonly [city: string, country: string, postcode: string])[] = [
   ['Berlin', 'DE', '10'],
   ['Hamburg', 'DE', '20'],
   ['München', 'DE', '80'],
@@ -113,7 +122,7 @@ export const CITIES: List<readonly [city: string, country: string, postcode: str
 ]
 
 /** Sentences of descriptions, English and German. `{noun}` and `{collection}` are filled in. */
-export const SENTENCES: List<readonly [en: string, de: string]> = [
+export const SENTENCES: readonly (readonly [en: string, de: string])[] = [
   ['The {collection} {noun} is made in small batches.', '{noun} {collection} entsteht in kleinen Serien.'],
   ['It feels calm in the hand and ages well.', 'Liegt ruhig in der Hand und altert schön.'],
   [
@@ -134,7 +143,7 @@ export const SENTENCES: List<readonly [en: string, de: string]> = [
   ],
 ]
 
-export const REVIEWS: List<readonly [rating: number, title: string, body: string]> = [
+export const REVIEWS: readonly (readonly [rating: number, title: string, body: string])[] = [
   [5, 'Better than the pictures', 'I did not expect it to be this well made. Would buy it again at once.'],
   [5, 'A present that was kept', 'Bought as a gift, bought a second one for myself a week later.'],
   [4, 'Very nice', 'Looks great. One star less because the parcel took a while.'],
