@@ -51,6 +51,15 @@ export function createApp(options: AppOptions): FastifyInstance {
     if (request.method !== 'GET') request.body ??= {}
   })
 
+  // A connection that stays open after its answer would keep the process from ending.
+  let draining = false
+  app.addHook('preClose', async () => {
+    draining = true
+  })
+  app.addHook('onSend', async (_request, reply) => {
+    if (draining) reply.header('connection', 'close')
+  })
+
   const shop: Shop = { db, sessions: createSessions(db), pages: createPages(app, db) }
   answerProblems(app, shop)
   healthApi(app, { db, version })
