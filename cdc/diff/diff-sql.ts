@@ -1,6 +1,6 @@
 import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
 import { sourceSideType } from '../copy/copy-plan.ts'
-import type { Flow } from '../mapping/flow.ts'
+import { bracketed, type Flow } from '../mapping/flow.ts'
 import { columnOf, filterCondition } from '../mapping/merge-sql.ts'
 import type { TableShape } from '../mapping/table-shape.ts'
 
@@ -27,7 +27,7 @@ export interface DiffSide {
 export function sourceSide(flow: Flow, source: TableShape, target: TableShape): DiffSide {
   const alias = quoteIdentifier(flow.from.table)
   const texts = flow.columns.map(
-    ({ to, expression }) => `((${expression}\n)::${sourceSideType(columnOf(target, to))})::text`,
+    ({ to, expression }) => `(${bracketed(expression)}::${sourceSideType(columnOf(target, to))})::text`,
   )
   return {
     from: `${quoteTable(flow.from)} AS ${alias}`,

@@ -4,7 +4,15 @@ import type { Client } from 'pg'
 import { copySelect } from '../copy/copy-plan.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { checkTables } from './check-tables.ts'
-import { type Direction, type Flow, flowsOf, type MappedColumn, mappedExpressions, type Sync } from './flow.ts'
+import {
+  bracketed,
+  type Direction,
+  type Flow,
+  flowsOf,
+  type MappedColumn,
+  mappedExpressions,
+  type Sync,
+} from './flow.ts'
 import { columnOf, mergeStatements, OPERATION_COLUMN } from './merge-sql.ts'
 import { type MappingProblem, mappingInvalid } from './parse-sync.ts'
 import { type ColumnShape, readTableShape, type TableShape } from './table-shape.ts'
@@ -121,7 +129,7 @@ class ExpressionCheck {
     const { where, path } = this.#flow
     if (where === null) return
     for (const { client, rows, side } of this.#sides()) {
-      const failure = await failureOf(client, `SELECT FROM ${rows} WHERE (${where}\n) IS TRUE LIMIT 0`)
+      const failure = await failureOf(client, `SELECT FROM ${rows} WHERE ${bracketed(where)} IS TRUE LIMIT 0`)
       if (failure !== null) {
         this.#tell(
           `${path}.where`,
@@ -136,7 +144,7 @@ class ExpressionCheck {
   async #checkExpression(mapped: MappedColumn): Promise<void> {
     const path = `${this.#flow.path}.${this.#direction}.${mapped.to}`
     for (const { client, rows, side } of this.#sides()) {
-      const failure = await failureOf(client, `SELECT (${mapped.expression}\n) FROM ${rows} LIMIT 0`)
+      const failure = await failureOf(client, `SELECT ${bracketed(mapped.expression)} FROM ${rows} LIMIT 0`)
       if (failure !== null) {
         const remedy = `Use columns of ${showTable(this.#flow.from)} and functions that both databases have.`
         this.#tell(path, `fails on ${side}: ${failure.message}`, remedy)
@@ -149,7 +157,9 @@ class ExpressionCheck {
   /** The value must fit its column without a cast of ours that would hide a mistake; types of the user's own take text. */
   async #checkType(mapped: MappedColumn, column: ColumnShape, path: string): Promise<void> {
     const value =
-      column.type === column.wireType ? `(${mapped.expression}\n)` : `(${mapped.expression}\n)::${column.type}`
+      column.type === column.wireType
+        ? `${bracketed(mapped.expression)}`
+        : `${bracketed(mapped.expression)}::${column.type}`
     const failure = await failureOf(
       this.#target,
       `EXPLAIN INSERT INTO ${quoteTable(this.#flow.to)} (${quoteIdentifier(mapped.to)})${column.identityAlways ? ' OVERRIDING SYSTEM VALUE' : ''} ` +

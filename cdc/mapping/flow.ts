@@ -75,3 +75,8 @@ function keys(key: readonly KeyColumn[]): MappedColumn[] {
 export function mappedExpressions(flow: Flow): readonly MappedColumn[] {
   return flow.columns.slice(flow.key.length)
 }
+
+/** A user's SQL in brackets, so that it stays one operand. A comment at its end must not swallow the bracket. */
+export function bracketed(expression: string): string {
+  return expression.includes('--') ? `(${expression}\n)` : `(${expression})`
+}

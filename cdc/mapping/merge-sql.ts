@@ -1,5 +1,5 @@
 import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
-import type { Flow, MappedColumn } from './flow.ts'
+import { bracketed, type Flow, type MappedColumn } from './flow.ts'
 import type { ColumnShape, TableShape } from './table-shape.ts'
 
 /** The column of a staging table that says what is to be done with its row. */
@@ -70,14 +70,14 @@ export function keptStatement(
 export function mappedSelect(flow: Flow, target: TableShape, castTo: (column: ColumnShape) => string): string {
   const select = flow.columns.map(({ to, expression }) => {
     const column = columnOf(target, to)
-    return `(${expression}\n)::${castTo(column)} AS ${quoteIdentifier(to)}`
+    return `${bracketed(expression)}::${castTo(column)} AS ${quoteIdentifier(to)}`
   })
   return `SELECT ${select.join(', ')}`
 }
 
 /** The filter as a condition that is true or false, never unknown. */
 export function filterCondition(flow: Flow): string {
-  return flow.where === null ? 'true' : `(${flow.where}\n) IS TRUE`
+  return flow.where === null ? 'true' : `${bracketed(flow.where)} IS TRUE`
 }
 
 /**

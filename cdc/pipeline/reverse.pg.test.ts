@@ -2,7 +2,7 @@ import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { describe, expect, it } from 'vitest'
 import { waitUntilCaughtUp } from '../lag/lag.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
-import { CAPABILITY, createHarness, reaches, type SyncHarness } from '../testing/sync-harness.ts'
+import { asPlainUser, CAPABILITY, createHarness, reaches, type SyncHarness } from '../testing/sync-harness.ts'
 import { beginWithoutCopy } from './begin-without-copy.ts'
 import type { Pipeline } from './pipeline.ts'
 
@@ -78,27 +78,7 @@ describe('invariant 5: what sync applied is never sent back', () => {
 
   it('by a message in each transaction, where the user may not set an origin', async () => {
     await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
-    const role = `plain_${process.pid}`
-    const asRole = (url: string) => {
-      const changed = new URL(url)
-      changed.username = role
-      changed.password = 'plain'
-      return changed.href
-    }
-    await sync.onSource(`CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'plain'`)
-    const grants = (table: string) => `
-      ALTER TABLE ${table} OWNER TO ${role};
-      DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO ${role}', current_database()); END $$`
-    await sync.onSource(grants('products'))
-    await sync.onTarget(grants('items'))
-    const weak: SyncHarness = {
-      ...sync,
-      source: { ...sync.source, url: asRole(sync.source.url) },
-      target: { ...sync.target, url: asRole(sync.target.url) },
-      pipeline: options => sync.pipeline({ source: weak.source, target: weak.target, ...options }),
-      streaming: options => sync.streaming({ source: weak.source, target: weak.target, ...options }),
-    }
-    await expectNoEcho(weak)
+    await expectNoEcho(await asPlainUser(sync, ['products'], ['items']))
   })
 })
 

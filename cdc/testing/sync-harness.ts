@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { expect, vi } from 'vitest'
 import { PostgresSource } from '../change-source/postgres/postgres-source.ts'
@@ -84,6 +85,39 @@ export async function createHarness(
       await Promise.all(clients.map(client => client.end()))
       for (const database of databases) await database[Symbol.asyncDispose]()
     },
+  }
+}
+
+/**
+ * The same harness for a user who owns the tables and may replicate, and nothing else: no origin, no silent triggers.
+ * @param tables on either side, which become the user's.
+ */
+export async function asPlainUser(
+  sync: SyncHarness,
+  sourceTables: readonly string[],
+  targetTables: readonly string[],
+): Promise<SyncHarness> {
+  const role = `plain_${randomBytes(4).toString('hex')}`
+  await sync.onSource(`CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'plain'`)
+  const own = (tables: readonly string[]) =>
+    [
+      ...tables.map(table => `ALTER TABLE ${table} OWNER TO ${role}`),
+      `DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO ${role}', current_database()); END $$`,
+    ].join('; ')
+  await sync.onSource(own(sourceTables))
+  await sync.onTarget(own(targetTables))
+  const asRole = (endpoint: Endpoint): Endpoint => {
+    const url = new URL(endpoint.url)
+    url.username = role
+    url.password = 'plain'
+    return { ...endpoint, url: url.href }
+  }
+  const ends = { source: asRole(sync.source), target: asRole(sync.target) }
+  return {
+    ...sync,
+    ...ends,
+    pipeline: options => sync.pipeline({ ...ends, ...options }),
+    streaming: options => sync.streaming({ ...ends, ...options }),
   }
 }
 

@@ -1,0 +1,159 @@
+import { connect } from '@ficus/core/ledger/connection'
+import { createDatabase } from '@ficus/deploy/testing/postgres'
+import { describe, expect, it } from 'vitest'
+import { checkMapping, type MappingReport } from './check-mapping.ts'
+import type { SyncInput, TableMapping } from './define-sync.ts'
+import type { Direction } from './flow.ts'
+import { parseSync } from './parse-sync.ts'
+
+const SOURCE = `
+  CREATE TYPE status AS ENUM ('active', 'gone');
+  CREATE TABLE products (
+    id int PRIMARY KEY, sku text NOT NULL UNIQUE, maybe text UNIQUE, name text, price numeric(12,2), status status, "Größe" int
+  );
+  CREATE TABLE keyless (id int NOT NULL, note text);
+  CREATE TABLE keyless_full (id int NOT NULL, note text);
+  ALTER TABLE keyless_full REPLICA IDENTITY FULL;
+  CREATE VIEW seen AS SELECT * FROM products;
+`
+const TARGET = `
+  CREATE TYPE state AS ENUM ('active', 'gone');
+  CREATE TABLE items (
+    item_id bigint PRIMARY KEY, code text UNIQUE, title text NOT NULL, cents bigint, state state, size int,
+    search text GENERATED ALWAYS AS (lower(title)) STORED
+  );
+  CREATE TABLE notes (id int PRIMARY KEY, note text);
+  CREATE TABLE loose (id int, note text);
+`
+const GOOD: TableMapping = {
+  source: 'products',
+  target: 'items',
+  key: { id: 'item_id' },
+  where: `status <> 'gone'`,
+  forward: { title: 'coalesce(name, sku)', cents: '(price * 100)::bigint', state: 'status::text', size: '"Größe"' },
+  reverse: { name: 'title', sku: 'code', price: '(cents / 100.0)::numeric(12,2)', status: 'state::text' },
+}
+
+async function check(sync: SyncInput, direction: Direction = 'forward'): Promise<MappingReport> {
+  await using source = await createDatabase('source')
+  await using target = await createDatabase('target')
+  const monolith = await connect(source.url, 'the source')
+  const service = await connect(target.url, 'the target')
+  await monolith.query(SOURCE)
+  await service.query(TARGET)
+  const [from, to] = direction === 'forward' ? [monolith, service] : [service, monolith]
+  const report = await checkMapping(from, to, parseSync(sync), direction)
+  await Promise.all([monolith.end(), service.end()])
+  return report
+}
+
+it('accepts a mapping that fits, and shows the SQL it becomes', async () => {
+  const report = await check({ tables: [GOOD] })
+  expect(report.problems).toEqual([])
+  expect(report.sql).toMatchObject([{ path: 'tables[0]', from: 'public.products', to: 'public.items' }])
+  expect(report.sql[0]?.copy).toContain('((price * 100)::bigint)::bigint AS "cents"')
+  expect(report.sql[0]?.update).toContain('MERGE INTO "public"."items"')
+})
+
+it('checks the way back too', async () => {
+  expect((await check({ tables: [GOOD] }, 'reverse')).problems).toEqual([])
+  const wrong = await check({ tables: [{ ...GOOD, reverse: { name: 'titel' } }] }, 'reverse')
+  expect(wrong.problems.map(({ path, problem }) => `${path}: ${problem}`)).toEqual([
+    'tables[0].reverse: public.products.sku is NOT NULL without a default, and the mapping leaves it out',
+  ])
+})
+
+describe('invariant 13: names what does not fit, where, and what to do', () => {
+  const cases: readonly [name: string, change: Partial<TableMapping>, path: string, problem: RegExp][] = [
+    ['a table that is not there', { source: 'product' }, 'source', /there is no table public\.product/],
+    ['a view', { source: 'seen' }, 'source', /public\.seen is not an ordinary table/],
+    ['a target that is not there', { target: 'item' }, 'target', /there is no table public\.item/],
+    ['a key column that is not there', { key: { no: 'item_id' } }, 'key', /public\.products has no column no/],
+    [
+      'a key that deletions do not tell',
+      { key: { sku: 'code' }, reverse: {} },
+      'key',
+      /does not tell sku: its replica identity is id/,
+    ],
+    [
+      'a target key without an index',
+      { key: { id: 'size' }, forward: { title: 'name' } },
+      'key',
+      /no unique index on size/,
+    ],
+    [
+      'a table without a replica identity',
+      { source: 'keyless', target: 'notes', key: { id: 'id' }, forward: {} },
+      'key',
+      /no replica identity/,
+    ],
+    [
+      'a target column that is not there',
+      { forward: { title: 'sku', colour: 'name' } },
+      'forward.colour',
+      /items has no column colour/,
+    ],
+    [
+      'a generated column',
+      { forward: { title: 'sku', search: 'name' } },
+      'forward.search',
+      /is computed by its database/,
+    ],
+    ['a column that must not be null', { forward: {} }, 'forward', /items\.title is NOT NULL without a default/],
+    [
+      'a source column that is not there',
+      { forward: { title: 'nam' } },
+      'forward.title',
+      /fails on the source: column "nam"/,
+    ],
+    ['broken SQL', { forward: { title: 'name ||' } }, 'forward.title', /fails on the source: syntax error/],
+    ['two expressions in one', { forward: { title: 'name), (sku' } }, 'forward.title', /it is not one expression/],
+    [
+      'a type that does not fit',
+      { forward: { title: 'name', cents: 'sku' } },
+      'forward.cents',
+      /does not fit bigint: .* is of type text/,
+    ],
+    [
+      'a function that only one side has',
+      { forward: { title: `(SELECT max(name) FROM products)` } },
+      'forward.title',
+      /fails on the target/,
+    ],
+    [
+      'a filter that is none',
+      { where: 'name' },
+      'where',
+      /fails on the source: .*must be type boolean|argument of IS TRUE/,
+    ],
+  ]
+  it.each(cases)('%s', async (_name, change, path, problem) => {
+    const { problems } = await check({ tables: [{ ...GOOD, ...change }] })
+    expect(problems.map(found => found.path)).toContain(`tables[0].${path}`)
+    const found = problems.find(candidate => candidate.path === `tables[0].${path}`)
+    expect(found?.problem).toMatch(problem)
+    expect(found?.remedy).not.toBe('')
+  })
+
+  it('all problems of all tables at once', async () => {
+    const { problems } = await check({
+      tables: [
+        { ...GOOD, forward: { title: 'nam', cents: 'sku', size: 'x' } },
+        { source: 'keyless', target: 'loose', key: { id: 'id' }, forward: { nothing: 'note' } },
+      ],
+    })
+    expect(problems.map(({ path }) => path)).toEqual([
+      'tables[0].forward.title',
+      'tables[0].forward.cents',
+      'tables[0].forward.size',
+      'tables[1].key',
+      'tables[1].key',
+      'tables[1].forward.nothing',
+    ])
+  })
+
+  it('accepts a table without a key whose whole old row is told', async () => {
+    const mapping = { source: 'keyless_full', target: 'notes', key: { id: 'id' }, forward: { note: 'note' } }
+    expect((await check({ tables: [mapping] })).problems).toEqual([])
+  })
+})
