@@ -133,7 +133,7 @@ export class Edge implements Part {
     const { migration, source } = this.#options
     await source.follow(this.#state)
     this.#gateway = await openGateway(migration.monolith.url, this.#requests)
-    this.#management = openManagement(this.#metrics.registry, () => this.readiness())
+    this.#management = openManagement(this.#metrics, () => this.readiness())
     this.#url = await listenOn(this.#gateway, migration.edge.listen, 'edge.listen')
     this.#managementUrl = await listenOn(this.#management, migration.edge.management, 'edge.management')
     this.#reporter.start()
@@ -159,6 +159,14 @@ export class Edge implements Part {
     await this.#options.source.stop()
     this.#management?.server.closeAllConnections()
     await this.#management?.close()
+  }
+
+  /** Connections of clients that are open. */
+  connections(): Promise<number> {
+    const { promise, resolve, reject } = Promise.withResolvers<number>()
+    if (this.#gateway === undefined) resolve(0)
+    else this.#gateway.server.getConnections((error, count) => (error === null ? resolve(count) : reject(error)))
+    return promise
   }
 
   /** What `/ready` answers. */

@@ -161,9 +161,14 @@ export class Exchange implements Dispatcher.DispatchHandler, FinishedExchange, R
     if (!this.#over && !this.response.destroyed) this.response.flushHeaders()
   }
 
-  #earlyHints(raw: Buffer[]): void {
+  /** Node takes one link at a time and throws at what it cannot read; a hint that is lost does no harm. */
+  #earlyHints(raw: readonly Buffer[]): void {
     const links = raw.filter((_, i) => i % 2 === 1 && raw[i - 1]?.toString('latin1').toLowerCase() === 'link')
-    if (links.length > 0) this.response.writeEarlyHints({ link: links.map(link => link.toString('latin1')) })
+    const link = links.flatMap(value => value.toString('latin1').split(/,\s*(?=<)/))
+    if (link.length === 0 || this.request.httpVersionMinor === 0) return
+    try {
+      this.response.writeEarlyHints({ link })
+    } catch {}
   }
 
   /** Once, however it ended. */

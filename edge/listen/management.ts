@@ -1,6 +1,6 @@
 import type { FlagsState } from '@ficus/core/flags/flags'
 import Fastify, { type FastifyInstance } from 'fastify'
-import type { Registry } from 'prom-client'
+import type { EdgeMetrics } from '../observe/metrics.ts'
 import type { LedgerHealth } from '../state/routing-state.ts'
 import type { CapabilityRouting } from '../state/state-file.ts'
 
@@ -16,13 +16,13 @@ export interface Readiness {
 }
 
 /** `/metrics`, `/health` and `/ready`, on a listener of their own so that they never hide a path of the monolith. */
-export function openManagement(registry: Registry, readiness: () => Readiness): FastifyInstance {
+export function openManagement(metrics: EdgeMetrics, readiness: () => Readiness): FastifyInstance {
   const app = Fastify({ logger: false })
   app.get('/health', () => ({ status: 'ok' }))
   app.get('/ready', (_request, reply) => {
     const state = readiness()
     return reply.code(state.ready ? 200 : 503).send(state)
   })
-  app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
+  app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.text()))
   return app
 }

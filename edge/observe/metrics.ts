@@ -20,15 +20,15 @@ const NONE = '-'
 
 /** The edge's metrics for Prometheus, in a registry of their own. */
 export class EdgeMetrics {
-  readonly registry = new Registry()
+  readonly #registry = new Registry()
   readonly #requests = new RequestCounts()
-  readonly #seconds: UpstreamSeconds
+  readonly #seconds = new UpstreamSeconds()
   readonly #shadow: Counter<'capability' | 'route' | 'result' | 'reason'>
   readonly #refused: Counter<'code'>
 
   constructor(gauged: Gauged) {
-    const registers = [this.registry]
-    collectDefaultMetrics({ register: this.registry })
+    const registers = [this.#registry]
+    collectDefaultMetrics({ register: this.#registry })
     const requests = this.#requests
     new Counter({
       name: 'ficus_edge_requests_total',
@@ -43,7 +43,6 @@ export class EdgeMetrics {
         }
       },
     })
-    this.#seconds = new UpstreamSeconds(this.registry)
     this.#shadow = new Counter({
       name: 'ficus_edge_shadow_total',
       help: 'Mirrored requests by result; for ignored ones with the reason',
@@ -57,6 +56,15 @@ export class EdgeMetrics {
       registers,
     })
     addGauges(gauged, registers)
+  }
+
+  get contentType(): string {
+    return this.#registry.contentType
+  }
+
+  /** All metrics, in Prometheus's text format. */
+  async text(): Promise<string> {
+    return `${await this.#registry.metrics()}\n${this.#seconds.text()}`
   }
 
   request(exchange: FinishedExchange): void {
