@@ -21,8 +21,8 @@ export function catalogPages(app: FastifyInstance, { db, sessions, pages }: Shop
     const visitor = await sessions.visitor(request)
     const [categories, bestsellers, fresh] = await Promise.all([
       listCategories(db),
-      listBestsellers(db, 8),
-      listProducts(db, { ...parseProductQuery({}), tag: 'new', per_page: 8, sort: '-price' }),
+      listBestsellers(db, 10),
+      listProducts(db, { ...parseProductQuery({}), tag: 'new', per_page: 10, sort: 'name' }),
     ])
     return pages.send(reply, visitor, {
       title: 'Things for the house',
@@ -91,13 +91,15 @@ async function productOf(db: Knex, idText: string): Promise<Product> {
   return product
 }
 
-/** From the materialized view, which the back office refreshes. */
+/** From the materialized view, which the back office refreshes; what has left the shop since then is passed over. */
 async function listBestsellers(db: Knex, count: number): Promise<Product[]> {
-  const best = await db('bestsellers')
-    .orderBy('units', 'desc')
+  const best = await db('bestsellers as b')
+    .join('products as p', 'p.id', 'b.product_id')
+    .where({ active: true, deleted_at: null })
+    .orderBy('b.units', 'desc')
     .limit(count)
-    .select<{ product_id: number }[]>('product_id')
-  const products = await Promise.all(best.map(({ product_id }) => findProduct(db, product_id)))
+    .select<{ id: number }[]>('p.id')
+  const products = await Promise.all(best.map(({ id }) => findProduct(db, id)))
   return products.filter(product => product !== null)
 }
 

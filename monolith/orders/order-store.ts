@@ -81,16 +81,15 @@ export async function findOrder(db: Knex, number: string, customerId?: number): 
         .where({ number, ...owner })
         .first<OrderRow | undefined>()
   if (row === undefined) throw notFound(`Order "${number}"`)
-  const [items, payment] = await Promise.all([
-    db('order_items')
-      .where({ order_id: row.id })
-      .orderBy('line_no')
-      .select<OrderItem[]>('line_no', 'product_id', 'sku', 'name', 'quantity', 'unit_price'),
-    db('payments')
-      .where({ order_id: row.id })
-      .orderBy('id')
-      .first<{ method: string; paid_at: string | null } | undefined>('method', 'paid_at'),
-  ])
+  // One after the other: inside a transaction there is one connection.
+  const items = await db('order_items')
+    .where({ order_id: row.id })
+    .orderBy('line_no')
+    .select<OrderItem[]>('line_no', 'product_id', 'sku', 'name', 'quantity', 'unit_price')
+  const payment = await db('payments')
+    .where({ order_id: row.id })
+    .orderBy('id')
+    .first<{ method: string; paid_at: string | null } | undefined>('method', 'paid_at')
   return {
     number: row.number,
     status: row.status,
