@@ -1,13 +1,14 @@
 import { FicusError, messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
-import { quoteIdentifier, showTable } from '@ficus/core/sql/identifier'
+import { showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
+import type { ChangeEvent, EventRow } from '../change-event/change-event.ts'
+import { viewChange } from '../change-event/view-change.ts'
 import type { Change } from '../change-source/change-source.ts'
-import { locateColumns } from '../change-source/tuple.ts'
 import type { Staging } from './staging.ts'
 
 /**
- * The error of the one change that the target refuses: which table, which key, why. The transaction that `client` is in
- * must still be usable.
+ * The error of the one change that the target refuses: which table, which key, why, and the change as an event. The
+ * transaction that `client` is in must still be usable.
  */
 export async function changeRefused(
   client: Client,
@@ -16,48 +17,26 @@ export async function changeRefused(
   stagings: readonly Staging[],
   cause: unknown,
 ): Promise<FicusError> {
-  const source = showTable(change.relation.table)
+  const { relation, kind } = change
   const targets = stagings.flatMap(staging => staging.flows.map(({ flow }) => showTable(flow.to)))
-  const key = await readKey(client, change, data, stagings[0]).catch(() => null)
-  const shownKey =
-    key === null
-      ? ''
-      : ` (${Object.entries(key)
-          .map(([name, value]) => `${name} = ${value}`)
-          .join(', ')})`
+  const event = await viewChange(client, change, data).catch(() => null)
+  const keyNames = stagings.flatMap(({ keyIndexes }) =>
+    keyIndexes.flatMap(index => relation.columns[index]?.name ?? []),
+  )
+  const key = event === null ? {} : keyOf(event, keyNames)
+  const shownKey = Object.entries(key).map(([name, value]) => `${name} = ${value}`)
+  const reason = messageOf(cause)
   return new FicusError(
     'FICUS_CHANGE_REFUSED',
-    `${targets.join(', ')} cannot take the ${change.kind} of ${source}${shownKey}: ${messageOf(cause)}`,
+    `${targets.join(', ')} cannot take the ${kind} of ${showTable(relation.table)} (${shownKey.join(', ')}): ${reason}`,
     {
       cause,
-      details: {
-        table: source,
-        targets,
-        kind: change.kind,
-        key,
-        reason: messageOf(cause),
-        sqlState: systemCodeOf(cause),
-      },
+      details: { table: showTable(relation.table), targets, kind, key, reason, sqlState: systemCodeOf(cause), event },
     },
   )
 }
 
-/** The key's values as text. They are staged once more, so that the server reads them, whatever their types. */
-async function readKey(
-  client: Client,
-  change: Change,
-  data: Buffer,
-  staging: Staging | undefined,
-): Promise<Record<string, string> | null> {
-  const tuple = change.newTuple < 0 ? change.oldTuple : change.newTuple
-  if (staging === undefined || tuple < 0) return null
-  const starts: number[] = []
-  locateColumns(data, tuple, starts)
-  const keys = staging.keyIndexes.flatMap(index => staging.relation.columns[index]?.name ?? [])
-  await client.query(`TRUNCATE ${staging.table}`)
-  await staging.fill(client, data, [{ operation: 0, starts }])
-  const { rows } = await client.query<Record<string, string>>(
-    `SELECT ${keys.map(name => `${quoteIdentifier(name)}::text`).join(', ')} FROM ${staging.table} LIMIT 1`,
-  )
-  return rows[0] ?? null
+function keyOf(event: ChangeEvent, names: readonly string[]): EventRow {
+  const row = event.after ?? event.before ?? {}
+  return Object.fromEntries(names.map(name => [name, row[name] ?? null]))
 }

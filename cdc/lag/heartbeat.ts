@@ -53,7 +53,7 @@ export class Heartbeat {
 
   /** Tells that the target stands at `position`. */
   reached(position: bigint): void {
-    this.#outstanding = this.#outstanding.filter(beat => beat.lsn >= position)
+    this.#outstanding = this.#outstanding.filter(beat => beat.lsn > position)
   }
 
   /** How long the oldest mark that has not come back is on its way, ms. */

@@ -104,7 +104,7 @@ export async function emitMark(source: Client, prefix: string): Promise<string> 
 }
 
 function hasPassed(progress: Progress | null, lsn: string): boolean {
-  return progress?.position != null && lsnToNumber(progress.position.lsn) > lsnToNumber(lsn)
+  return progress?.position != null && lsnToNumber(progress.position.lsn) >= lsnToNumber(lsn)
 }
 
 function notCaughtUp(key: ProgressKey & { timeoutMs: number }, lsn: string, progress: Progress | null): FicusError {

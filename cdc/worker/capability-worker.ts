@@ -119,7 +119,8 @@ export class CapabilityWorker {
       error instanceof FicusError ? error : new FicusError('FICUS_INTERNAL', messageOf(error), { cause: error })
     const { code, message, remedy } = named
     this.#pipeline = undefined
-    this.#idle = idleStatus(this.#loaded.migration.cdc.engine, 'failed', { code, message, remedy })
+    const state = named.retry ? 'waiting' : 'failed'
+    this.#idle = idleStatus(this.#loaded.migration.cdc.engine, state, { code, message, remedy })
     this.#tell(this.#idle)
     return false
   }

@@ -24,7 +24,7 @@ import { readWireTypes, type WireType } from './wire-types.ts'
 
 /** How much one batch may hold; one more is being applied meanwhile. */
 const MAX_BATCH_BYTES = 16 * 1024 * 1024
-/** Well within wal_sender_timeout, whose default is 60 s. */
+/** How often the server hears of us at least; a quarter of its wal_sender_timeout where that is less. */
 const STATUS_INTERVAL_MS = 5_000
 
 /** The embedded engine: reads pgoutput on a replication connection of its own. */
@@ -113,6 +113,7 @@ class Reading {
     format: 'binary' | 'text',
     types: ReadonlyMap<number, WireType>,
     from: bigint,
+    statusMs: number,
   ) {
     this.#options = options
     this.#client = client
@@ -122,22 +123,22 @@ class Reading {
     this.#received = from
     this.#flushed = from
     this.#builder = new BatchBuilder(options.batchRows, MAX_BATCH_BYTES)
-    this.#statusTimer = setInterval(() => this.#sendStatus(), STATUS_INTERVAL_MS)
+    this.#statusTimer = setInterval(() => this.#sendStatus(), statusMs)
     this.#statusTimer.unref()
     client.on('end', () => this.end(new StreamEnded('the replication connection was lost')))
   }
 
   static async open(options: ChangeSourceOptions, format: 'binary' | 'text', from: Position): Promise<Reading> {
     const { source, slot, publication } = options
-    const types = await withSession(source, async client => {
+    const { types, statusMs } = await withSession(source, async client => {
       const state = await readSlot(client, slot)
       if (state === null) throw slotLost(source, slot, 'it does not exist')
       if (state.lost !== null) throw slotLost(source, slot, `the server invalidated it (${state.lost})`)
       if (state.activePid !== null) throw new SlotBusy(`slot ${slot} is read by backend ${state.activePid}`)
-      return readWireTypes(client)
+      return { types: await readWireTypes(client), statusMs: await statusInterval(client) }
     })
     const client = await openReplicationSession(source)
-    const reading = new Reading(options, client, format, types, lsnToNumber(from.lsn))
+    const reading = new Reading(options, client, format, types, lsnToNumber(from.lsn), statusMs)
     const plugin = [
       `proto_version '2'`,
       `publication_names '${quoteIdentifier(publication).replaceAll(`'`, `''`)}'`,
@@ -300,6 +301,15 @@ class Reading {
     const named = databaseError(error, source.name, source.url)
     return named instanceof Error ? named : error
   }
+}
+
+/** A server that hears nothing for wal_sender_timeout ends the connection; 0 is never. */
+async function statusInterval(client: Client): Promise<number> {
+  const { rows } = await client.query<{ timeout: number }>(
+    `SELECT setting::int AS timeout FROM pg_settings WHERE name = 'wal_sender_timeout'`,
+  )
+  const timeout = rows[0]?.timeout ?? 0
+  return timeout === 0 ? STATUS_INTERVAL_MS : Math.min(STATUS_INTERVAL_MS, timeout / 4)
 }
 
 function slotLost(source: Endpoint, slot: string, why: string): FicusError {

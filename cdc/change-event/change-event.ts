@@ -1,0 +1,22 @@
+/** A row as an event shows it: column -> its value as text. */
+export type EventRow = Readonly<Record<string, string | null>>
+
+/**
+ * A change in Debezium's envelope (its documentation, "PostgreSQL connector: change events"), with every value as text.
+ * It is a view for people and for parked changes, made when somebody asks; rows on their way are never turned into it.
+ */
+export interface ChangeEvent {
+  /** Create, update, delete, truncate. */
+  readonly op: 'c' | 'u' | 'd' | 't'
+  /** As much of the old row as the source told: its identity columns at least, where it told any. */
+  readonly before: EventRow | null
+  readonly after: EventRow | null
+  readonly source: {
+    readonly connector: 'postgresql'
+    readonly schema: string
+    readonly table: string
+  }
+}
+
+/** Stands for a TOASTed value that the change did not touch and so did not send; Debezium's own placeholder. */
+export const UNAVAILABLE_VALUE = '__debezium_unavailable_value'
