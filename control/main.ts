@@ -17,3 +17,6 @@ await runProgram(
   },
   process.argv.slice(2),
 )
+
+// Everything is released by now; a query that a database still thinks about does not keep an interrupted command.
+if (aborted.signal.aborted) process.exit()

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { inspectMapping } from '../joint/cdc.ts'
+import { orAborted } from '../move/lease.ts'
 import { preflight } from '../preflight/preflight.ts'
 import { exitCodeOf } from '../preflight/problem.ts'
 import { plural } from '../terminal/words.ts'
@@ -25,7 +26,7 @@ export function checkCommand(host: Host): Command {
       runCommand(host, options, async ({ terminal, loaded, signal }) => {
         const { colour } = terminal
         const capabilities = knownCapabilities(loaded, capability)
-        const areas = await preflight(loaded, { capabilities, fix: options.fix === true, signal })
+        const areas = await orAborted(preflight(loaded, { capabilities, fix: options.fix === true, signal }), signal)
         const problems = areas.flatMap(area => area.problems)
         for (const area of areas) {
           const mark = area.problems.length === 0 ? colour.green('ok') : colour.red('no')

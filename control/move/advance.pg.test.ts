@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { FicusError } from '@ficus/core/errors/ficus-error'
 import { flagNames } from '@ficus/core/flags/flags'
 import { describe, expect, it } from 'vitest'
@@ -9,7 +8,6 @@ import { gatherVersions } from '../gate/versions.ts'
 import { createFlags } from '../preflight/flag-server.ts'
 import { CAPABILITY, createMigration } from '../testing/migration.ts'
 import { advance } from './advance.ts'
-import { withLease } from './lease.ts'
 import { rollback } from './rollback.ts'
 
 const { signal } = new AbortController()
@@ -174,30 +172,6 @@ describe('advance', () => {
   })
 })
 
-describe('the lease', () => {
-  it('is renewed while the work goes on, and released when it ends, fails or is interrupted', async () => {
-    await using migration = await createMigration()
-    const [ada, bob] = [await migration.control('ada'), await migration.control('bob')]
-    const held = () => withLease(bob, CAPABILITY, signal, async () => 'free')
-
-    await withLease(ada, CAPABILITY, signal, async () => {
-      await expect(held()).rejects.toMatchObject({ code: 'FICUS_LEASE_HELD' })
-      // Whoever takes it as the same holder does not wait for itself.
-      await ada.ledger.takeLease(CAPABILITY, ada.holder, 15_000)
-    })
-    await expect(held()).resolves.toBe('free')
-
-    await withLease(ada, CAPABILITY, signal, () => Promise.reject(new Error('broken'))).catch(() => {})
-    await expect(held()).resolves.toBe('free')
-
-    const interrupt = new AbortController()
-    const endless = withLease(ada, CAPABILITY, interrupt.signal, () => delay(60_000, undefined, { ref: false }))
-    setTimeout(() => interrupt.abort('SIGINT'), 100)
-    await expect(endless).rejects.toBe('SIGINT')
-    await expect(held()).resolves.toBe('free')
-  })
-})
-
 describe('rollback', () => {
   it.each(['syncing', 'shadowing', 'canary'])('invariant 10: %s has a way back, phase by phase', async phase => {
     await using migration = await createMigration()
@@ -238,9 +212,10 @@ describe('rollback', () => {
   })
 
   it('invariant 12: goes back without the flag server, and says which dial it left', async () => {
-    await using migration = await createMigration({
+    await using migration = await createMigration(config => ({
+      ...config,
       flags: { provider: 'unleash', url: 'http://127.0.0.1:9', token: 't', adminToken: 'a' },
-    })
+    }))
     const control = await migration.control()
     await forceTo(control, 'canary')
     const result = await rollback(control, CAPABILITY, { signal })

@@ -24,11 +24,14 @@ export interface TestMigration extends AsyncDisposable {
   control(actor?: string): Promise<Control>
   /** Runs SQL in a database. */
   run(side: 'source' | 'target' | 'ledger', sql: string): Promise<Record<string, unknown>[]>
+  /** Locks the monolith's table, so that `ficus check` and its gate wait until this is disposed of. */
+  lockNotes(): Promise<AsyncDisposable>
   dials(): Promise<{ read: number | undefined; shadow: number | undefined; write: number | undefined }>
   writeSync(text: string): Promise<void>
 }
 
-const SOURCE_SQL = `
+/** What the source database of every test migration holds. */
+export const SOURCE_SQL = `
   CREATE TABLE notes (id int PRIMARY KEY, title text NOT NULL);
   INSERT INTO notes SELECT i, 'note ' || i FROM generate_series(1, 500) i`
 const TARGET_SQL = 'CREATE TABLE memos (memo_id int PRIMARY KEY, heading text NOT NULL)'
@@ -36,15 +39,20 @@ export const SYNC = `export default {
   tables: [{ source: 'notes', target: 'memos', key: { id: 'memo_id' }, forward: { heading: 'upper(title)' } }],
 }\n`
 
-/** @param change is merged over the config, section by section. */
-export async function createMigration(change: Partial<MigrationInput> = {}): Promise<TestMigration> {
+/** Name of the config file of every test migration. */
+const CONFIG_FILE = 'ficus.config.ts'
+
+/** @param change makes another config of the usual one. */
+export async function createMigration(
+  change: (config: MigrationInput) => MigrationInput = config => config,
+): Promise<TestMigration> {
   const [source, target, ledger] = await Promise.all(['old', 'new', 'ledger'].map(name => createDatabase(name)))
   if (source === undefined || target === undefined || ledger === undefined) throw new Error('three databases')
   const directory = await mkdtemp(join(tmpdir(), 'ficus-control-'))
   const [monolith, service] = await Promise.all([startSide('1.0'), startSide('7')])
   const urls = { source: source.url, target: target.url, ledger: ledger.url }
-  const configFile = join(directory, 'ficus.config.mjs')
-  const config: MigrationInput = {
+  const configFile = join(directory, CONFIG_FILE)
+  const config = change({
     name: 'test',
     monolith: { url: monolith.url, database: { url: urls.source } },
     ledger: { url: urls.ledger },
@@ -59,8 +67,7 @@ export async function createMigration(change: Partial<MigrationInput> = {}): Pro
         gates: { shadow: { minimum: 10 }, load: { rate: 20, duration: '1s', p99FloorMs: 5_000 } },
       },
     },
-    ...change,
-  }
+  })
   await writeFile(configFile, `export default ${JSON.stringify(config, null, 2)}\n`)
   await writeFile(join(directory, 'sync.mjs'), SYNC)
   await runSql(urls.source, SOURCE_SQL)
@@ -81,6 +88,11 @@ export async function createMigration(change: Partial<MigrationInput> = {}): Pro
       return control
     },
     run: (side, sql) => runSql(urls[side], sql),
+    lockNotes: async () => {
+      const client = await openClient(urls.source)
+      await client.query('BEGIN; LOCK TABLE notes IN ACCESS EXCLUSIVE MODE')
+      return { [Symbol.asyncDispose]: () => client.end() }
+    },
     dials: async () => {
       const flags: Record<string, number> = JSON.parse(await readFile(join(directory, 'flags.json'), 'utf8'))
       const names = flagNames(CAPABILITY)
@@ -96,10 +108,15 @@ export async function createMigration(change: Partial<MigrationInput> = {}): Pro
   }
 }
 
-async function runSql(url: string, sql: string): Promise<Record<string, unknown>[]> {
+async function openClient(url: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: url })
   client.on('error', () => {})
   await client.connect()
+  return client
+}
+
+async function runSql(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  const client = await openClient(url)
   try {
     const { rows } = await client.query(sql)
     return rows ?? []

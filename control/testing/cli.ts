@@ -1,0 +1,43 @@
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
+
+const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url))
+
+/** Longer than any command of a test may take, milliseconds: one that hangs fails its test with what it said so far. */
+const TIMEOUT = 45_000
+
+/** How a `ficus` command ended. */
+export interface CliResult {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** A `ficus` command that runs. */
+export interface Cli {
+  readonly pid: number
+  kill(signal: NodeJS.Signals): void
+  readonly ended: Promise<CliResult>
+}
+
+/** Starts `ficus` as a process of its own, as an operator would. @param cwd where ficus.config.* is looked for. */
+export function startCli(args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): Cli {
+  const child = execa(process.execPath, [MAIN, ...args], {
+    cwd,
+    env,
+    reject: false,
+    stdin: 'ignore',
+    timeout: TIMEOUT,
+  })
+  if (child.pid === undefined) throw new Error('ficus was not started')
+  return {
+    pid: child.pid,
+    kill: signal => child.kill(signal),
+    ended: child.then(({ exitCode, stdout, stderr }) => ({ code: exitCode ?? null, stdout, stderr })),
+  }
+}
+
+/** Runs a `ficus` command to its end. */
+export function runCli(args: readonly string[], cwd: string): Promise<CliResult> {
+  return startCli(args, cwd).ended
+}
