@@ -1,0 +1,69 @@
+// Sync beside PostgreSQL's own logical replication, on two throw-away clusters: the first copy, three backlogs, the lag.
+import { shutdownSignal } from '@ficus/core/lifecycle/shutdown'
+import { benchOptions, printRows } from '../report/report.ts'
+import { describeClusters, startClusters } from './clusters.ts'
+import type { OpenContender } from './contender.ts'
+import { openFicus } from './ficus.ts'
+import { openNative } from './native.ts'
+import { notesOf, printNodeUse, rowsOf, type Turns } from './results.ts'
+import { runTurn } from './turn.ts'
+import { FULL, QUICK } from './workload.ts'
+
+const options = benchOptions(
+  'bench:sync',
+  'Measures sync beside PostgreSQL’s own logical replication.',
+  ' [--engine postgres]',
+)
+refuseOtherEngines(options.engine ?? 'postgres')
+const sizes = options.quick ? QUICK : FULL
+const resources = new AsyncDisposableStack()
+const interrupted = shutdownSignal()
+
+const running = measure()
+try {
+  const signal = await Promise.race([running.then(() => null), interrupted])
+  if (signal !== null) process.exitCode = 130
+} finally {
+  progress('stopping')
+  await resources.disposeAsync()
+  // Broken off, it ends by itself: its servers are gone.
+  await running.catch(() => {})
+  progress('')
+}
+process.exit()
+
+async function measure(): Promise<void> {
+  progress('starting two clusters')
+  const clusters = await startClusters(sizes.copied, resources)
+  const description = await describeClusters(clusters)
+  const turns: Turns = { ficus: [], native: [] }
+  const contenders: Readonly<Record<keyof Turns, OpenContender>> = { ficus: openFicus, native: openNative }
+  for (let round = 1; round <= options.rounds; round += 1) {
+    // Neither always goes first.
+    const order = round % 2 === 1 ? (['ficus', 'native'] as const) : (['native', 'ficus'] as const)
+    for (const name of order) {
+      const tell = (step: string) => progress(`round ${round} of ${options.rounds}: ${name}, ${step}`)
+      turns[name].push(await runTurn(clusters, `${name}_${round}`, contenders[name], sizes, resources, tell))
+    }
+  }
+  progress('')
+  console.log(description)
+  await printRows(rowsOf(turns, sizes), options.json)
+  printNodeUse(turns.ficus)
+  for (const note of notesOf(turns, sizes)) console.log(note)
+}
+
+function refuseOtherEngines(engine: string): void {
+  if (engine === 'postgres') return
+  console.error(
+    engine === 'debezium'
+      ? 'bench:sync does not measure the debezium engine yet; --engine postgres (the default) is what there is'
+      : `bench:sync knows no engine ${JSON.stringify(engine)}; --engine postgres (the default) is what there is`,
+  )
+  process.exit(2)
+}
+
+function progress(line: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r${line.padEnd(70)}\r`)
+  else if (line !== '') process.stderr.write(`${line}\n`)
+}

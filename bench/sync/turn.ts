@@ -1,0 +1,101 @@
+import { type Clusters, createDatabases, type Databases } from './clusters.ts'
+import { type Contender, type OpenContender, SOURCE_TABLE, type TargetTable, type Usage, until } from './contender.ts'
+import { type LagSample, measureLag } from './lag.ts'
+import { type LastRow, type Sizes, workloadsOf } from './workload.ts'
+
+/** One measurement of a turn. */
+export interface Measured {
+  readonly rowsPerSecond: number
+  /** Null where the contender has no Node process. */
+  readonly node: NodeUse | null
+}
+
+/** What the contender's Node process used for it. */
+export interface NodeUse {
+  readonly cpuPer100k: number
+  /** Bytes; null where the system does not tell. */
+  readonly peakMemory: number | null
+}
+
+/** All that one contender did in one turn. */
+export interface Turn {
+  /** By what was done: `initial copy` and each workload. */
+  readonly measured: ReadonlyMap<string, Measured>
+  readonly lag: LagSample
+}
+
+export const INITIAL_COPY = 'initial copy'
+
+/**
+ * Everything that is measured, by one contender, in fresh databases: the copy; each workload as a backlog, from the
+ * moment the slot is read till the target has the last row; the lag. At the end the rows of both sides are compared.
+ */
+export async function runTurn(
+  clusters: Clusters,
+  name: string,
+  open: OpenContender,
+  sizes: Sizes,
+  resources: AsyncDisposableStack,
+  tell: (step: string) => void,
+): Promise<Turn> {
+  await using databases = await createDatabases(clusters, name)
+  await using contender = await open(databases, resources)
+  const measured = new Map<string, Measured>()
+
+  tell(INITIAL_COPY)
+  await checkpoint(databases)
+  measured.set(INITIAL_COPY, await measure(contender, sizes.copied, () => contender.copy()))
+
+  for (const { what, rows, write } of workloadsOf(sizes)) {
+    tell(what)
+    await contender.detach()
+    const last = await write(databases.source)
+    await checkpoint(databases)
+    await contender.attach()
+    measured.set(what, await measure(contender, rows, () => arrival(databases, contender.table, last)))
+  }
+
+  tell('lag')
+  const first = sizes.copied + sizes.batchInserts + sizes.singleRows + 1
+  const lag = await measureLag(databases, contender.table, first, sizes.lagSeconds)
+  tell('comparing')
+  await assertEqual(databases, contender.table)
+  return { measured, lag }
+}
+
+async function measure(contender: Contender, rows: number, work: () => Promise<void>): Promise<Measured> {
+  const started = performance.now()
+  const before = contender.usage()
+  await work()
+  const seconds = (performance.now() - started) / 1_000
+  return { rowsPerSecond: rows / seconds, node: nodeUse(await before, await contender.usage(), rows) }
+}
+
+function nodeUse(before: Usage | null, after: Usage | null, rows: number): NodeUse | null {
+  if (before === null || after === null) return null
+  return {
+    cpuPer100k: ((after.cpuSeconds - before.cpuSeconds) / rows) * 100_000,
+    peakMemory: after.peakMemory,
+  }
+}
+
+/** Resolves when the target shows the row as it was written last. Both contenders apply in the order of commits. */
+async function arrival({ target }: Databases, { name, id, stock }: TargetTable, last: LastRow): Promise<void> {
+  const look = { name: 'arrival', text: `SELECT FROM ${name} WHERE ${id} = $1 AND ${stock} = $2` }
+  const condition = async () => (await target.query({ ...look, values: [last.id, last.stock] })).rowCount === 1
+  await until(`row ${last.id} arrives`, condition, { everyMs: 5, timeoutMs: 600_000 })
+}
+
+/** Keeps checkpoints out of what is measured. */
+async function checkpoint({ source, target }: Databases): Promise<void> {
+  await Promise.all([source.query('CHECKPOINT'), target.query('CHECKPOINT')])
+}
+
+/** A copy that lost a row would be a fast one. */
+async function assertEqual({ source, target }: Databases, table: TargetTable): Promise<void> {
+  const digest = ({ name, values }: TargetTable) =>
+    `SELECT count(*) AS rows, sum(hashtextextended(concat_ws('|', ${values}), 0)) AS digest FROM ${name}`
+  const [ofSource, ofTarget] = await Promise.all([source.query(digest(SOURCE_TABLE)), target.query(digest(table))])
+  const [wanted, got] = [JSON.stringify(ofSource.rows), JSON.stringify(ofTarget.rows)]
+  if (wanted !== got) throw new Error(`${table.name} differs from the source: ${got}, not ${wanted}`)
+}
