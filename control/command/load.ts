@@ -15,6 +15,11 @@ interface LoadCommandOptions extends CommonOptions {
   readonly duration?: number
 }
 
+const REMEDIES = {
+  fail: 'Make the service faster, or look at gates.load in the config: it says what is asked.',
+  inconclusive: 'Drive it as gates.load in the config asks, from a machine that has the time for it.',
+} as const
+
 /** `ficus load <capability>` */
 export function loadCommand(host: Host): Command {
   return ficusCommand(
@@ -45,7 +50,7 @@ export function loadCommand(host: Host): Command {
         terminal.document({ capability, versions, result })
         if (result.verdict === 'pass') return 0
         throw new FicusError('FICUS_GATE_RED', `load: ${result.summary}`, {
-          remedy: 'Make the service faster, or look at gates.load in the config: it says what is asked.',
+          remedy: REMEDIES[result.verdict],
         })
       }),
     )

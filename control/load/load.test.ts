@@ -26,14 +26,50 @@ describe('judgeLoad', () => {
   })
 
   it.each([
-    ['as fast', run(side(80), side(90)), 'pass', 'service p99 90 ms, monolith 80 ms'],
-    ['slower, but fast enough for anybody', run(side(2), side(50)), 'pass', 'service p99 50 ms'],
-    ['three times as slow', run(side(80), side(240)), 'fail', "3.0 times the monolith's, limit 2"],
-    ['an error', run(side(80), side(80, { errors: 1 })), 'fail', 'more errors than 0'],
-    ['too slow for the rate', run(side(80), side(80, { throughput: 94 })), 'fail', 'did not reach 100/s'],
+    [
+      'as fast',
+      run(side(80), side(90)),
+      'pass',
+      'service 100/s, p99 90 ms, 0 errors; monolith 100/s, p99 80 ms, 0 errors',
+    ],
+    ['slower, but fast enough for anybody', run(side(2), side(50)), 'pass', 'service 100/s, p99 50 ms'],
+    ['three times as slow', run(side(80), side(240)), 'fail', "p99 is 3.0 times the monolith's, limit 2"],
+    ['an error', run(side(80), side(80, { errors: 1 })), 'fail', 'service 100/s, p99 80 ms, 1 error;'],
+    ['more errors than allowed', run(side(80), side(80, { errors: 1 })), 'fail', 'had more errors than 0'],
+    ['just fast enough for the rate', run(side(80), side(80, { throughput: 95 })), 'pass', 'asked 100/s'],
+    [
+      'too slow for a rate that the monolith reached',
+      run(side(80), side(80, { throughput: 94 })),
+      'fail',
+      'service 94/s, p99 80 ms, 0 errors; monolith 100/s, p99 80 ms, 0 errors; asked 100/s: the service did not reach',
+    ],
+    [
+      'a rate that neither side reached',
+      run(side(900, { throughput: 94 }), side(900, { throughput: 60 })),
+      'inconclusive',
+      'neither side reached 100/s: this machine cannot drive it',
+    ],
+    [
+      'errors on both sides of a machine that cannot drive either',
+      run(side(900, { throughput: 50, errors: 4 }), side(900, { throughput: 50, errors: 1 })),
+      'inconclusive',
+      'neither side reached 100/s',
+    ],
+    [
+      'errors of the service alone where neither side reached the rate',
+      run(side(900, { throughput: 50 }), side(900, { throughput: 50, errors: 1 })),
+      'fail',
+      'had more errors than 0',
+    ],
+    ['a rate that the monolith alone missed', run(side(900, { throughput: 50 }), side(90)), 'pass', 'monolith 50/s'],
     ['a smaller rate than asked for', run(side(9), side(9), { rate: 50 }), 'inconclusive', 'asks for 100/s'],
     ['a shorter time than asked for', run(side(9), side(9), { duration: 2_000 }), 'inconclusive', 'asks for 10 s'],
-    ['a monolith that fails', run(side(80, { errors: 3 }), side(90)), 'inconclusive', 'the monolith had 3 errors'],
+    [
+      'a monolith that fails',
+      run(side(80, { errors: 3 }), side(90)),
+      'inconclusive',
+      'the monolith had 3 errors itself',
+    ],
   ] as const)('%s', (_name, figures, verdict, words) => {
     const judgement = judgeLoad(figures, limits)
     expect(judgement.verdict).toBe(verdict)
