@@ -1,6 +1,7 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
 import type { Command } from 'commander'
 import { awaitStreaming } from '../move/await-streaming.ts'
+import { plural } from '../terminal/words.ts'
 import { type AdvanceCommandOptions, moveForward } from './advance.ts'
 import { ficusCommand, type Host, runWithControl } from './command.ts'
 
@@ -30,7 +31,7 @@ export function startCommand(host: Host): Command {
         const progress = terminal.progress('  copying', 'rows')
         try {
           const { copiedRows } = await awaitStreaming(control, capability, signal, progress)
-          terminal.line(`copied ${copiedRows} rows; changes follow as they come`)
+          terminal.line(`copied ${plural(copiedRows, 'row')}; changes follow as they come`)
         } finally {
           progress.stop()
         }

@@ -12,11 +12,14 @@ export function judgeData(diff: DataDiff): Judgement {
   const worst = diff.tables.toSorted((a, b) => b.differing - a.differing)[0]
   const figures = `${plural(compared, 'row')} of ${plural(diff.tables.length, 'table')} compared`
   if (differing === 0 && undecided > 0) {
-    const summary = `${figures}; ${plural(undecided, 'row')} changed each time they were looked at`
+    const summary = `${figures}; ${plural(undecided, 'row')} changed at each comparison`
     return { verdict: 'inconclusive', summary }
   }
   if (differing === 0) return { verdict: 'pass', summary: `${figures}, none differs` }
-  return { verdict: 'fail', summary: `${figures}, ${plural(differing, 'row')} differ; most in ${worst?.table}` }
+  return {
+    verdict: 'fail',
+    summary: `${figures}, ${plural(differing, 'row differs', 'rows differ')}; most in ${worst?.table}`,
+  }
 }
 
 export const dataGate: Gate = {

@@ -124,8 +124,14 @@ describe('data', () => {
     ]
     expect(judgeData({ tables, rows: [row] })).toMatchObject({
       verdict: 'fail',
-      summary: expect.stringContaining('a -> b'),
+      summary: '20 rows of 2 tables compared, 1 row differs; most in a -> b',
     })
+  })
+  it('counts in the words of its number', () => {
+    const tables = [{ table: 'a -> b', compared: 1, differing: 2, undecided: 0 }]
+    expect(judgeData({ tables, rows: [row, row] }).summary).toBe(
+      '1 row of 1 table compared, 2 rows differ; most in a -> b',
+    )
   })
 })
 

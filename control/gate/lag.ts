@@ -1,5 +1,5 @@
 import type { SyncStatus } from '@ficus/core/ledger/records'
-import { plural, showAge, showCount, showShare } from '../terminal/words.ts'
+import { plural, showAge, showShare } from '../terminal/words.ts'
 import type { Gate, Judgement } from './gate.ts'
 
 /** A sync process reports about once a second; after this long without a word it counts as gone. */
@@ -20,7 +20,7 @@ export function judgeLag(report: SyncReport, limits: { readonly maxSeconds: numb
   if (report.error !== null) return { verdict: 'fail', summary: `${report.error.code}: ${report.error.message}` }
   if (report.state === 'copying') {
     const share = showShare(report.copiedRows, Math.max(report.estimatedRows, report.copiedRows))
-    return { verdict: 'fail', summary: `still copying: ${showCount(report.copiedRows)} rows, about ${share}` }
+    return { verdict: 'fail', summary: `still copying: ${plural(report.copiedRows, 'row')}, about ${share}` }
   }
   if (report.state !== 'streaming') return { verdict: 'fail', summary: `sync is ${report.state}, not streaming` }
   const figures = `${plural(report.lagRows, 'row')}, ${report.lagSeconds.toFixed(1)} s behind (limit ${limits.maxSeconds} s)`

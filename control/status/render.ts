@@ -59,11 +59,11 @@ function syncLine(sync: CapabilityStatus['sync'], { colour }: Terminal): string 
   if (sync.error !== null) return `${colour.red(`${sync.state}: ${sync.error.code}`)} ${sync.error.message}${age}`
   if (sync.state === 'copying') {
     const whole = Math.max(sync.estimatedRows, sync.copiedRows)
-    return `copying: ${showCount(sync.copiedRows)} of about ${showCount(whole)} rows (${showShare(sync.copiedRows, whole)})${age}`
+    return `copying: ${showCount(sync.copiedRows)} of about ${plural(whole, 'row')} (${showShare(sync.copiedRows, whole)})${age}`
   }
   if (sync.state !== 'streaming') return `${sync.state}${age}`
   const lag = `${plural(sync.lagRows, 'row')}, ${sync.lagSeconds.toFixed(1)} s behind`
-  return `${sync.direction}, streaming by ${sync.engine}: ${lag}; ${showCount(sync.appliedRows)} rows applied${age}`
+  return `${sync.direction}, streaming by ${sync.engine}: ${lag}; ${plural(sync.appliedRows, 'row')} applied${age}`
 }
 
 function trafficLine(traffic: Readonly<Record<'monolith' | 'service', SideTraffic>>): string {
