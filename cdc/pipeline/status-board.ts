@@ -20,6 +20,8 @@ export class StatusBoard {
   #heartbeat: Heartbeat | undefined
   /** What is being applied now. */
   #inFlight: { rows: number; oldestCommit: number | null } = { rows: 0, oldestCommit: null }
+  /** How much of the source's log went by so far, and how many rows it held for this sync. */
+  #passed = { bytes: 0, rows: 0 }
 
   constructor(direction: Direction, source: ChangeSource, tell: ((status: SyncStatus) => void) | undefined) {
     this.#direction = direction
@@ -48,6 +50,8 @@ export class StatusBoard {
   }
 
   applied(position: Position): void {
+    const bytes = this.#position === null ? 0 : logBetween(this.#position, position)
+    this.#passed = { bytes: this.#passed.bytes + bytes, rows: this.#passed.rows + this.#inFlight.rows }
     this.#appliedRows += this.#inFlight.rows
     this.#inFlight = { rows: 0, oldestCommit: null }
     this.#position = position
@@ -99,13 +103,17 @@ export class StatusBoard {
     this.#inFlight = { rows: 0, oldestCommit: null }
   }
 
-  /** Rows received and not applied, and those that the rest of the source's log may hold, by the average so far. */
+  /**
+   * Rows received and not applied; where there are none, those that the rest of the source's log may hold, by what went
+   * by so far. The log is the whole server's: most of it may be about other tables and other databases, the copy's own
+   * target among them, so that its length alone says nothing about rows.
+   */
   #lagRows(): number {
     const known = this.#inFlight.rows + this.#source.backlog().rows
-    const end = this.#heartbeat?.end.lsn ?? 0n
-    if (this.#position === null || known > 0) return known
-    const bytes = Number(end - lsnToNumber(this.#position.lsn))
-    return bytes <= 0 ? 0 : Math.floor(bytes / BYTES_PER_ROW)
+    if (this.#position === null || this.#heartbeat === undefined || known > 0) return known
+    const { bytes, rows } = this.#passed
+    const ahead = Number(this.#heartbeat.end.lsn - lsnToNumber(this.#position.lsn))
+    return bytes === 0 ? 0 : Math.floor(Math.max(0, ahead) * (rows / bytes))
   }
 
   /** Age of the oldest commit that the target lacks, by the source's clock; or of a heartbeat that did not come back. */
@@ -118,5 +126,6 @@ export class StatusBoard {
   }
 }
 
-/** Bytes of write-ahead log that one changed row takes, about. */
-const BYTES_PER_ROW = 200
+function logBetween(from: Position, to: Position): number {
+  return Number(lsnToNumber(to.lsn) - lsnToNumber(from.lsn))
+}
