@@ -34,6 +34,12 @@ export interface ExchangeSurroundings {
 }
 
 /**
+ * A body of at most so many bytes that comes in one piece goes to the socket in one piece with its headers: Node joins
+ * them where both are text, and latin1 keeps every byte. That saves the vectored write, the dearest call of an answer.
+ */
+const JOINED_BYTES = 16_384
+
+/**
  * One request on its way to an upstream and its answer on the way back: undici's dispatch handler, which writes what it
  * gets straight to the client. Bytes in, bytes out, with back pressure; nothing is retried.
  *
@@ -59,6 +65,10 @@ export class Exchange implements Dispatcher.DispatchHandler, FinishedExchange, R
   #abort: ((reason?: Error) => void) | null = null
   #resume: (() => void) | null = null
   #waitsForDrain = false
+  /** What Content-Length says; null without one. */
+  #length: number | null = null
+  /** A small body that came in one piece, until the upstream is done. */
+  #whole: Buffer | null = null
   #over = false
 
   constructor(
@@ -100,13 +110,18 @@ export class Exchange implements Dispatcher.DispatchHandler, FinishedExchange, R
     else response.writeHead(status, reason, headers)
     this.status = status
     this.capture?.start(status, raw)
+    this.#length = announcedLength(raw)
     // Node would hold the headers back until the body's first byte, which an event stream may not send for long.
-    if (!announcesLength(raw)) queueMicrotask(() => this.#flushHeaders())
+    if (this.#length === null) queueMicrotask(() => this.#flushHeaders())
     return true
   }
 
   onData(chunk: Buffer): boolean {
     this.capture?.add(chunk)
+    if (chunk.length === this.#length && chunk.length <= JOINED_BYTES) {
+      this.#whole = chunk
+      return true
+    }
     if (this.response.write(chunk)) return true
     if (!this.#waitsForDrain) {
       this.#waitsForDrain = true
@@ -118,7 +133,8 @@ export class Exchange implements Dispatcher.DispatchHandler, FinishedExchange, R
   onComplete(trailers: string[] | null): void {
     // undici's type says strings; they are the bytes of names and values, like the headers.
     if (trailers !== null && trailers.length > 0) this.response.addTrailers(pairs(trailers))
-    this.response.end()
+    if (this.#whole === null) this.response.end()
+    else this.response.end(this.#whole.toString('latin1'), 'latin1')
     this.finish()
   }
 
@@ -179,11 +195,13 @@ export class Exchange implements Dispatcher.DispatchHandler, FinishedExchange, R
   }
 }
 
-function announcesLength(raw: readonly Buffer[]): boolean {
+function announcedLength(raw: readonly Buffer[]): number | null {
   for (let i = 0; i < raw.length; i += 2) {
-    if (raw[i]?.length === 14 && raw[i]?.toString('latin1').toLowerCase() === 'content-length') return true
+    if (raw[i]?.length === 14 && raw[i]?.toString('latin1').toLowerCase() === 'content-length') {
+      return Number(raw[i + 1]?.toString('latin1'))
+    }
   }
-  return false
+  return null
 }
 
 /** Whether Node would take it as a status message. */
