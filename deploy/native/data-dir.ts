@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { FicusError } from '@ficus/core/errors/ficus-error'
 import { execa } from 'execa'
-import type { PostgresBinaries } from './postgres-binaries.ts'
-import type { SystemUser } from './postgres-user.ts'
+import type { Launch, SystemUser } from './postgres-user.ts'
 
 /** Names the Node process that runs a data folder's server. PostgreSQL ignores files it does not know. */
 const OWNER_FILE = 'ficus.pid'
@@ -28,8 +27,8 @@ export interface ClusterOptions {
  */
 export async function initialise(
   options: ClusterOptions,
-  binaries: PostgresBinaries,
   user: SystemUser | undefined,
+  initdb: (args: readonly string[]) => Launch,
 ): Promise<void> {
   const { dataDir, password } = options
   if (await isFile(join(dataDir, 'PG_VERSION'))) return
@@ -51,11 +50,8 @@ export async function initialise(
     ...(options.volatile ? ['--no-sync'] : []),
   ]
   try {
-    await execa(binaries.initdb, args, {
-      ...(user && { uid: user.uid, gid: user.gid }),
-      env: { LC_ALL: 'C' },
-      cwd: '/',
-    })
+    const { command, args: words, ...as } = initdb(args)
+    await execa(command, words, { ...as, env: { LC_ALL: 'C' }, cwd: '/' })
   } finally {
     await rm(passwordFile, { force: true })
   }

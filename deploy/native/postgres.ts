@@ -7,7 +7,7 @@ import { type Child, type Server, startChild } from './child.ts'
 import { claim, initialise, release } from './data-dir.ts'
 import { freePort } from './free-port.ts'
 import { postgresBinaries } from './postgres-binaries.ts'
-import { assertReachable, postgresUser } from './postgres-user.ts'
+import { launcher, postgresUser } from './postgres-user.ts'
 
 /** The file that docker-compose.yml mounts. */
 const CONFIG_FILE = fileURLToPath(new URL('../postgres/postgresql.conf', import.meta.url))
@@ -56,21 +56,20 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const binaries = await postgresBinaries()
   const systemUser = await postgresUser()
   await mkdir(dirname(dataDir), { recursive: true })
-  if (systemUser) for (const path of [binaries.postgres, CONFIG_FILE, dataDir]) await assertReachable(path, systemUser)
-  await initialise({ dataDir, user, password, volatile: options.settings?.fsync === 'off' }, binaries, systemUser)
+  const launchAs = await launcher(systemUser, [binaries.postgres, CONFIG_FILE, dataDir])
+  const cluster = { dataDir, user, password, volatile: options.settings?.fsync === 'off' }
+  await initialise(cluster, systemUser, args => launchAs(binaries.initdb, args))
   const port = options.port === 0 ? await freePort() : options.port
 
   const launch = async (settings: Readonly<Record<string, string>>): Promise<Child> => {
     await claim(dataDir)
     const child = await startChild({
       name: 'PostgreSQL',
-      command: binaries.postgres,
-      args: ['-D', dataDir, ...flags({ ...settings, ...nativeSettings(port) })],
+      ...launchAs(binaries.postgres, ['-D', dataDir, ...flags({ ...settings, ...nativeSettings(port) })]),
       cwd: '/',
       env: { LC_ALL: 'C', PGDATA: undefined },
       stopSignal: 'SIGINT',
       lastSignal: 'SIGQUIT',
-      ...(systemUser && { uid: systemUser.uid, gid: systemUser.gid }),
       ...(options.log && { log: options.log }),
     })
     try {
