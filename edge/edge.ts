@@ -80,6 +80,7 @@ export class Edge implements Part {
     this.#upstreams = new Upstreams(migration)
     this.#metrics = new EdgeMetrics({
       inFlight: () => this.#inFlight,
+      connections: () => this.connections(),
       snapshot: () => this.#state.snapshot,
       ledgerUp: () => this.#state.health.error === null,
       flagsUp: () => flags.state().error === null,
@@ -129,9 +130,10 @@ export class Edge implements Part {
   }
 
   /** Reads the routing state as far as it can be had, then listens. @throws FICUS_PORT_TAKEN */
-  async start(): Promise<void> {
+  async start(signal: AbortSignal = new AbortController().signal): Promise<void> {
     const { migration, source } = this.#options
     await source.follow(this.#state)
+    signal.throwIfAborted()
     this.#gateway = await openGateway(migration.monolith.url, this.#requests)
     this.#management = openManagement(this.#metrics, () => this.readiness())
     this.#url = await listenOn(this.#gateway, migration.edge.listen, 'edge.listen')
@@ -144,8 +146,9 @@ export class Edge implements Part {
   async drain(): Promise<void> {
     this.#draining = true
     this.#closing = this.#gateway?.close()
-    await within(this.#options.migration.edge.timeouts.drain, Promise.all([this.#allDone(), this.#shadow.drain()]))
-    await this.#reporter.drain()
+    const { drain } = this.#options.migration.edge.timeouts
+    await within(drain, Promise.all([this.#allDone(), this.#shadow.drain()]))
+    await within(drain, this.#reporter.drain())
   }
 
   async stop(): Promise<void> {

@@ -1,10 +1,9 @@
-import type { IncomingMessage } from 'node:http'
 import { FicusError } from '@ficus/core/errors/ficus-error'
 import { type FlagNames, type Flags, flagNames } from '@ficus/core/flags/flags'
 import { PHASE_RULES, type Side } from '@ficus/core/phases/phase'
 import type { Identifier, Identity } from '../identity/identity.ts'
 import type { RouteMatch, RouteTable } from '../route/table.ts'
-import { readTarget } from '../route/target.ts'
+import { type IncomingRequest, rawTarget, readTarget } from '../route/target.ts'
 import type { RoutingState } from '../state/routing-state.ts'
 import { decide, type Reason } from './decide.ts'
 
@@ -17,11 +16,6 @@ export interface Plan {
   readonly shadow: boolean
   /** The Set-Cookie header that goes with the answer, or null. */
   readonly setCookie: string | null
-}
-
-/** A request with the target as it came: Fastify keeps it beside the one that it routes by. */
-export interface IncomingRequest extends IncomingMessage {
-  originalUrl?: string
 }
 
 export interface PlannerParts {
@@ -51,7 +45,7 @@ export class Planner {
    * @throws FICUS_REQUEST_INVALID for a target that no route can be told for.
    */
   plan(request: IncomingRequest, secure: boolean): Plan | Promise<Plan> {
-    const target = readTarget(request.originalUrl ?? request.url ?? '')
+    const target = readTarget(rawTarget(request))
     if (target === null) {
       throw new FicusError('FICUS_REQUEST_INVALID', 'the request target must be a path: this is a gateway, not a proxy')
     }

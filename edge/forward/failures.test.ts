@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { startEdge } from '../testing/edge.ts'
 import { startRaw, startUpstream } from '../testing/upstream.ts'
@@ -108,7 +108,6 @@ describe('an upstream that breaks off within the body', () => {
 })
 
 async function exchangeOrError(url: string, bytes: string): Promise<string> {
-  const { connect } = await import('node:net')
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)
   socket.write(bytes)

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { IncomingRequest, Plan } from '../decide/planner.ts'
+import type { Plan } from '../decide/planner.ts'
 import type { RouteMatch } from '../route/table.ts'
+import { type IncomingRequest, rawTarget } from '../route/target.ts'
 import type { Capture } from '../shadow/capture.ts'
 import { Exchange, type ExchangeSurroundings } from './exchange.ts'
 import { requestHeaders } from './headers.ts'
@@ -31,7 +32,7 @@ export class Forwarder {
     const upstream = options.upstreamOf(plan)
     const exchange = new Exchange(request, response, plan, upstream, peer, options)
     const method = request.method ?? 'GET'
-    const target = request.originalUrl ?? request.url ?? '/'
+    const target = rawTarget(request)
     if (plan.shadow && plan.match !== null) exchange.capture = options.capture(plan.match, method, target, headers)
     upstream.pool.dispatch(dispatchOptions(upstream, method, target, headers, body), exchange)
   }

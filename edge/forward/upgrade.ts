@@ -2,6 +2,7 @@ import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Plan } from '../decide/planner.ts'
+import { rawTarget } from '../route/target.ts'
 import { Exchange, type ExchangeSurroundings } from './exchange.ts'
 import { requestHeaders, responseHeaders } from './headers.ts'
 import type { Peer } from './peer.ts'
@@ -38,7 +39,7 @@ export class UpgradeExchange extends Exchange {
   /** @throws FICUS_REQUEST_INVALID before anything was sent. */
   start(): void {
     const { request, peer, upstream } = this
-    const options = dispatchOptions(upstream, 'GET', request.url ?? '/', requestHeaders(request, peer), null)
+    const options = dispatchOptions(upstream, 'GET', rawTarget(request), requestHeaders(request, peer), null)
     upstream.pool.dispatch({ ...options, upgrade: 'websocket' }, this)
   }
 

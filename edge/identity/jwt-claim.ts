@@ -75,7 +75,7 @@ export class JwtClaim {
           ? await jwtVerify(token, this.#key, options)
           : await jwtVerify(token, this.#key, options)
       const claim = payload[this.#claim]
-      const key = typeof claim === 'string' || typeof claim === 'number' ? String(claim) : null
+      const key = typeof claim === 'string' || typeof claim === 'number' ? String(claim) || null : null
       this.#remember(token, { key, until: payload.exp === undefined ? Number.POSITIVE_INFINITY : payload.exp * 1_000 })
       return key
     } catch (error) {

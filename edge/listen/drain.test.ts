@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { Agent, type IncomingMessage, request, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
 import { expect, it } from 'vitest'
 import { startEdge } from '../testing/edge.ts'
 import { startUpstream } from '../testing/upstream.ts'
@@ -38,7 +39,6 @@ it('answers 503 on a connection that is still open', async () => {
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   const first = once(request(edge.url, { agent }).end(), 'response')
   await until('the upstream has it', () => waiting.length === 1)
-  const { connect } = await import('node:net')
   const socket = connect(Number(new URL(edge.url).port), '127.0.0.1')
   await once(socket, 'connect')
   socket.write('GET / HTTP/1.1\r\nhost: a\r\n')

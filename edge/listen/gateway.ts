@@ -1,12 +1,11 @@
 import { METHODS, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import httpProxy from '@fastify/http-proxy'
 import type { EdgeConfig } from '@ficus/core/config/schema'
 import { FicusError, systemCodeOf } from '@ficus/core/errors/ficus-error'
 import Fastify, { type FastifyInstance } from 'fastify'
-import type { IncomingRequest } from '../decide/planner.ts'
 import { asksForWebSocket } from '../forward/upgrade.ts'
+import type { IncomingRequest } from '../route/target.ts'
 
 /** What becomes of requests. */
 export interface RequestHandler {
@@ -19,10 +18,8 @@ const FORWARDED_METHODS = METHODS.filter(method => method !== 'CONNECT')
 
 /**
  * The public listener. `@fastify/http-proxy` registers one route that takes every method and path, and its `preHandler`
- * is where our forwarder takes over for good.
+ * is where our forwarder takes over for good (docs/decisions/0004-edge-forwarding.md).
  *
- * - `preHandler` and not `handler`: before it calls `handler`, http-proxy builds three URLs and rejects targets that an
- *   old application may well serve (`/caf%E9`). That costs a third of the throughput, and the target is ours to check.
  * - `rewriteUrl` sends all to `/`, so Fastify's router never sees the target; it is kept in `originalUrl`.
  * - Every method counts as one without a body, so no body is ever parsed or its content type judged.
  */
@@ -48,9 +45,7 @@ export async function openGateway(monolith: string, handler: RequestHandler): Pr
   })
   // The forwarder says 100 Continue when the upstream takes the body.
   app.server.on('checkContinue', (request, response) => app.server.emit('request', request, response))
-  app.server.on('upgrade', (request: IncomingRequest, socket: Duplex, head: Buffer) =>
-    handler.upgrade(request, socket as Socket, head),
-  )
+  app.server.on('upgrade', (request: IncomingRequest, _duplex, head) => handler.upgrade(request, request.socket, head))
   return app
 }
 

@@ -2,12 +2,13 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import type { Logger } from '@ficus/core/log/logger'
-import type { IncomingRequest, Plan, Planner } from '../decide/planner.ts'
+import type { Plan, Planner } from '../decide/planner.ts'
 import { answerError } from '../forward/answer.ts'
 import type { Forwarder, ForwarderOptions } from '../forward/forwarder.ts'
 import { isSecure, type Peer, type Peers } from '../forward/peer.ts'
 import { discardRest } from '../forward/request-body.ts'
 import { responseOn, UpgradeExchange } from '../forward/upgrade.ts'
+import type { IncomingRequest } from '../route/target.ts'
 import type { RequestHandler } from './gateway.ts'
 
 export interface RequestsOptions {
@@ -57,7 +58,12 @@ export class Requests implements RequestHandler {
       const peer = peers.of(request.socket)
       const plan = planner.plan(request, isSecure(request, peer))
       if (plan instanceof Promise) {
-        plan.then(late => go(late, peer)).catch(error => this.#refuse(request, response, error))
+        plan
+          .then(late => {
+            // Whoever left while their token was verified is not sent upstream.
+            if (!response.destroyed) go(late, peer)
+          })
+          .catch(error => this.#refuse(request, response, error))
       } else go(plan, peer)
     } catch (error) {
       this.#refuse(request, response, error)

@@ -1,7 +1,7 @@
 import { messageOf } from '@ficus/core/errors/ficus-error'
 import type { Logger } from '@ficus/core/log/logger'
-import type { IncomingRequest } from '../decide/planner.ts'
 import type { FinishedExchange } from '../forward/exchange.ts'
+import { rawTarget } from '../route/target.ts'
 
 /**
  * Logs failed requests, and all of them at level debug. Paths without their queries and no headers: either may hold what
@@ -11,10 +11,9 @@ export function logRequest(log: Logger, exchange: FinishedExchange): void {
   const failed = exchange.error !== null || exchange.status >= 500
   if (!failed && !log.isLevelEnabled('debug')) return
   const { plan, error } = exchange
-  const request: IncomingRequest = exchange.request
   const entry = {
-    method: request.method,
-    path: (request.originalUrl ?? request.url ?? '').replace(/\?.*$/, ''),
+    method: exchange.request.method,
+    path: rawTarget(exchange.request).replace(/\?.*$/, ''),
     capability: plan.match?.capability ?? null,
     side: plan.side,
     reason: plan.reason,

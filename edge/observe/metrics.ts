@@ -10,6 +10,7 @@ import { UpstreamSeconds } from './seconds.ts'
 /** What the gauges show at the moment of a scrape. */
 export interface Gauged {
   inFlight(): number
+  connections(): Promise<number>
   snapshot(): RoutingSnapshot
   ledgerUp(): boolean
   flagsUp(): boolean
@@ -90,6 +91,14 @@ function addGauges(gauged: Gauged, registers: Registry[]): void {
     registers,
     collect() {
       this.set(gauged.inFlight())
+    },
+  })
+  new Gauge({
+    name: 'ficus_edge_client_connections',
+    help: 'Open connections of clients',
+    registers,
+    async collect() {
+      this.set(await gauged.connections())
     },
   })
   new Gauge({

@@ -1,3 +1,15 @@
+import type { IncomingMessage } from 'node:http'
+
+/** A request with the target as it came: Fastify keeps it beside the one that it routes by. */
+export interface IncomingRequest extends IncomingMessage {
+  originalUrl?: string
+}
+
+/** The request target as the client sent it; this is what goes upstream. */
+export function rawTarget(request: IncomingRequest): string {
+  return request.originalUrl ?? request.url ?? '/'
+}
+
 /**
  * A request target as routing reads it. The raw target is what goes upstream, untouched; these copies only say which
  * route it is.
