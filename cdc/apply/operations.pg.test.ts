@@ -12,6 +12,10 @@ const SOURCE = `
   CREATE TABLE "Order Lines" ("Order" int, line int, note text, PRIMARY KEY ("Order", line));
   CREATE TABLE tags (product int NOT NULL, tag text NOT NULL);
   ALTER TABLE tags REPLICA IDENTITY FULL;
+  CREATE TABLE articles (id int PRIMARY KEY, title text, body text);
+  CREATE TABLE pages (id int PRIMARY KEY, title text, body text);
+  ALTER TABLE articles ALTER COLUMN body SET STORAGE EXTERNAL;
+  ALTER TABLE pages ALTER COLUMN body SET STORAGE EXTERNAL;
 `
 const TARGET = `
   CREATE SCHEMA "Catalog";
@@ -22,6 +26,8 @@ const TARGET = `
   CREATE TABLE "Catalog".live (id int PRIMARY KEY, sku text, body text);
   CREATE TABLE lines ("order" int, "Line No" smallint, note text, PRIMARY KEY ("order", "Line No"));
   CREATE TABLE labels (item int, label text, PRIMARY KEY (item, label));
+  CREATE TABLE articles (id int PRIMARY KEY, title text, body text, body_length int, views int NOT NULL DEFAULT 0);
+  CREATE TABLE pages (id int PRIMARY KEY, title text, summary text);
 `
 const SYNC = {
   tables: [
@@ -51,6 +57,19 @@ const SYNC = {
       key: { Order: 'order', line: 'Line No' },
       forward: { note: 'note' },
     },
+    // Each expression reads the long text alone or not at all; and one that reads both.
+    {
+      source: 'articles',
+      target: 'articles',
+      key: { id: 'id' },
+      forward: { title: 'title', body: 'body', body_length: 'length(body)' },
+    },
+    {
+      source: 'pages',
+      target: 'pages',
+      key: { id: 'id' },
+      forward: { title: 'title', summary: `title || ': ' || left(body, 10)` },
+    },
     { source: 'tags', target: 'labels', key: { product: 'item', tag: 'label' }, forward: {} },
   ],
 }
@@ -61,6 +80,8 @@ const MAPPED = {
     body, length(body) AS body_length, upper(status::text) AS status FROM products ORDER BY id`,
   live: 'SELECT id, sku, body FROM products WHERE deleted_at IS NULL ORDER BY id',
   lines: 'SELECT "Order" AS "order", line AS "Line No", note FROM "Order Lines" ORDER BY 1, 2',
+  articles: 'SELECT id, title, body, length(body) AS body_length FROM articles ORDER BY id',
+  pages: `SELECT id, title, title || ': ' || left(body, 10) AS summary FROM pages ORDER BY id`,
   labels: 'SELECT product AS item, tag AS label FROM tags ORDER BY 1, 2',
 }
 const ACTUAL = {
@@ -68,12 +89,14 @@ const ACTUAL = {
     'SELECT item_id::text, code, names, cents, body, body_length, status FROM "Catalog".items ORDER BY item_id::int',
   live: 'SELECT id, sku, body FROM "Catalog".live ORDER BY id',
   lines: 'SELECT "order", "Line No", note FROM lines ORDER BY 1, 2',
+  articles: 'SELECT id, title, body, body_length FROM articles ORDER BY id',
+  pages: 'SELECT id, title, summary FROM pages ORDER BY id',
   labels: 'SELECT item, label FROM labels ORDER BY 1, 2',
 }
 
 async function expectEqual(sync: SyncHarness): Promise<void> {
   await sync.caughtUp()
-  for (const table of ['items', 'live', 'lines', 'labels'] as const) {
+  for (const table of ['items', 'live', 'lines', 'labels', 'articles', 'pages'] as const) {
     expect(await sync.onTarget(ACTUAL[table]), table).toEqual(await sync.onSource(MAPPED[table]))
   }
 }
@@ -83,6 +106,8 @@ const LONG = (letter: string) => `repeat('${letter}', 20000)`
 const SEED = `
   INSERT INTO products (id, sku, name, body) SELECT n, 'sku-' || n, 'name ' || n, ${LONG('x')} FROM generate_series(1, 10) n;
   INSERT INTO "Order Lines" SELECT o, l, 'note' FROM generate_series(1, 3) o, generate_series(1, 3) l;
+  INSERT INTO articles SELECT n, 'title ' || n, ${LONG('a')} FROM generate_series(1, 5) n;
+  INSERT INTO pages SELECT n, 'title ' || n, ${LONG('p')} FROM generate_series(1, 5) n;
   INSERT INTO tags SELECT n, 'tag' FROM generate_series(1, 5) n;
 `
 
@@ -108,6 +133,15 @@ describe('invariant 3: every kind of change', () => {
       `BEGIN; UPDATE products SET body = ${LONG('y')} WHERE id = 3; UPDATE products SET price = 3 WHERE id = 3; COMMIT`,
       `UPDATE products SET id = 400 WHERE id = 4`,
       `BEGIN; INSERT INTO products (id, sku, name, body) VALUES (40, 'v', 'v', ${LONG('v')}); UPDATE products SET price = 4 WHERE id = 40; COMMIT`,
+    ],
+    'update beside a TOASTed value, which the target keeps or the source is asked for': [
+      `UPDATE articles SET title = title || '!'`,
+      `UPDATE pages SET title = title || '!'`,
+      `BEGIN; UPDATE articles SET id = id + 100 WHERE id < 3; UPDATE articles SET title = 'moved' WHERE id > 100; COMMIT`,
+      `BEGIN; UPDATE pages SET id = id + 100 WHERE id < 3; UPDATE pages SET title = 'moved' WHERE id > 100; COMMIT`,
+      `BEGIN; UPDATE pages SET title = 'gone' WHERE id = 4; DELETE FROM pages WHERE id = 4; COMMIT`,
+      `BEGIN; UPDATE articles SET body = ${LONG('b')} WHERE id = 5; UPDATE articles SET title = 'both' WHERE id = 5; COMMIT`,
+      `UPDATE articles SET body = NULL WHERE id = 4; UPDATE articles SET title = 'null' WHERE id = 4`,
     ],
     'rows that leave the filter and come back, with a TOASTed value': [
       `UPDATE products SET deleted_at = now() WHERE id <= 5`,

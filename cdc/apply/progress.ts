@@ -15,6 +15,8 @@ export interface ProgressKey {
 export interface Progress {
   readonly state: 'copying' | 'streaming'
   readonly position: Position | null
+  /** Where the stream began. */
+  readonly began: Position | null
   readonly epoch: number
   readonly tables: readonly string[]
   readonly copiedRows: number
@@ -33,8 +35,10 @@ export class ProgressMoved extends Error {
  * @throws FICUS_DATABASE_UNFIT where the user may not.
  */
 export async function createProgressTable(client: Client, target: Endpoint): Promise<void> {
-  const { rows } = await client.query<{ ready: boolean }>(`SELECT to_regclass('ficus.progress') IS NOT NULL AS ready`)
-  if (rows[0]?.ready === true) return
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_attribute WHERE attrelid = to_regclass('ficus.progress') AND attname = 'began'`,
+  )
+  if (rowCount === 1) return
   try {
     await client.query(await readFile(new URL('./schema.sql', import.meta.url), 'utf8'))
   } catch (error) {
@@ -58,6 +62,7 @@ export async function readProgress(client: Client, key: ProgressKey): Promise<Pr
   const { rows } = await client.query<{
     state: Progress['state']
     position: Position | null
+    began: Position | null
     epoch: string
     tables: string[]
     copied_rows: string
@@ -69,6 +74,7 @@ export async function readProgress(client: Client, key: ProgressKey): Promise<Pr
   return {
     state: row.state,
     position: row.position,
+    began: row.began,
     epoch: Number(row.epoch),
     tables: row.tables,
     copiedRows: Number(row.copied_rows),

@@ -18,7 +18,7 @@ export interface Lag {
    * runs, heartbeats keep it near a second at most even if nobody writes; when sync is down it grows.
    */
   readonly seconds: number
-  /** Rows that `bytes` may hold, by the average so far. */
+  /** Rows of this sync that `bytes` may hold, by what the log held since the stream began. */
   readonly rows: number
 }
 
@@ -30,9 +30,6 @@ export interface LagOptions {
   readonly direction: Direction
 }
 
-/** Bytes of write-ahead log that one changed row takes, about, before an average is known. */
-const BYTES_PER_ROW = 200
-
 /**
  * Measures how far the target is behind. Reads both databases; needs no running sync process.
  * @throws FICUS_DATABASE_UNREACHABLE, FICUS_DATABASE_REFUSED.
@@ -40,18 +37,22 @@ const BYTES_PER_ROW = 200
 export async function measureLag(options: LagOptions): Promise<Lag> {
   const progress = await withSession(options.target, client => readProgress(client, options))
   if (progress?.position == null) return { streaming: false, bytes: 0, seconds: 0, rows: 0 }
-  const { lsn } = progress.position
-  const { sourceCommit } = progress
+  const { sourceCommit, position, began, appliedRows } = progress
   return withSession(options.source, async client => {
     const { rows } = await client.query<{ lsn: string; now: Date }>(
       'SELECT pg_current_wal_lsn()::text AS lsn, clock_timestamp() AS now',
     )
     const [end] = rows
-    const bytes = end === undefined ? 0 : Number(lsnToNumber(end.lsn) - lsnToNumber(lsn))
+    const bytes = end === undefined ? 0 : logBetween(position.lsn, end.lsn)
     if (end === undefined || bytes <= 0) return { streaming: true, bytes: 0, seconds: 0, rows: 0 }
     const seconds = sourceCommit === null ? 0 : Math.max(0, (end.now.getTime() - sourceCommit.getTime()) / 1000)
-    return { streaming: true, bytes, seconds, rows: Math.floor(bytes / BYTES_PER_ROW) }
+    const passed = began === null ? 0 : logBetween(began.lsn, position.lsn)
+    return { streaming: true, bytes, seconds, rows: passed === 0 ? 0 : Math.floor((bytes * appliedRows) / passed) }
   })
+}
+
+function logBetween(from: string, to: string): number {
+  return Number(lsnToNumber(to) - lsnToNumber(from))
 }
 
 /** What was waited for and how long it took. */

@@ -40,8 +40,8 @@ function batch(rows: number, position: number): ChangeBatch {
 /** A board of a stream that begins at position 0, while the source's log ends at `end`. */
 function streamingBoard(end: number) {
   const board = new StatusBoard('forward', source, undefined)
-  const begun = { state: 'streaming', epoch: 1, tables: [], copiedRows: 9, appliedRows: 0, sourceCommit: null } as const
-  board.streaming({ ...begun, position: at(0) }, new Beaten(end))
+  const rows = { tables: [], copiedRows: 9, appliedRows: 0, sourceCommit: null }
+  board.streaming({ state: 'streaming', epoch: 1, position: at(0), began: at(0), ...rows }, new Beaten(end))
   const apply = (rows: number, position: number) => {
     board.received(batch(rows, position))
     board.applied(at(position))
