@@ -6,6 +6,7 @@ import { copyIn } from '../database/copy-in.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { columnsRead } from '../mapping/expression-columns.ts'
 import { type Flow, mappedExpressions } from '../mapping/flow.ts'
+import { flowColumns } from '../mapping/flow-columns.ts'
 import { keptStatement, type MergeStatements, mergeStatements, OPERATION_COLUMN } from '../mapping/merge-sql.ts'
 import type { TableShape } from '../mapping/table-shape.ts'
 import { binaryRows, type RowToStage, textRows } from './staging-rows.ts'
@@ -41,7 +42,7 @@ export class Staging {
 
   private constructor(relation: Relation, flows: readonly TargetedFlow[], name: string) {
     const all = relation.columns.map(column => column.name)
-    const read = new Set(flows.flatMap(({ flow }) => [...columnsOf(flow, all)]))
+    const read = new Set(flows.flatMap(({ flow }) => [...flowColumns(flow, all)]))
     this.relation = relation
     this.table = `pg_temp.${quoteIdentifier(name)}`
     this.columns = all.filter(column => read.has(column))
@@ -117,12 +118,6 @@ function readsNone(read: ReadonlySet<string> | undefined, unknown: ReadonlySet<s
 
 function readsOnly(read: ReadonlySet<string>, unknown: ReadonlySet<string>): boolean {
   return [...read].every(column => unknown.has(column))
-}
-
-function columnsOf(flow: Flow, all: readonly string[]): Set<string> {
-  const expressions = mappedExpressions(flow).map(column => column.expression)
-  const read = [...expressions, flow.where ?? ''].map(expression => columnsRead(expression, flow.from.table, all))
-  return new Set([...flow.key.map(({ from }) => from), ...read.flatMap(columns => [...columns])])
 }
 
 function sourceChanged(relation: Relation, why: string, cause?: unknown): FicusError {

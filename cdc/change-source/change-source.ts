@@ -62,10 +62,11 @@ export interface ChangeSource {
   readonly engine: 'postgres' | 'debezium'
 
   /**
-   * Makes ready what the engine needs beyond the slot, such as a connector. Called before every `read`; idempotent.
+   * Makes ready what the engine needs beyond the slot, such as a connector. Called before every `read`, with the same
+   * position; idempotent.
    * @throws FicusError
    */
-  prepare(signal: AbortSignal): Promise<void>
+  prepare(from: Position, signal: AbortSignal): Promise<void>
 
   /**
    * The changes after `from`, as long as `signal` is not aborted. Nothing at or before `from` is delivered again.
@@ -96,6 +97,8 @@ export interface ChangeSourceOptions {
   readonly slot: string
   readonly publication: string
   readonly tables: readonly TableName[]
+  /** Which of a table's columns the mapping reads. Others need not be delivered. */
+  readonly columnsRead: (table: TableName, columns: readonly string[]) => ReadonlySet<string>
   /** Rows in a batch, about. */
   readonly batchRows: number
   /** Changes that a session with one of these replication origins made are left out: they came from the other side. */

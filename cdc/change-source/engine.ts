@@ -1,10 +1,25 @@
 import type { CdcConfig } from '@ficus/core/config/schema'
 import { FicusError } from '@ficus/core/errors/ficus-error'
 import type { ChangeSourceFactory } from './change-source.ts'
+import { DebeziumSource } from './debezium/debezium-source.ts'
 import { PostgresSource } from './postgres/postgres-source.ts'
 
-/** The engine that the config names. Nothing but this knows which there are. */
+/**
+ * The engine that the config names. Nothing but this knows which there are.
+ * @throws FICUS_CONFIG_INVALID where the engine needs addresses that the config does not have.
+ */
 export function chooseEngine(cdc: CdcConfig): ChangeSourceFactory {
   if (cdc.engine === 'postgres') return options => new PostgresSource(options)
-  throw new FicusError('FICUS_COMPONENT_MISSING', `this build has no ${cdc.engine} engine`)
+  const { kafka, connect, topicPrefix, connectDatabaseHost } = cdc
+  if (kafka === undefined || connect === undefined) {
+    const missing = [
+      kafka === undefined ? 'cdc.kafka.brokers' : [],
+      connect === undefined ? 'cdc.connect.url' : [],
+    ].flat()
+    throw new FicusError('FICUS_CONFIG_INVALID', `the engine debezium needs ${missing.join(' and ')}`, {
+      remedy: `Add ${missing.join(' and ')} to ficus.config.ts, or set cdc.engine to 'postgres'.`,
+    })
+  }
+  const debezium = { brokers: kafka.brokers, connectUrl: connect.url, topicPrefix, connectDatabaseHost }
+  return options => new DebeziumSource(options, debezium)
 }

@@ -3,6 +3,7 @@ import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import { databaseError } from '@ficus/core/ledger/connection'
 import type { SyncStatus } from '@ficus/core/ledger/records'
 import type { Part } from '@ficus/core/lifecycle/part'
+import { showTable, type TableName } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { Applier } from '../apply/applier.ts'
 import { createProgressTable, type Progress, ProgressMoved, readProgress } from '../apply/progress.ts'
@@ -14,7 +15,8 @@ import { judgeFailure } from '../database/failure.ts'
 import { type Endpoint, endSession, openSession, withSession } from '../database/session.ts'
 import { Heartbeat } from '../lag/heartbeat.ts'
 import { assertMappingFits } from '../mapping/check-mapping.ts'
-import { type Direction, flowsOf, type Sync } from '../mapping/flow.ts'
+import { type Direction, type Flow, flowsOf, type Sync } from '../mapping/flow.ts'
+import { flowColumns } from '../mapping/flow-columns.ts'
 import { inDependencyOrder } from '../mapping/table-order.ts'
 import { type Dropped, dropSync } from './drop.ts'
 import { StatusBoard } from './status-board.ts'
@@ -60,13 +62,18 @@ export class Pipeline implements Part {
     this.name = `${direction} sync of ${capability}`
     this.#options = options
     this.#slot = slotName(capability, direction, source.url)
+    const flows = flowsOf(sync, direction)
     this.#source = engine({
       capability,
       direction,
       source,
       slot: this.#slot,
       publication: this.#slot,
-      tables: flowsOf(sync, direction).map(flow => flow.from),
+      tables: distinctTables(flows),
+      columnsRead: (table, columns) => {
+        const ofTable = flows.filter(({ from }) => showTable(from) === showTable(table))
+        return new Set(ofTable.flatMap(flow => [...flowColumns(flow, columns)]))
+      },
       batchRows,
       ignoredOrigins: [originName(capability, direction === 'forward' ? 'reverse' : 'forward', source.url)],
     })
@@ -157,7 +164,7 @@ export class Pipeline implements Part {
     }
     if (progress === null) throw new ProgressMoved(`the progress of ${this.name} was removed`)
     signal.throwIfAborted()
-    await this.#source.prepare(signal)
+    if (progress.position !== null) await this.#source.prepare(progress.position, signal)
     await this.#stream(flows, progress, signal)
   }
 
@@ -208,8 +215,14 @@ function mayPass(error: unknown): boolean {
   return judgeFailure(error) === 'passing'
 }
 
+function distinctTables(flows: readonly Flow[]): TableName[] {
+  return [...new Map(flows.map(({ from }) => [showTable(from), from])).values()]
+}
+
+/** An engine may wrap why its stream ended, so that it is tried again. */
 function asFicusError(error: unknown, what: string): FicusError {
   if (error instanceof FicusError) return error
+  if (error instanceof StreamEnded && error.cause instanceof FicusError) return error.cause
   return new FicusError('FICUS_INTERNAL', `${what}: ${messageOf(error)}`, { cause: error })
 }
 

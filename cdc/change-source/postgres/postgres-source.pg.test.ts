@@ -30,6 +30,7 @@ async function open(url: string, batchRows: number): Promise<Context> {
     slot,
     publication: slot,
     tables: [table],
+    columnsRead: (_, columns) => new Set(columns),
     batchRows,
     ignoredOrigins: [],
   })

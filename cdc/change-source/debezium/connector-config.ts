@@ -1,0 +1,113 @@
+import type { TableName } from '@ficus/core/sql/identifier'
+import { MARK } from '../marks.ts'
+
+/** What a connector's configuration is made of. */
+export interface ConnectorInput {
+  /** Names the connector, its topic and its offsets; change-source/debezium/connector-name.ts. */
+  readonly name: string
+  /** The source database as Ficus reaches it. */
+  readonly databaseUrl: string
+  /** `host` or `host:port`, where Kafka Connect reaches that database by another address. */
+  readonly connectDatabaseHost?: string | undefined
+  readonly slot: string
+  readonly publication: string
+  readonly tables: readonly TableName[]
+  /** Columns that the mapping does not read, and that so need not travel. */
+  readonly unread: readonly { readonly table: TableName; readonly column: string }[]
+}
+
+/** The largest event that the topic takes, bytes. */
+export const MAX_EVENT_BYTES = 16 * 1024 * 1024
+
+const CONNECTOR_CLASS = 'io.debezium.connector.postgresql.PostgresConnector'
+const JSON_CONVERTER = 'org.apache.kafka.connect.json.JsonConverter'
+const REGEX_ROUTER = 'org.apache.kafka.connect.transforms.RegexRouter'
+
+/**
+ * The value that stands for one that was not sent (an unchanged TOAST value). The connector's name is part of it, so
+ * that no text of a user's is taken for it.
+ */
+export function placeholderOf(name: string): string {
+  return `ficus.unchanged:${name}`
+}
+
+/**
+ * The configuration of Debezium's PostgreSQL connector, as Kafka Connect's REST interface takes it. The slot and the
+ * publication exist; everything goes to one topic with one partition, so that Kafka keeps the source's commit order
+ * across tables.
+ */
+export function connectorConfig(input: ConnectorInput): Record<string, string> {
+  const { name, slot, publication, tables, unread } = input
+  const excluded = unread.map(({ table, column }) => pattern(table.schema, table.table, column)).join(',')
+  return {
+    'connector.class': CONNECTOR_CLASS,
+    'tasks.max': '1',
+    ...databaseSettings(input.databaseUrl, input.connectDatabaseHost),
+
+    // The slot is ours, and so is the first copy: Debezium goes on from where the slot stands.
+    'plugin.name': 'pgoutput',
+    'slot.name': slot,
+    'slot.drop.on.stop': 'false',
+    'publication.name': publication,
+    'publication.autocreate.mode': 'disabled',
+    'publish.via.partition.root': 'true',
+    'snapshot.mode': 'no_data',
+    'offset.mismatch.strategy': 'trust_offset',
+    'table.include.list': tables.map(({ schema, table }) => pattern(schema, table)).join(','),
+    ...(excluded === '' ? {} : { 'column.exclude.list': excluded }),
+
+    // Values come without loss, or not at all.
+    'decimal.handling.mode': 'string',
+    'time.precision.mode': 'microseconds',
+    'interval.handling.mode': 'string',
+    'binary.handling.mode': 'hex',
+    'include.unknown.datatypes': 'true',
+    'event.converting.failure.handling.mode': 'fail',
+    'unavailable.value.placeholder': placeholderOf(name),
+
+    // Nothing is left out, and transactions can be put together again.
+    'skipped.operations': 'none',
+    'tombstones.on.delete': 'false',
+    'provide.transaction.metadata': 'true',
+    'extended.headers.enabled': 'false',
+
+    'topic.prefix': name,
+    transforms: 'route',
+    'transforms.route.type': REGEX_ROUTER,
+    'transforms.route.regex': '.*',
+    'transforms.route.replacement': name,
+    'key.converter': JSON_CONVERTER,
+    'key.converter.schemas.enable': 'false',
+    'value.converter': JSON_CONVERTER,
+    'value.converter.schemas.enable': 'false',
+    'exactly.once.support': 'required',
+    'producer.override.max.request.size': String(MAX_EVENT_BYTES),
+
+    'poll.interval.ms': '10',
+    'max.batch.size': '8192',
+    'max.queue.size': '32768',
+    'max.queue.size.in.bytes': String(64 * 1024 * 1024),
+    // While sync is down nobody else writes marks, and an idle slot would hold the log of the whole server.
+    'heartbeat.interval.ms': '10000',
+    'heartbeat.action.query': `SELECT pg_logical_emit_message(true, '${MARK.HEARTBEAT}', '')`,
+  }
+}
+
+function databaseSettings(databaseUrl: string, otherHost: string | undefined): Record<string, string> {
+  const url = new URL(databaseUrl)
+  const address = otherHost === undefined ? url : new URL(`postgres://${otherHost}`)
+  const sslMode = url.searchParams.get('sslmode')
+  return {
+    'database.hostname': address.hostname,
+    'database.port': address.port || url.port || '5432',
+    'database.user': decodeURIComponent(url.username),
+    'database.password': decodeURIComponent(url.password),
+    'database.dbname': decodeURIComponent(url.pathname.slice(1)),
+    ...(sslMode === null ? {} : { 'database.sslmode': sslMode }),
+  }
+}
+
+/** A regular expression that matches one qualified name; a comma would separate two of them. */
+function pattern(...parts: readonly string[]): string {
+  return parts.map(part => part.replaceAll(/[^\p{L}\p{N}_]/gu, String.raw`\$&`)).join(String.raw`\.`)
+}

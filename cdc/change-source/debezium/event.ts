@@ -1,0 +1,135 @@
+import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
+import type { TableName } from '@ficus/core/sql/identifier'
+import { parse as parseLossless } from 'lossless-json'
+import type { JsonValue } from './value-text.ts'
+
+/** A row as Debezium writes it. */
+export type Row = Readonly<Record<string, JsonValue>>
+
+/** What a record of the topic tells. */
+export type DebeziumEvent =
+  | { readonly kind: 'begin'; readonly transaction: string }
+  /** `endLsn` is where the commit's record ends; `time` when it was, ms since 1970. */
+  | {
+      readonly kind: 'end'
+      readonly transaction: string
+      readonly endLsn: bigint
+      readonly time: number
+      readonly events: number
+    }
+  | (Placed & {
+      readonly kind: 'row'
+      readonly operation: 'insert' | 'update' | 'delete'
+      readonly table: TableName
+      readonly before: Row | null
+      readonly after: Row | null
+      /** One half of a changed primary key: the deletion of the old row, or the creation of the new one. */
+      readonly keyChange: 'old' | 'new' | null
+    })
+  | (Placed & { readonly kind: 'truncate'; readonly table: TableName })
+  /** A logical message (`pg_logical_emit_message`). */
+  | (Placed & { readonly kind: 'message'; readonly prefix: string; readonly content: string })
+  | { readonly kind: 'other' }
+
+/** Where an event stands in its transaction. */
+export interface Placed {
+  readonly transaction: string
+  /** 1 for the transaction's first event, and so on without a gap. */
+  readonly order: number
+  /** The writer's replication origin. */
+  readonly origin: string | null
+}
+
+/** The part of a Kafka record that is read. */
+export interface EventRecord {
+  readonly offset: string
+  readonly value: Buffer | null
+  readonly headers?: Readonly<Record<string, unknown>> | undefined
+}
+
+interface Envelope {
+  readonly status?: 'BEGIN' | 'END'
+  readonly id?: string
+  readonly event_count?: number | null
+  readonly ts_ms?: number
+  readonly op?: string
+  readonly before?: Row | null
+  readonly after?: Row | null
+  readonly source?: { readonly schema: string; readonly table: string; readonly origin?: string | null }
+  readonly transaction?: { readonly id: string; readonly total_order: number } | null
+  readonly message?: { readonly prefix: string; readonly content: string }
+}
+
+const OPERATIONS: Readonly<Record<string, 'insert' | 'update' | 'delete'>> = { c: 'insert', u: 'update', d: 'delete' }
+
+/**
+ * Reads a record of a connector's topic (Debezium documentation, PostgreSQL connector, "Data change events" and
+ * "Transaction metadata").
+ * @throws FICUS_CONNECTOR_FAILED on what is no such event.
+ */
+export function readEvent(record: EventRecord): DebeziumEvent {
+  if (record.value === null) return { kind: 'other' }
+  const envelope = parseEnvelope(record.value, record.offset)
+  const { status, op, transaction, source } = envelope
+  if (status !== undefined) return readBoundary(envelope)
+  if (op === undefined || source === undefined) return { kind: 'other' }
+  if (transaction == null) throw unreadable(record.offset, 'it belongs to no transaction')
+  const placed: Placed = {
+    transaction: transactionIdOf(transaction.id),
+    order: transaction.total_order,
+    origin: source.origin ?? null,
+  }
+  const table = { schema: source.schema, table: source.table }
+  if (op === 'm') {
+    const { prefix = '', content = '' } = envelope.message ?? {}
+    return { kind: 'message', ...placed, prefix, content: Buffer.from(content, 'hex').toString() }
+  }
+  if (op === 't') return { kind: 'truncate', ...placed, table }
+  const operation = OPERATIONS[op]
+  if (operation === undefined) throw unreadable(record.offset, `its operation is ${op}`)
+  const { headers = {} } = record
+  const keyChange = '__debezium.newkey' in headers ? 'old' : '__debezium.oldkey' in headers ? 'new' : null
+  const { before = null, after = null } = envelope
+  return { kind: 'row', ...placed, operation, table, before, after, keyChange }
+}
+
+/** The id is `<xid>:<lsn>`: where it begins in BEGIN, where its commit ends in END. */
+function readBoundary({ status, id = '', event_count, ts_ms = 0 }: Envelope): DebeziumEvent {
+  const transaction = transactionIdOf(id)
+  if (status === 'BEGIN') return { kind: 'begin', transaction }
+  const endLsn = BigInt(id.slice(id.indexOf(':') + 1))
+  return { kind: 'end', transaction, endLsn, time: ts_ms, events: event_count ?? 0 }
+}
+
+function transactionIdOf(id: string): string {
+  return id.slice(0, id.indexOf(':'))
+}
+
+/** What follows the rows has long numbers too, but none that is read. */
+const AFTER_ROWS = '"source":{'
+const LONG_NUMBER = /[:,[]-?\d{16}/
+
+/** JSON whose numbers keep every digit; the slow parser is only asked where one is long enough to lose some. */
+function parseEnvelope(value: Buffer, offset: string): Envelope {
+  const text = value.toString()
+  try {
+    const end = text.lastIndexOf(AFTER_ROWS)
+    const isExact = !LONG_NUMBER.test(end < 0 ? text : text.slice(0, end))
+    return (isExact ? JSON.parse(text) : parseLossless(text, null, exactNumber)) as Envelope
+  } catch (error) {
+    throw unreadable(offset, messageOf(error))
+  }
+}
+
+/** An integer as JavaScript holds it whole; what has a fraction or an exponent is a floating point number anyway. */
+function exactNumber(digits: string): number | bigint {
+  if (!/^-?\d{16,}$/.test(digits)) return Number(digits)
+  const whole = BigInt(digits)
+  return Number.isSafeInteger(Number(digits)) ? Number(digits) : whole
+}
+
+function unreadable(offset: string, why: string): FicusError {
+  return new FicusError('FICUS_CONNECTOR_FAILED', `the event at offset ${offset} is not one of Debezium’s: ${why}`, {
+    remedy: 'Let nothing else write to the connector’s topic, and leave the connector’s configuration to Ficus.',
+  })
+}

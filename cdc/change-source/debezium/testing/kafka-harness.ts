@@ -1,0 +1,81 @@
+import { randomBytes } from 'node:crypto'
+import { expect } from 'vitest'
+import { diffCapability } from '../../../diff/diff-capability.ts'
+import type { SyncInput } from '../../../mapping/define-sync.ts'
+import { parseSync } from '../../../mapping/parse-sync.ts'
+import type { Pipeline, PipelineOptions } from '../../../pipeline/pipeline.ts'
+import {
+  CAPABILITY,
+  createHarness,
+  reaches,
+  type SyncHarness,
+  type TestDatabase,
+} from '../../../testing/sync-harness.ts'
+import { type DebeziumOptions, DebeziumSource } from '../debezium-source.ts'
+
+/** A sync harness whose pipelines read through Kafka; its end removes connector and topic too. */
+export interface KafkaHarness extends SyncHarness {
+  readonly debezium: DebeziumOptions
+  /** Compares every mapped row of both sides. */
+  expectEqual(): Promise<void>
+}
+
+/** Where Kafka and Kafka Connect are; deploy/testing/kafka.ts tells. */
+export interface TestStack {
+  readonly bootstrapServers: string
+  readonly connectUrl: string
+}
+
+/** @param stack the stack that all tests share: every harness has a topic prefix of its own. */
+export async function createKafkaHarness(
+  stack: TestStack | null,
+  createDatabase: (prefix: string) => Promise<TestDatabase>,
+  sourceSql: string,
+  targetSql: string,
+  syncInput: SyncInput,
+): Promise<KafkaHarness> {
+  if (stack === null) throw new Error('a test without Kafka is to be skipped')
+  const sync = await createHarness(createDatabase, sourceSql, targetSql, syncInput)
+  const debezium: DebeziumOptions = {
+    brokers: [stack.bootstrapServers],
+    connectUrl: stack.connectUrl,
+    topicPrefix: `test_${randomBytes(4).toString('hex')}`,
+  }
+  const pipelines: Pipeline[] = []
+  const pipeline = (options: Partial<PipelineOptions> = {}) => {
+    const made = sync.pipeline({ engine: engineOptions => new DebeziumSource(engineOptions, debezium), ...options })
+    pipelines.push(made)
+    return made
+  }
+  return {
+    ...sync,
+    debezium,
+    pipeline,
+    streaming: async options => {
+      const made = pipeline(options)
+      await made.start()
+      await reaches(made, 'streaming', 60_000)
+      return made
+    },
+    expectEqual: async () => {
+      const { source, target } = sync
+      const report = await diffCapability({
+        source,
+        target,
+        capability: CAPABILITY,
+        direction: 'forward',
+        sync: parseSync(syncInput),
+      })
+      expect(report.tables.map(({ target: table, differing }) => [table, differing])).toEqual(
+        report.tables.map(({ target: table }) => [table, []]),
+      )
+      expect(report.equal).toBe(true)
+    },
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all(pipelines.map(made => made.stop()))
+      // A connector would be in the way of dropping the database.
+      await pipeline().drop()
+      await sync[Symbol.asyncDispose]()
+    },
+  }
+}
