@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
-import { type Admin, type Consumer, Kafka, KafkaJSNonRetriableError, type KafkaMessage, logLevel } from 'kafkajs'
+import { type Admin, type Consumer, Kafka, type KafkaMessage, logLevel } from 'kafkajs'
 
 /** The offsets that a topic's only partition holds: from `first` on, before `end`. */
 export interface TopicBounds {
@@ -128,11 +128,13 @@ export class KafkaTopic {
 
   #named(error: unknown): unknown {
     if (!(error instanceof Error) || !error.name.startsWith('KafkaJS')) return error
-    const refused = error instanceof KafkaJSNonRetriableError && !error.name.includes('NumberOfRetries')
-    const what = refused ? 'refuses' : 'is out of reach or does not answer'
-    return new FicusError('FICUS_KAFKA_UNREACHABLE', `Kafka at ${this.#brokers} ${what}: ${messageOf(error)}`, {
-      cause: error,
-    })
+    return new FicusError(
+      'FICUS_KAFKA_UNREACHABLE',
+      `Kafka at ${this.#brokers} does not serve ${this.name}: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    )
   }
 }
 
