@@ -85,6 +85,23 @@ it('invariant 3: of two workers at once one works; when it goes, the other takes
   expect(await sync.onTarget(ACTUAL)).toEqual(await sync.onSource(EXPECTED))
 })
 
+it('stops at once while it copies, and begins the copy anew', async () => {
+  await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+  await sync.onSource(`INSERT INTO products SELECT n, repeat('x', 500) FROM generate_series(1000, 100000) n`)
+  const pipeline = sync.pipeline()
+  await pipeline.start()
+  await vi.waitFor(
+    async () =>
+      expect(await sync.onTarget('SELECT FROM pg_stat_progress_copy WHERE tuples_processed > 0')).not.toEqual([]),
+    { timeout: 20_000, interval: 1 },
+  )
+  await pipeline.stop()
+  expect(pipeline.status().state).toBe('stopped')
+  expect(await sync.onTarget('SELECT state FROM ficus.progress')).toEqual([{ state: 'copying' }])
+  await sync.streaming()
+  expect(await sync.onTarget('SELECT count(*)::int AS rows FROM items')).toEqual([{ rows: 99_101 }])
+})
+
 it('waits for transactions in flight before it makes its slot, and names them', async () => {
   await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
   const idle = new pg.Client({ connectionString: sync.source.url, application_name: 'a forgotten session' })

@@ -136,9 +136,10 @@ export class Pipeline implements Part {
     let session: Client | undefined
     try {
       session = await openSession(target)
-      await createProgressTable(session, target)
-      if (!(await takeTurn(session, capability, direction)))
+      if (!(await takeTurn(session, capability, direction))) {
         throw new SlotBusy(`another worker carries the ${this.name}`)
+      }
+      await createProgressTable(session, target)
       const lost = new AbortController()
       session.on('end', () => lost.abort(new StreamEnded('the session that holds the turn was lost')))
       await this.#work(session, AbortSignal.any([signal, lost.signal]))
