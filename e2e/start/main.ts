@@ -8,6 +8,8 @@ import { PidFile } from '@ficus/control/up/pid-file'
 import { startLocal } from '@ficus/control/up/start-local'
 import { loadConfig } from '@ficus/core/config/load-config'
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
+import { flagNames } from '@ficus/core/flags/flags'
+import { openFlagAdmin } from '@ficus/core/flags/open-flags'
 import { Ledger } from '@ficus/core/ledger/ledger'
 import { shutdownSignal } from '@ficus/core/lifecycle/shutdown'
 import pc from 'picocolors'
@@ -91,7 +93,10 @@ async function main(signal: AbortSignal): Promise<number> {
   })
   try {
     say(`${SHOPPERS} users are shopping now, ${RATE} requests a second through the edge; some edit prices.`)
-    const walk = walkToFullCanary({ capability: CAPABILITY, ledger, traffic, ficus, say, progress, signal })
+    const dials = openFlagAdmin(flags, loaded)
+    const { read } = flagNames(CAPABILITY)
+    const readDial = async () => (await dials.read([read])).get(read) ?? 0
+    const walk = walkToFullCanary({ capability: CAPABILITY, ledger, traffic, readDial, ficus, say, progress, signal })
     await Promise.race([walk, system.firstEnd.then(error => Promise.reject(error))])
     say('Stop the traffic, and compare every row of both sides.')
     const report = await traffic.stop()
@@ -122,14 +127,17 @@ and try, in another terminal,
 
 /** Prints what the users saw; true when nothing failed. */
 function conclude(report: TrafficReport, equal: boolean, milliseconds: number): boolean {
-  const { monolith = 0, service = 0, none = 0 } = report.bySide
-  const good = equal && report.failures === 0
+  const { reads } = report
+  const good = equal && report.failures === 0 && report.returns === 0
+  const ok = (fine: boolean, text: string) => (fine ? pc.green(text) : pc.red(text))
+  const figure = (value: number) => value.toLocaleString('en-US')
   console.log(`
-  requests      ${report.requests.toLocaleString('en-US')}, of which ${report.writes.toLocaleString('en-US')} edited a product
-  answered by   the catalog service ${service}, the shop ${monolith}, the shop's other pages ${none}
-  failed        ${report.failures === 0 ? pc.green('0') : pc.red(String(report.failures))}
-  data          ${equal ? pc.green('equal on both sides') : pc.red('DIFFERENT')}
-  took          ${(milliseconds / 1000).toFixed(0)} s`)
+  requests        ${figure(report.requests)}, of which ${figure(report.writes)} edited a product
+  failed          ${ok(report.failures === 0, figure(report.failures))}
+  catalog reads   ${figure(reads.service)} answered by the service, ${figure(reads.monolith)} by the shop
+  sides kept      ${ok(report.returns === 0, report.returns === 0 ? 'no user who reached the service fell back to the shop' : `${figure(report.returns)} reads fell back to the shop`)}
+  data            ${ok(equal, equal ? 'equal on both sides' : 'DIFFERENT')}
+  took            ${(milliseconds / 1000).toFixed(0)} s`)
   for (const failure of report.firstFailures) console.log(pc.red(`  ${failure}`))
   return good
 }

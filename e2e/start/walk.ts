@@ -8,6 +8,8 @@ export interface WalkSurroundings {
   readonly capability: string
   readonly ledger: Ledger
   readonly traffic: Traffic
+  /** The read dial as it stands, percent: a walk that goes on never turns it down. */
+  readDial(): Promise<number>
   /** Runs a `ficus` command as a person would type it. @throws where it does not exit with 0. */
   ficus(...args: string[]): Promise<void>
   /** Tells what happens now, in a line of its own. */
@@ -54,7 +56,8 @@ export async function walkToFullCanary(around: WalkSurroundings): Promise<void> 
     if (step === undefined) break
     await step()
   }
-  for (const share of [10, 50, 100]) {
+  const dialled = await around.readDial()
+  for (const share of [10, 50, 100].filter(step => step > dialled || step === 100)) {
     say(`Let the service answer ${share}% of the users.`)
     await ficus('route', capability, '--read', String(share))
     await untilServed(around, share)
@@ -101,20 +104,20 @@ function untilCompared(around: WalkSurroundings, wanted: number): Promise<void> 
   )
 }
 
-/** Waits until the service's share of the latest reads is near what the dial says. */
+/** Waits until the service answers about the share of the reads that the dial says; at 100% all of them. */
 function untilServed(around: WalkSurroundings, share: number): Promise<void> {
-  const before = around.traffic.report().bySide
+  let before = around.traffic.report().reads
   return until(
-    `service answers about ${share}% of the reads`,
+    `service answers ${share}% of the users`,
     async () => {
-      const now = around.traffic.report().bySide
-      const service = (now.service ?? 0) - (before.service ?? 0)
-      const monolith = (now.monolith ?? 0) - (before.monolith ?? 0)
-      const all = service + monolith
-      if (all < 200) return `${all} of 200 requests watched`
-      // Users are few here and writes stay with the monolith, so the share is near the dial, not equal to it.
+      const now = around.traffic.report().reads
+      const service = now.service - before.service
+      const all = service + now.monolith - before.monolith
+      if (all < 100) return `${all} of 100 reads watched`
+      before = now
+      // Users are few here, so their share is near the dial, not equal to it.
       const reached = (100 * service) / all
-      return reached >= share * 0.5 ? null : `${reached.toFixed(0)}%`
+      return reached >= (share === 100 ? 100 : share * 0.5) ? null : `${reached.toFixed(0)}% of the last ${all} reads`
     },
     around,
   )

@@ -8,13 +8,22 @@ export interface Outcome {
   readonly failure: string | null
 }
 
-/** A user with a browser's memory: cookies, and the side that answered the capability's reads so far. */
+interface RequestOptions {
+  readonly body?: unknown
+  readonly headers?: Readonly<Record<string, string>>
+  /** Statuses that are right; others are failures. */
+  readonly expect?: readonly number[]
+  /** A read of the capability that is on its way out: the same user stays on the same side. */
+  readonly sticky?: boolean
+}
+
+/** A user with a browser's memory: cookies, and whether the service has answered before. */
 export class Shopper {
   readonly #origin: string
   readonly #cookies = new Map<string, string>()
-  #lastReadSide: string | null = null
-  /** Times that a read came from another side than this user's read before. */
-  sideChanges = 0
+  #servedByService = false
+  /** Reads that the monolith answered after the service had answered this user: a dial that only rises causes none. */
+  returns = 0
 
   constructor(origin: string) {
     this.#origin = origin
@@ -24,7 +33,7 @@ export class Shopper {
   async request(
     method: string,
     path: string,
-    options: { body?: unknown; headers?: Record<string, string>; expect?: readonly number[] } = {},
+    options: RequestOptions = {},
   ): Promise<Outcome & { readonly body: string }> {
     const started = performance.now()
     const what = `${method} ${path}`
@@ -43,7 +52,7 @@ export class Shopper {
       const body = await response.text()
       for (const cookie of response.headers.getSetCookie()) this.#remember(cookie)
       const side = response.headers.get('x-ficus-side')
-      if (method === 'GET' && side !== null) this.#notice(side)
+      if (options.sticky === true) this.#notice(side)
       const expected = options.expect ?? [200, 302, 303]
       const failure = expected.includes(response.status) ? null : `answered ${response.status}: ${body.slice(0, 200)}`
       return { what, status: response.status, side, milliseconds: performance.now() - started, failure, body }
@@ -70,8 +79,8 @@ export class Shopper {
     this.#cookies.set(name.trim(), value.join('='))
   }
 
-  #notice(side: string): void {
-    if (this.#lastReadSide !== null && this.#lastReadSide !== side) this.sideChanges += 1
-    this.#lastReadSide = side
+  #notice(side: string | null): void {
+    if (side === 'service') this.#servedByService = true
+    else if (this.#servedByService) this.returns += 1
   }
 }

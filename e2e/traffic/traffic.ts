@@ -5,11 +5,11 @@ import { type Outcome, Shopper } from './shopper.ts'
 export interface TrafficReport {
   readonly requests: number
   readonly failures: number
-  /** Requests by the side that answered, as `x-ficus-side` said; `none` are the routes of no capability. */
-  readonly bySide: Readonly<Record<string, number>>
+  /** The capability's reads by the side that answered, as `x-ficus-side` said. */
+  readonly reads: Readonly<Record<'monolith' | 'service', number>>
   readonly writes: number
-  /** Reads that came from another side than the same user's read before. */
-  readonly sideChanges: number
+  /** Reads that the monolith answered after the service had answered the same user. */
+  readonly returns: number
   readonly firstFailures: readonly string[]
 }
 
@@ -36,7 +36,7 @@ export function startTraffic(settings: Settings): Traffic {
   const { origin, rate, random } = settings
   const shoppers = Array.from({ length: settings.shoppers }, () => new Shopper(origin))
   const office = new Shopper(origin)
-  const bySide: Record<string, number> = {}
+  const reads = { monolith: 0, service: 0 }
   const firstFailures: string[] = []
   const underWay = new Set<Promise<void>>()
   let products: readonly string[] = []
@@ -49,24 +49,29 @@ export function startTraffic(settings: Settings): Traffic {
 
   const count = (outcome: Outcome): void => {
     requests += 1
-    const side = outcome.side ?? 'none'
-    bySide[side] = (bySide[side] ?? 0) + 1
     if (outcome.failure === null) return
     failures += 1
     if (firstFailures.length < 5) firstFailures.push(`${outcome.what}: ${outcome.failure}`)
   }
 
+  /** One read of the capability. */
+  async function read(shopper: Shopper, path: string, expect?: readonly number[]): Promise<string> {
+    const outcome = await shopper.request('GET', path, { sticky: true, ...(expect !== undefined && { expect }) })
+    count(outcome)
+    if (outcome.failure !== null) return ''
+    reads[outcome.side === 'service' ? 'service' : 'monolith'] += 1
+    return outcome.body
+  }
+
   async function browse(shopper: Shopper): Promise<void> {
     const roll = random()
     if (roll < 0.25 || products.length === 0) {
-      const listed = await shopper.request('GET', `/api/products?page=${1 + Math.floor(random() * 20)}&per_page=20`)
-      count(listed)
-      if (listed.failure === null && products.length < 400) products = [...products, ...idsOf(listed.body)]
-    } else if (roll < 0.6)
-      count(await shopper.request('GET', `/api/products/${pick(products)}`, { expect: [200, 404] }))
-    else if (roll < 0.7) count(await shopper.request('GET', '/api/categories'))
-    else if (roll < 0.75) count(await shopper.request('GET', '/api/brands'))
-    else if (roll < 0.85) count(await shopper.request('GET', `/p/${pick(products)}`, { expect: [200, 404] }))
+      const list = await read(shopper, `/api/products?page=${1 + Math.floor(random() * 20)}&per_page=20`)
+      if (list !== '' && products.length < 400) products = [...products, ...idsOf(list)]
+    } else if (roll < 0.65) await read(shopper, `/api/products/${pick(products)}`, [200, 404])
+    else if (roll < 0.75) await read(shopper, '/api/categories')
+    else if (roll < 0.8) await read(shopper, '/api/brands')
+    else if (roll < 0.9) count(await shopper.request('GET', `/p/${pick(products)}`, { expect: [200, 404] }))
     else if (roll < 0.95) count(await shopper.request('GET', '/'))
     else count(await shopper.request('GET', '/cart'))
   }
@@ -75,7 +80,7 @@ export function startTraffic(settings: Settings): Traffic {
     if (products.length === 0) return
     writes += 1
     const change =
-      random() < 0.8 ? { price: (1 + random() * 200).toFixed(2) } : { color: pick(['red', 'green', 'blue', 'black']) }
+      random() < 0.8 ? { price: newPrice(1 + random() * 200) } : { color: pick(['red', 'green', 'blue', 'black']) }
     count(
       await office.request('PATCH', `/api/products/${pick(products)}`, {
         body: change,
@@ -103,9 +108,9 @@ export function startTraffic(settings: Settings): Traffic {
   const report = (): TrafficReport => ({
     requests,
     failures,
-    bySide: { ...bySide },
+    reads: { ...reads },
     writes,
-    sideChanges: shoppers.reduce((sum, shopper) => sum + shopper.sideChanges, 0),
+    returns: shoppers.reduce((sum, shopper) => sum + shopper.returns, 0),
     firstFailures: [...firstFailures],
   })
 
@@ -118,6 +123,10 @@ export function startTraffic(settings: Settings): Traffic {
       return report()
     },
   }
+}
+
+function newPrice(euros: number): { amount: string; currency: string; sale: null } {
+  return { amount: euros.toFixed(2), currency: 'EUR', sale: null }
 }
 
 function idsOf(listBody: string): string[] {
