@@ -147,7 +147,7 @@ class ExpressionCheck {
       const failure = await failureOf(client, `SELECT ${bracketed(mapped.expression)} FROM ${rows} LIMIT 0`)
       if (failure !== null) {
         const remedy = `Use columns of ${showTable(this.#flow.from)} and functions that both databases have.`
-        this.#tell(path, `fails on ${side}: ${failure.message}`, remedy)
+        this.#tell(path, `fails on ${side}: ${failure.message}`, remedyOf(failure, remedy))
         return
       }
     }
@@ -172,11 +172,8 @@ class ExpressionCheck {
   async #checkStatement(client: Client, statement: string): Promise<void> {
     const failure = await failureOf(client, `EXPLAIN ${statement}`)
     if (failure === null) return
-    const remedy =
-      systemCodeOf(failure) === '42501'
-        ? 'GRANT what the message names to the user of sync.'
-        : 'Correct the mapping; each expression works alone, together they do not.'
-    this.#tell(this.#flow.path, failure.message, remedy)
+    const remedy = 'Correct the mapping; each expression works alone, together they do not.'
+    this.#tell(this.#flow.path, failure.message, remedyOf(failure, remedy))
   }
 
   #sides(): { client: Client; rows: string; side: string }[] {
@@ -195,6 +192,11 @@ class ExpressionCheck {
   #tell(path: string, problem: string, remedy: string): void {
     this.#problems.push({ path, problem, remedy })
   }
+}
+
+/** @param remedy what to do where the user of sync lacks no right. */
+function remedyOf(failure: Error, remedy: string): string {
+  return systemCodeOf(failure) === '42501' ? 'GRANT what the message names to the user of sync.' : remedy
 }
 
 /** What the server says against a statement, or null. Nothing is executed: the statement is limited or explained. */
