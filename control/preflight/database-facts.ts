@@ -8,6 +8,7 @@ export interface DatabaseFacts {
   readonly version: string
   /** `180004` */
   readonly versionNumber: number
+  readonly database: string
   readonly user: string
   readonly superuser: boolean
   /** By its own attribute, or by the role that a managed service grants instead. */
@@ -20,13 +21,16 @@ export interface DatabaseFacts {
   readonly maxSenders: number
 }
 
+/** What sync needs of a table that it writes to. */
+export const PRIVILEGES = ['SELECT', 'INSERT', 'UPDATE', 'DELETE'] as const
+
 /** What a database says of one table. */
 export interface TableFacts {
   /** Null where there is nothing of that name; else pg_class.relkind. */
   readonly kind: string | null
   readonly owner: string | null
   readonly mayActAsOwner: boolean
-  readonly privileges: Readonly<Record<'SELECT' | 'INSERT' | 'UPDATE' | 'DELETE', boolean>>
+  readonly privileges: Readonly<Record<(typeof PRIVILEGES)[number], boolean>>
   readonly empty: boolean | null
 }
 
@@ -48,6 +52,7 @@ export async function lookInto<T>(url: string, what: string, look: (client: pg.C
 const DATABASE_SQL = `
   SELECT split_part(current_setting('server_version'), ' ', 1) AS version,
          current_setting('server_version_num')::int AS "versionNumber",
+         current_database() AS database,
          current_user AS user,
          role.rolsuper AS superuser,
          role.rolsuper OR role.rolreplication OR EXISTS (

@@ -6,7 +6,8 @@ import { exitCodeOf, type Problem } from './problem.ts'
 const fit: DatabaseFacts = {
   version: '18.4',
   versionNumber: 180_004,
-  user: 'shop',
+  database: 'shop',
+  user: 'ada',
   superuser: false,
   mayReplicate: true,
   mayCreate: true,
@@ -29,18 +30,18 @@ const words = (problems: readonly Problem[]) =>
 
 describe('invariant 13: a source database that cannot be followed', () => {
   it('has no problem when it can', () => {
-    expect(judgeSourceDatabase(fit, 'here')).toEqual([])
+    expect(judgeSourceDatabase(fit, true, 'here')).toEqual([])
     expect(judgeSourceTable(products, table, 'shop', 'here')).toEqual([])
   })
   it.each([
     [{ walLevel: 'replica' }, 'wal_level is replica', 'SET wal_level = logical'],
-    [{ mayReplicate: false }, 'user shop may not replicate', 'ALTER ROLE "shop" REPLICATION'],
-    [{ mayCreate: false }, 'may not create a publication', 'GRANT CREATE ON DATABASE'],
+    [{ mayReplicate: false }, 'user ada may not replicate', 'ALTER ROLE "ada" REPLICATION'],
+    [{ mayCreate: false }, 'may not create a publication', 'GRANT CREATE ON DATABASE "shop" TO "ada"'],
     [{ freeSlots: 0 }, 'none of the 10 replication slots is free', 'max_replication_slots'],
     [{ freeSenders: 0 }, 'none of the 10 WAL senders is free', 'max_wal_senders'],
     [{ versionNumber: 130_009, version: '13.9' }, 'PostgreSQL 13.9 is too old', 'Upgrade'],
   ])('%o', (facts, problem, remedy) => {
-    const text = words(judgeSourceDatabase({ ...fit, ...facts }, 'here'))
+    const text = words(judgeSourceDatabase({ ...fit, ...facts }, true, 'here'))
     expect(text).toContain(problem)
     expect(text).toContain(remedy)
   })
@@ -52,8 +53,13 @@ describe('invariant 13: a source database that cannot be followed', () => {
     expect(text).toContain(problem)
     expect(text).toContain(remedy)
   })
+  it('does not ask for a slot or a sender that sync has already', () => {
+    expect(judgeSourceDatabase({ ...fit, freeSlots: 0, freeSenders: 0 }, false, 'here')).toEqual([])
+  })
   it('tells every problem, not the first', () => {
-    expect(judgeSourceDatabase({ ...fit, walLevel: 'minimal', mayReplicate: false, freeSlots: 0 }, 'x')).toHaveLength(3)
+    expect(
+      judgeSourceDatabase({ ...fit, walLevel: 'minimal', mayReplicate: false, freeSlots: 0 }, true, 'x'),
+    ).toHaveLength(3)
   })
 })
 

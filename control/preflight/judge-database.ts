@@ -1,12 +1,15 @@
 import { quoteIdentifier, quoteTable, showTable, type TableName } from '@ficus/core/sql/identifier'
-import type { DatabaseFacts, TableFacts } from './database-facts.ts'
+import { type DatabaseFacts, PRIVILEGES, type TableFacts } from './database-facts.ts'
 import type { Problem } from './problem.ts'
 
 /** The oldest PostgreSQL whose replication protocol Ficus reads. */
 const OLDEST_VERSION = 140_000
 
-/** What keeps the rows of a database from being followed. */
-export function judgeSourceDatabase(facts: DatabaseFacts, where: string): Problem[] {
+/**
+ * What keeps the rows of a database from being followed.
+ * @param beforeCopy while sync has yet to take its slot and its sender.
+ */
+export function judgeSourceDatabase(facts: DatabaseFacts, beforeCopy: boolean, where: string): Problem[] {
   const problems = [...judgeVersion(facts, where)]
   if (facts.walLevel !== 'logical') {
     problems.push(
@@ -23,7 +26,7 @@ export function judgeSourceDatabase(facts: DatabaseFacts, where: string): Proble
     )
   }
   if (!facts.mayCreate) problems.push(mayNotCreate(facts, where, 'a publication'))
-  if (facts.freeSlots < 1) {
+  if (beforeCopy && facts.freeSlots < 1) {
     problems.push(
       unfit(
         where,
@@ -32,7 +35,7 @@ export function judgeSourceDatabase(facts: DatabaseFacts, where: string): Proble
       ),
     )
   }
-  if (facts.freeSenders < 1) {
+  if (beforeCopy && facts.freeSenders < 1) {
     problems.push(
       unfit(
         where,
@@ -73,25 +76,23 @@ export function judgeSourceTable(table: TableName, facts: TableFacts, user: stri
 
 /**
  * What keeps one table from taking rows.
- * @param mustBeEmpty before the first copy, which overwrites nothing that it did not write.
+ * @param beforeCopy the first copy overwrites nothing that it did not write.
  */
 export function judgeTargetTable(
   table: TableName,
   facts: TableFacts,
   user: string,
-  mustBeEmpty: boolean,
+  beforeCopy: boolean,
   where: string,
 ): Problem[] {
   const name = showTable(table)
   if (facts.kind === null) return []
   const problems: Problem[] = []
-  const lacking = Object.entries(facts.privileges)
-    .filter(([, granted]) => !granted)
-    .map(([privilege]) => privilege)
+  const lacking = PRIVILEGES.filter(privilege => !facts.privileges[privilege])
   if (lacking.length > 0) {
     problems.push(mayNot(name, 'write', `GRANT ${lacking.join(', ')} ON ${quoteTable(table)}`, user, where))
   }
-  if (mustBeEmpty && facts.empty === false) {
+  if (beforeCopy && facts.empty === false) {
     problems.push({
       code: 'FICUS_TARGET_NOT_EMPTY',
       where,
@@ -111,7 +112,7 @@ function mayNotCreate(facts: DatabaseFacts, where: string, what: string): Proble
   return unfit(
     where,
     `user ${facts.user} may not create ${what}`,
-    `GRANT CREATE ON DATABASE … TO ${quoteIdentifier(facts.user)};`,
+    `GRANT CREATE ON DATABASE ${quoteIdentifier(facts.database)} TO ${quoteIdentifier(facts.user)};`,
   )
 }
 

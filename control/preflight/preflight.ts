@@ -42,9 +42,9 @@ export async function preflight(loaded: LoadedConfig, options: PreflightOptions)
     }),
     ...capabilities.flatMap(name => {
       const config = migration.capabilities[name]
-      // Without the ledger nobody knows whether a copy was made, so full tables are no problem then.
-      const mustBeEmpty = phases.get(name) === 'legacy'
-      return config === undefined ? [] : capabilityAreas(loaded, name, config, mustBeEmpty, signal)
+      // Without the ledger nobody knows whether a copy was made, so full tables and a slot in use are no problem then.
+      const beforeCopy = phases.get(name) === 'legacy'
+      return config === undefined ? [] : capabilityAreas(loaded, name, config, beforeCopy, signal)
     }),
   ])
   return [{ name: 'config', detail: loaded.file, problems: [] }, ...areas]
@@ -64,7 +64,7 @@ function capabilityAreas(
   loaded: LoadedConfig,
   name: string,
   config: Capability,
-  mustBeEmpty: boolean,
+  beforeCopy: boolean,
   signal: AbortSignal,
 ): Promise<Area>[] {
   const at = `capabilities.${name}`
@@ -76,8 +76,8 @@ function capabilityAreas(
       await askReady(who, url, ready, signal)
       return { detail: `${url}, version ${version}, ready` }
     }),
-    area(`${name}: source`, 'monolith.database.url', () => lookAtSource(loaded, name)),
-    area(`${name}: target`, `${at}.service.database.url`, () => lookAtTarget(loaded, name, mustBeEmpty)),
+    area(`${name}: source`, 'monolith.database.url', () => lookAtSource(loaded, name, beforeCopy)),
+    area(`${name}: target`, `${at}.service.database.url`, () => lookAtTarget(loaded, name, beforeCopy)),
     area(`${name}: mapping`, `${at}.sync`, () => lookAtMapping(loaded, name)),
     ...(config.contracts === undefined
       ? []
@@ -85,11 +85,11 @@ function capabilityAreas(
   ]
 }
 
-async function lookAtSource(loaded: LoadedConfig, capability: string) {
+async function lookAtSource(loaded: LoadedConfig, capability: string, beforeCopy: boolean) {
   const { url } = loaded.migration.monolith.database
   return lookInto(url, "the monolith's database", async client => {
     const facts = await readDatabaseFacts(client)
-    const problems = judgeSourceDatabase(facts, 'monolith.database.url')
+    const problems = judgeSourceDatabase(facts, beforeCopy, 'monolith.database.url')
     for (const source of await mappedTables(loaded, capability, 'source')) {
       problems.push(...judgeSourceTable(source, await readTableFacts(client, source), facts.user, 'monolith.database'))
     }
@@ -98,7 +98,7 @@ async function lookAtSource(loaded: LoadedConfig, capability: string) {
   })
 }
 
-async function lookAtTarget(loaded: LoadedConfig, capability: string, mustBeEmpty: boolean) {
+async function lookAtTarget(loaded: LoadedConfig, capability: string, beforeCopy: boolean) {
   const where = `capabilities.${capability}.service.database`
   const url = loaded.migration.capabilities[capability]?.service.database.url ?? ''
   return lookInto(url, `${capability}'s database`, async client => {
@@ -106,7 +106,7 @@ async function lookAtTarget(loaded: LoadedConfig, capability: string, mustBeEmpt
     const problems = judgeTargetDatabase(facts, where)
     const tables = await mappedTables(loaded, capability, 'target')
     for (const target of tables) {
-      problems.push(...judgeTargetTable(target, await readTableFacts(client, target), facts.user, mustBeEmpty, where))
+      problems.push(...judgeTargetTable(target, await readTableFacts(client, target), facts.user, beforeCopy, where))
     }
     return { detail: `PostgreSQL ${facts.version}, ${plural(tables.length, 'table')}`, problems }
   })
