@@ -20,8 +20,14 @@ export interface Cli {
   readonly ended: Promise<CliResult>
 }
 
-/** Starts `ficus` as a process of its own, as an operator would. @param cwd where ficus.config.* is looked for. */
-export function startCli(args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): Cli {
+export interface CliOptions {
+  readonly env?: Readonly<Record<string, string>>
+  /** `closed`: nobody reads its output. */
+  readonly stdout?: 'read' | 'closed'
+}
+
+/** Starts `ficus` as a process of its own, as an operator would. @param cwd where ficus.config.ts is looked for. */
+export function startCli(args: readonly string[], cwd: string, { env = {}, stdout }: CliOptions = {}): Cli {
   const child = execa(process.execPath, [MAIN, ...args], {
     cwd,
     env,
@@ -30,6 +36,7 @@ export function startCli(args: readonly string[], cwd: string, env: Readonly<Rec
     timeout: TIMEOUT,
   })
   if (child.pid === undefined) throw new Error('ficus was not started')
+  if (stdout === 'closed') child.stdout.destroy()
   return {
     pid: child.pid,
     kill: signal => child.kill(signal),
@@ -38,6 +45,6 @@ export function startCli(args: readonly string[], cwd: string, env: Readonly<Rec
 }
 
 /** Runs a `ficus` command to its end. */
-export function runCli(args: readonly string[], cwd: string): Promise<CliResult> {
-  return startCli(args, cwd).ended
+export function runCli(args: readonly string[], cwd: string, options?: CliOptions): Promise<CliResult> {
+  return startCli(args, cwd, options).ended
 }
