@@ -49,10 +49,11 @@ export function ficusProgram(host: Host): Command {
 const HELP_WIDTH = 100
 const EXIT_CODES = `
 Exit codes:
-  0  done
-  1  refused by a gate
-  2  bad usage or config
-  3  a part is unreachable`
+  0    done
+  1    refused by a gate
+  2    bad usage or config
+  3    a part is unreachable
+  130  interrupted by Ctrl-C`
 
 /** Parses the arguments and runs what they name. Never rejects: the host is told the exit code. */
 export async function runProgram(host: Host, args: readonly string[]): Promise<void> {

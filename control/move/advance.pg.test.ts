@@ -212,10 +212,9 @@ describe('rollback', () => {
   })
 
   it('invariant 12: goes back without the flag server, and says which dial it left', async () => {
-    await using migration = await createMigration(config => ({
-      ...config,
-      flags: { provider: 'unleash', url: 'http://127.0.0.1:9', token: 't', adminToken: 'a' },
-    }))
+    await using migration = await createMigration({
+      sections: { flags: { provider: 'unleash', url: 'http://127.0.0.1:9', token: 't', adminToken: 'a' } },
+    })
     const control = await migration.control()
     await forceTo(control, 'canary')
     const result = await rollback(control, CAPABILITY, { signal })

@@ -4,9 +4,9 @@ import { type Progress, progressBar, silentProgress } from './progress.ts'
 
 /** The three streams of a process, or stand-ins for them in a test. */
 export interface Streams {
-  readonly stdin: NodeJS.ReadStream
-  readonly stdout: NodeJS.WriteStream
-  readonly stderr: NodeJS.WriteStream
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean }
+  readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean }
+  readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean }
 }
 
 type Colours = ReturnType<typeof pc.createColors>

@@ -12,13 +12,20 @@ import { type Side, startSide } from './side.ts'
 /** The capability of every test migration. */
 export const CAPABILITY = 'notes'
 
+/** The databases of a test migration. */
+export interface TestUrls {
+  readonly source: string
+  readonly target: string
+  readonly ledger: string
+}
+
 /** A small migration of a test's own: three databases, two sides, a flag file, a config and a sync file on disk. */
 export interface TestMigration extends AsyncDisposable {
   readonly configFile: string
   readonly directory: string
   readonly monolith: Side
   readonly service: Side
-  readonly urls: { readonly source: string; readonly target: string; readonly ledger: string }
+  readonly urls: TestUrls
   load(): Promise<LoadedConfig>
   /** A handle of an operator's own; closed at the end. */
   control(actor?: string): Promise<Control>
@@ -35,41 +42,56 @@ export const SOURCE_SQL = `
   CREATE TABLE notes (id int PRIMARY KEY, title text NOT NULL);
   INSERT INTO notes SELECT i, 'note ' || i FROM generate_series(1, 500) i`
 const TARGET_SQL = 'CREATE TABLE memos (memo_id int PRIMARY KEY, heading text NOT NULL)'
-export const SYNC = `export default {
+const SYNC = `export default {
   tables: [{ source: 'notes', target: 'memos', key: { id: 'memo_id' }, forward: { heading: 'upper(title)' } }],
 }\n`
 
 /** Name of the config file of every test migration. */
 const CONFIG_FILE = 'ficus.config.ts'
 
-/** @param change makes another config of the usual one. */
-export async function createMigration(
-  change: (config: MigrationInput) => MigrationInput = config => config,
-): Promise<TestMigration> {
+/** What differs from the usual migration. */
+export interface TestMigrationOptions {
+  /** Sections of the config that replace the usual ones. */
+  readonly sections?: Partial<MigrationInput>
+  /** Settings of the capability, beside the usual ones or instead of them. */
+  readonly capability?: Readonly<Record<string, unknown>>
+  /** Other capabilities, by name. */
+  readonly others?: Readonly<Record<string, unknown>>
+  /** Addresses that the config names instead of those of the migration's own databases. */
+  readonly urls?: Partial<TestUrls>
+  /** The text of the sync file. */
+  readonly sync?: string
+}
+
+export async function createMigration(options: TestMigrationOptions = {}): Promise<TestMigration> {
   const [source, target, ledger] = await Promise.all(['old', 'new', 'ledger'].map(name => createDatabase(name)))
   if (source === undefined || target === undefined || ledger === undefined) throw new Error('three databases')
   const directory = await mkdtemp(join(tmpdir(), 'ficus-control-'))
   const [monolith, service] = await Promise.all([startSide('1.0'), startSide('7')])
   const urls = { source: source.url, target: target.url, ledger: ledger.url }
+  const addresses = { ...urls, ...options.urls }
   const configFile = join(directory, CONFIG_FILE)
-  const config = change({
+  const config = {
     name: 'test',
-    monolith: { url: monolith.url, database: { url: urls.source } },
-    ledger: { url: urls.ledger },
+    monolith: { url: monolith.url, database: { url: addresses.source } },
+    ledger: { url: addresses.ledger },
     flags: { provider: 'file', path: 'flags.json' },
     edge: { cookieSecret: '0123456789abcdef' },
     capabilities: {
       [CAPABILITY]: {
-        service: { url: service.url, database: { url: urls.target } },
+        service: { url: service.url, database: { url: addresses.target } },
         routes: ['GET /notes'],
         sync: 'sync.mjs',
         load: { requests: ['/notes', '/notes/1'] },
         gates: { shadow: { minimum: 10 }, load: { rate: 20, duration: '1s', p99FloorMs: 5_000 } },
+        ...options.capability,
       },
+      ...options.others,
     },
-  })
+    ...options.sections,
+  }
   await writeFile(configFile, `export default ${JSON.stringify(config, null, 2)}\n`)
-  await writeFile(join(directory, 'sync.mjs'), SYNC)
+  await writeFile(join(directory, 'sync.mjs'), options.sync ?? SYNC)
   await runSql(urls.source, SOURCE_SQL)
   await runSql(urls.target, TARGET_SQL)
 
@@ -115,7 +137,8 @@ async function openClient(url: string): Promise<pg.Client> {
   return client
 }
 
-async function runSql(url: string, sql: string): Promise<Record<string, unknown>[]> {
+/** Runs SQL in the database at `url`. */
+export async function runSql(url: string, sql: string): Promise<Record<string, unknown>[]> {
   const client = await openClient(url)
   try {
     const { rows } = await client.query(sql)

@@ -1,0 +1,260 @@
+import { randomBytes } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openFlagAdmin } from '@ficus/core/flags/open-flags'
+import { freePort } from '@ficus/deploy/native/free-port'
+import { startTestPostgres } from '@ficus/deploy/testing/postgres'
+import { startTestUnleash } from '@ficus/deploy/testing/unleash'
+import { describe, expect, inject, it } from 'vitest'
+import { runInHost } from '../testing/host.ts'
+import {
+  CAPABILITY,
+  createMigration,
+  runSql,
+  SOURCE_SQL,
+  type TestMigration,
+  type TestMigrationOptions,
+} from '../testing/migration.ts'
+import { createFlags, flagsOf } from './flag-server.ts'
+
+/** A migration whose flags are there. */
+async function readyMigration(options?: TestMigrationOptions): Promise<TestMigration> {
+  const migration = await createMigration(options)
+  const loaded = await migration.load()
+  await createFlags(openFlagAdmin(loaded.migration.flags, loaded), flagsOf([CAPABILITY]))
+  return migration
+}
+
+async function check(migration: TestMigration, ...args: string[]) {
+  const { code, stdout } = await runInHost('check', '--config', migration.configFile, ...args)
+  return { code, text: stdout }
+}
+
+/** What `ficus check` lists: its exit code, and `where: problem` -> remedy. */
+async function problemsOf(migration: TestMigration) {
+  const { code, stdout } = await runInHost('check', '--json', '--config', migration.configFile)
+  const { problems }: { problems: { where: string; problem: string; remedy: string }[] } = JSON.parse(stdout)
+  return {
+    code,
+    problems: Object.fromEntries(problems.map(({ where, problem, remedy }) => [`${where}: ${problem}`, remedy])),
+  }
+}
+
+it('finds nothing wrong where nothing is, says what it looked at, and changes nothing', async () => {
+  await using migration = await readyMigration()
+  const { code, text } = await check(migration)
+  expect(code).toBe(0)
+  expect(text).toMatch(/^ok {2}config {2}.*ficus\.config\.ts$/m)
+  expect(text).toMatch(/^ok {2}ledger {2}notes is legacy$/m)
+  expect(text).toMatch(/^ok {2}flags {2}file at flags\.json, 3 flags$/m)
+  expect(text).toMatch(/^ok {2}monolith {2}http:.*, version 1\.0$/m)
+  expect(text).toMatch(/^ok {2}notes: service {2}http:.*, version 7, ready$/m)
+  expect(text).toMatch(/^ok {2}notes: source {2}PostgreSQL 18\.\d+, wal_level logical, \d+ of \d+ slots free$/m)
+  expect(text).toMatch(/^ok {2}notes: target {2}PostgreSQL 18\.\d+, 1 table$/m)
+  expect(text).toMatch(/^ok {2}notes: mapping {2}1 table mapped$/m)
+  expect(text).toContain('No problem found.')
+  expect(await migration.run('source', 'SELECT pubname FROM pg_publication')).toEqual([])
+  expect(await migration.run('target', `SELECT to_regnamespace('ficus')::text AS schema`)).toEqual([{ schema: null }])
+})
+
+it('shows the SQL that the mapping becomes', async () => {
+  await using migration = await readyMigration()
+  const { code, text } = await check(migration, '--sql')
+  expect(code).toBe(0)
+  expect(text).toMatch(/^-- notes: public\.notes -> public\.memos: copy, on the source\n.*upper\(title\)/m)
+  for (const what of ['insert', 'update', 'delete']) {
+    expect(text).toContain(`-- notes: public.notes -> public.memos: ${what}, on the target`)
+  }
+})
+
+describe('invariant 13: the databases', () => {
+  it('wal_level=replica', async () => {
+    await using cluster = await startTestPostgres({ wal_level: 'replica' })
+    const source = await cluster.createDatabase('old')
+    await runSql(source, SOURCE_SQL)
+    await using migration = await readyMigration({ urls: { source } })
+    const { code, text } = await check(migration)
+    expect(code).toBe(2)
+    expect(text).toMatch(/^no {2}notes: source {2}PostgreSQL 18\.\d+, wal_level replica/m)
+    expect(text).toContain('monolith.database.url: wal_level is replica, which does not carry row changes')
+    expect(text).toContain('ALTER SYSTEM SET wal_level = logical; then restart the server.')
+    expect(text).toContain('1 problem found.')
+  })
+
+  it('a table without a primary key, and a replica identity that tells nothing', async () => {
+    await using migration = await readyMigration()
+    await migration.run('source', 'ALTER TABLE notes DROP CONSTRAINT notes_pkey')
+    expect(await problemsOf(migration)).toEqual({
+      code: 2,
+      problems: {
+        'capabilities.notes.sync tables[0].key: public.notes has no replica identity (it has no primary key): once published, PostgreSQL would refuse its updates and deletes':
+          'Add a primary key, or run ALTER TABLE public.notes REPLICA IDENTITY FULL.',
+      },
+    })
+    await migration.run('source', 'ALTER TABLE notes ADD PRIMARY KEY (id); ALTER TABLE notes REPLICA IDENTITY NOTHING')
+    expect(Object.keys((await problemsOf(migration)).problems)).toEqual([expect.stringContaining('(it is NOTHING)')])
+  })
+
+  it('rights that the user of an address lacks', async () => {
+    await using tables = await createMigration()
+    const user = `reader_${randomBytes(4).toString('hex')}`
+    await tables.run('source', `CREATE ROLE ${user} LOGIN PASSWORD 'p'`)
+    try {
+      const as = (url: string) => Object.assign(new URL(url), { username: user, password: 'p' }).href
+      const urls = { source: as(tables.urls.source), target: as(tables.urls.target) }
+      await using migration = await readyMigration({ urls })
+      const { code, problems } = await problemsOf(migration)
+      expect(code).toBe(2)
+      const [old, fresh] = Object.values(urls).map(url => new URL(url).pathname.slice(1))
+      const target = 'capabilities.notes.service.database'
+      expect(problems).toEqual({
+        [`monolith.database.url: user ${user} may not replicate`]: `ALTER ROLE "${user}" REPLICATION;`,
+        [`monolith.database.url: user ${user} may not create a publication`]: `GRANT CREATE ON DATABASE "${old}" TO "${user}";`,
+        [`monolith.database: user ${user} may not read public.notes`]: `GRANT SELECT ON "public"."notes" TO "${user}";`,
+        [`monolith.database: public.notes belongs to postgres; user ${user} cannot publish its changes`]: `GRANT "postgres" TO "${user}"; or let the owner be the user of the address.`,
+        [`${target}: user ${user} may not create the schema in which sync keeps its position`]: `GRANT CREATE ON DATABASE "${fresh}" TO "${user}";`,
+        [`${target}: user ${user} may not write public.memos`]: `GRANT SELECT, INSERT, UPDATE, DELETE ON "public"."memos" TO "${user}";`,
+        'capabilities.notes.sync tables[0].forward.heading: fails on the source: permission denied for table notes':
+          'GRANT what the message names to the user of sync.',
+      })
+    } finally {
+      await tables.run('source', `DROP ROLE ${user}`)
+    }
+  })
+
+  it('one that is down, and one that refuses the password: 3, and the rest is looked at all the same', async () => {
+    const port = await freePort()
+    const target = Object.assign(new URL(inject('postgresUrl')), { password: 'wrong' }).href
+    await using migration = await readyMigration({ urls: { source: `postgres://a:b@127.0.0.1:${port}/shop`, target } })
+    await migration.service.stop()
+    const { code, text } = await check(migration)
+    expect(code).toBe(3)
+    expect(text).toMatch(/monolith\.database\.url: the monolith's database at .*:\d+\/shop cannot be reached/)
+    expect(text).toMatch(
+      /notes\.service\.database\.url: notes's database at .* refused: password authentication failed/,
+    )
+    expect(text).toContain("capabilities.notes.service.url: notes's service does not answer")
+    expect(text).toContain('3 problems found.')
+  })
+
+  it('the ledger down: told with what else is wrong', async () => {
+    const port = await freePort()
+    await using migration = await readyMigration({ urls: { ledger: `postgres://a:b@127.0.0.1:${port}/ledger` } })
+    migration.service.ready = false
+    const { code, text } = await check(migration)
+    expect(code).toBe(3)
+    expect(text).toContain('ledger.url: the ledger at')
+    expect(text).toContain("notes's service answers 503")
+  })
+
+  it('a target that holds rows before the first copy', async () => {
+    await using migration = await readyMigration()
+    await migration.run('target', `INSERT INTO memos VALUES (1, 'mine')`)
+    expect(await problemsOf(migration)).toEqual({
+      code: 2,
+      problems: {
+        'capabilities.notes.service.database: public.memos holds rows already':
+          'TRUNCATE "public"."memos" CASCADE; if nobody needs them. The first copy overwrites nothing.',
+      },
+    })
+  })
+})
+
+describe('invariant 13: the mapping', () => {
+  it('every table, column and expression that does not fit, at once', async () => {
+    await using migration = await readyMigration({
+      sync: `export default { tables: [
+        { source: 'notes', target: 'memos', key: { id: 'memo_id' }, forward: { heading: 'upper(titel)' } },
+        { source: 'notes', target: 'labels', key: { id: 'label_id' }, forward: {} },
+        { source: 'tags', target: 'marks', key: { id: 'id' }, forward: {} },
+      ] }`,
+    })
+    await migration.run('target', 'CREATE TABLE labels (label_id int PRIMARY KEY, text text NOT NULL)')
+    const { code, problems } = await problemsOf(migration)
+    expect(code).toBe(2)
+    expect(Object.keys(problems)).toEqual([
+      expect.stringMatching(/sync tables\[0\]\.forward\.heading: fails on the source: column "titel" does not exist/),
+      expect.stringMatching(/sync tables\[1\]\.forward: public\.labels\.text is NOT NULL without a default/),
+      expect.stringMatching(/sync tables\[2\]\.source: there is no table public\.tags/),
+      expect.stringMatching(/sync tables\[2\]\.target: there is no table public\.marks/),
+    ])
+  })
+
+  it('a file that is no mapping, and one that is not there', async () => {
+    await using migration = await readyMigration({
+      sync: `export default { tables: [{ source: 'notes', target: 'memos', key: {}, forwards: {} }] }`,
+    })
+    const { code, problems } = await problemsOf(migration)
+    expect(code).toBe(2)
+    expect(Object.keys(problems)).toContain('capabilities.notes.sync tables[0].forwards: unknown setting')
+
+    await using other = await readyMigration()
+    await rm(join(other.directory, 'sync.mjs'))
+    expect(Object.keys((await problemsOf(other)).problems)).toEqual([expect.stringContaining('cannot be imported')])
+  })
+})
+
+it('invariant 13: a route that two capabilities claim', async () => {
+  const service = { url: 'http://127.0.0.1:1', database: { url: 'postgres://a:b@127.0.0.1:1/memos' } }
+  await using migration = await createMigration({
+    others: { memos: { service, routes: ['ANY /notes'], sync: 's.ts' } },
+  })
+  const { code, stderr } = await runInHost('check', '--config', migration.configFile)
+  expect(code).toBe(2)
+  expect(stderr).toContain(
+    'capabilities.memos.routes[0]: ANY /notes is claimed by capabilities.notes.routes[0] already, with GET /notes',
+  )
+  expect(stderr).toContain('Leave these requests to one route.')
+})
+
+it('invariant 13: pacts that are nowhere', async () => {
+  const provider = { url: 'http://127.0.0.1:1' }
+  const contracts = { pacts: 'pacts', monolith: provider, service: provider }
+  await using migration = await readyMigration({ capability: { contracts } })
+  expect(await check(migration)).toMatchObject({
+    code: 2,
+    text: expect.stringContaining('capabilities.notes.contracts.pacts: there is no folder'),
+  })
+})
+
+describe('invariant 13: a flag that is missing', () => {
+  it('in the flag file: `--fix` creates it at 0 % and leaves the others as they are', async () => {
+    await using migration = await createMigration()
+    const { code, problems } = await problemsOf(migration)
+    expect(code).toBe(2)
+    expect(problems).toEqual(
+      Object.fromEntries(
+        ['read', 'shadow', 'write'].map(dial => [
+          `flags.json: flag ficus.notes.${dial} is missing`,
+          'Run `ficus check --fix`, which creates it at 0 %.',
+        ]),
+      ),
+    )
+    const control = await migration.control()
+    await control.flagAdmin.set(new Map([['ficus.notes.shadow', 40]]))
+    expect(await check(migration, '--fix')).toMatchObject({
+      code: 0,
+      text: expect.stringContaining('created ficus.notes.read, ficus.notes.write at 0 %'),
+    })
+    expect(await migration.dials()).toEqual({ read: 0, shadow: 40, write: 0 })
+    expect(await problemsOf(migration)).toEqual({ code: 0, problems: {} })
+  })
+
+  it('in Unleash, whose tokens are both looked at', async () => {
+    await using server = await startTestUnleash()
+    const { url, clientToken: token, adminToken } = server
+    const withFlags = (tokens: Partial<Record<'token' | 'adminToken', string>>) =>
+      createMigration({ sections: { flags: { provider: 'unleash', url, token, adminToken, ...tokens } } })
+    await using migration = await withFlags({})
+    expect(Object.keys((await problemsOf(migration)).problems)).toContain(`${url}: flag ficus.notes.read is missing`)
+    expect(await check(migration, '--fix')).toMatchObject({ code: 0 })
+    expect(await problemsOf(migration)).toEqual({ code: 0, problems: {} })
+
+    for (const setting of ['token', 'adminToken']) {
+      await using refused = await withFlags({ [setting]: '*:development.wrong' })
+      const { code, text } = await check(refused)
+      expect(code).toBe(3)
+      expect(text).toMatch(new RegExp(`flags: .*flags\\.${setting}`))
+    }
+  })
+})
