@@ -79,7 +79,7 @@ export const intervalText: ToText = value => {
   return text
 }
 
-/** An array's text form (documentation, 8.15.6): every element in quotes, but NULL. */
+/** An array's text form (documentation, 8.15.6), with quotes where PostgreSQL itself puts them. */
 export function arrayText(element: ToText): ToText {
   return value => {
     if (!Array.isArray(value)) throw new UnreadableValue(value, 'an array')
@@ -92,6 +92,9 @@ export function arrayText(element: ToText): ToText {
   }
 }
 
+const NEEDS_QUOTES = /^$|^null$|[{}",\\ \t\n\r\v\f]/i
+
 function quoted(text: string): string {
+  if (!NEEDS_QUOTES.test(text)) return text
   return `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`
 }
