@@ -4,7 +4,7 @@ import { execa } from 'execa'
 const MAIN = fileURLToPath(new URL('../main.ts', import.meta.url))
 
 /** Longer than any command of a test may take, milliseconds: one that hangs fails its test with what it said so far. */
-const TIMEOUT = 45_000
+const TIMEOUT = 55_000
 
 /** How a `ficus` command ended. */
 export interface CliResult {
@@ -13,10 +13,12 @@ export interface CliResult {
   readonly stderr: string
 }
 
-/** A `ficus` command that runs. */
-export interface Cli {
+/** A `ficus` command that runs; `await using` ends it in order. */
+export interface Cli extends AsyncDisposable {
   readonly pid: number
   kill(signal: NodeJS.Signals): void
+  /** Resolves once its standard output holds `text`. @throws with all that it said where it ends first. */
+  says(text: string): Promise<void>
   readonly ended: Promise<CliResult>
 }
 
@@ -37,10 +39,30 @@ export function startCli(args: readonly string[], cwd: string, { env = {}, stdou
   })
   if (child.pid === undefined) throw new Error('ficus was not started')
   if (stdout === 'closed') child.stdout.destroy()
+  const ended = child.then(({ exitCode, stdout, stderr }) => ({ code: exitCode ?? null, stdout, stderr }))
+  let said = ''
+  const listeners = new Set<() => void>()
+  child.stdout.on('data', chunk => {
+    said += String(chunk)
+    for (const listener of listeners) listener()
+  })
   return {
     pid: child.pid,
     kill: signal => child.kill(signal),
-    ended: child.then(({ exitCode, stdout, stderr }) => ({ code: exitCode ?? null, stdout, stderr })),
+    says: text =>
+      new Promise((resolve, reject) => {
+        const look = () => {
+          if (said.includes(text)) resolve()
+        }
+        look()
+        listeners.add(look)
+        ended.then(result => reject(new Error(`it ended without saying ${text}: ${JSON.stringify(result)}`)))
+      }),
+    ended,
+    [Symbol.asyncDispose]: async () => {
+      child.kill('SIGTERM')
+      await ended
+    },
   }
 }
 
