@@ -81,9 +81,17 @@ export function compareRounds(
   return { what, unit, ours: median(ours), beside, theirs: median(theirs), ratio, target, met }
 }
 
+/** One line over itself on a terminal; nothing where the output goes to a file. An empty text clears it. */
+export function showProgress(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
+}
+
 /** Prints the table and writes the JSON where it was asked for. */
 export async function printRows(rows: readonly BenchRow[], json: string | undefined): Promise<void> {
-  const table = new Table({ head: ['what', 'unit', 'ours', 'beside', 'theirs', 'ratio', 'target', 'met'] })
+  const table = new Table({
+    head: ['what', 'unit', 'ours', 'beside', 'theirs', 'ratio', 'target', 'met'],
+    style: { head: [], border: [] },
+  })
   const show = (value: number) => (value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(3))
   for (const row of rows) {
     const met = row.met === null ? '' : row.met ? 'yes' : 'NO'
