@@ -7,6 +7,14 @@ export interface Written {
   readonly deleted: number
 }
 
+/** A writer at work. */
+export interface Writer {
+  /** What it did so far. */
+  written(): Written
+  /** Ends it. @throws what a statement threw. */
+  stop(): Promise<Written>
+}
+
 /** Article numbers that the writer gives to what it inserts; Northwind's own keys are smallint. */
 const FIRST_OWN_KEY = 30_000
 const LAST_OWN_KEY = 32_767
@@ -15,7 +23,7 @@ const LAST_OWN_KEY = 32_767
  * Inserts, updates and deletes products, suppliers and categories, one transaction after the other, until it is
  * stopped: what the monolith's users do while their tables are copied.
  */
-export function startWriter(client: pg.Client, random: () => number): { stop(): Promise<Written> } {
+export function startWriter(client: pg.Client, random: () => number): Writer {
   const written = { inserted: 0, updated: 0, deleted: 0 }
   const own: number[] = []
   let nextKey = FIRST_OWN_KEY
@@ -87,6 +95,7 @@ export function startWriter(client: pg.Client, random: () => number): { stop(): 
   loop.catch(() => {})
 
   return {
+    written: () => ({ ...written }),
     async stop() {
       running = false
       await loop

@@ -3,7 +3,6 @@ import { spawn } from 'node:child_process'
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
 import { PidFile } from '@ficus/control/up/pid-file'
 import { startLocal } from '@ficus/control/up/start-local'
 import { loadConfig } from '@ficus/core/config/load-config'
@@ -13,6 +12,7 @@ import { openFlagAdmin } from '@ficus/core/flags/open-flags'
 import { Ledger } from '@ficus/core/ledger/ledger'
 import { shutdownSignal } from '@ficus/core/lifecycle/shutdown'
 import pc from 'picocolors'
+import { readOptions } from '../testing/options.ts'
 import { mulberry32 } from '../testing/random.ts'
 import { startTraffic, type TrafficReport } from '../traffic/traffic.ts'
 import { walkToFullCanary } from './walk.ts'
@@ -33,12 +33,10 @@ const CAPABILITY = 'catalog'
 const RATE = 40
 const SHOPPERS = 100
 
-const { values } = parseArgs({
-  options: {
-    exit: { type: 'boolean', default: false },
-    reset: { type: 'boolean', default: false },
-    help: { type: 'boolean', default: false },
-  },
+const values = readOptions(HELP, {
+  exit: { type: 'boolean', default: false },
+  reset: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false },
 })
 if (values.help) {
   console.log(HELP)
