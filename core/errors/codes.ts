@@ -35,13 +35,14 @@ export const ERROR_CODES = {
     status: 500,
     retry: false,
     exit: 2,
-    remedy: 'Mend the mapping in the capability’s sync file; `ficus check` shows the SQL it becomes.',
+    remedy: 'Mend the mapping in the capability’s sync file; `ficus check --sql` shows the SQL it becomes.',
   },
   FICUS_COMPONENT_MISSING: {
     status: 500,
     retry: false,
     exit: 2,
-    remedy: 'Install the component that the message names, or choose the engine that does without it.',
+    remedy:
+      'Install what the message names, or name a server of your own; `cdc.engine: "postgres"` needs no Java, Maven or Kafka.',
   },
   FICUS_PORT_TAKEN: {
     status: 500,
@@ -107,7 +108,8 @@ export const ERROR_CODES = {
     status: 500,
     retry: false,
     exit: 3,
-    remedy: 'Read the task’s trace in the message, mend its cause, then restart the connector.',
+    remedy:
+      'Mend the cause that the message gives; Kafka Connect’s log has the whole trace. Sync restarts the connector itself.',
   },
   FICUS_SLOT_LOST: {
     status: 500,
@@ -190,12 +192,6 @@ export const ERROR_CODES = {
     retry: true,
     exit: 3,
     remedy: 'This edge is shutting down: the load balancer should send the request to another one.',
-  },
-  FICUS_EDGE_NOT_READY: {
-    status: 503,
-    retry: true,
-    exit: 3,
-    remedy: 'The edge has not read its routing state yet: wait for /ready on its management port.',
   },
   FICUS_REQUEST_INVALID: {
     status: 400,
