@@ -3,8 +3,6 @@ import type { FicusError } from '@ficus/core/errors/ficus-error'
 import { SIDE_HEADER } from './headers.ts'
 
 export interface AnswerOptions {
-  /** Where the error's code alone does not tell it. */
-  readonly status?: number
   /** `x-ficus-side`, or null. */
   readonly side?: string | null
   readonly close?: boolean
@@ -15,7 +13,7 @@ export interface AnswerOptions {
  * log. Nothing may have been answered before.
  */
 export function answerError(response: ServerResponse, error: FicusError, options: AnswerOptions = {}): number {
-  const status = options.status ?? error.status
+  const { status } = error
   const body = JSON.stringify({ error: { code: error.code, message: error.message } })
   const headers = ['content-type', 'application/json; charset=utf-8', 'content-length', String(Buffer.byteLength(body))]
   headers.push('cache-control', 'no-store')

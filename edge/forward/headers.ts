@@ -171,7 +171,7 @@ export function privateCaching(value: string | undefined): string {
 }
 
 /** The lower-case field names in a Connection header, or null where it names none. */
-export function connectionOptions(value: string | undefined): ReadonlySet<string> | null {
+function connectionOptions(value: string | undefined): ReadonlySet<string> | null {
   if (value === undefined || value === 'keep-alive' || value === 'close') return null
   const options = value.split(',').map(option => option.trim().toLowerCase())
   const named = options.filter(option => option !== '' && option !== 'keep-alive' && option !== 'close')

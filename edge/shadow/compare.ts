@@ -7,23 +7,21 @@ import { type Difference, differences, type IgnoredPaths } from './json-differen
 const NAMED = 5
 
 /** Why two answers were not compared; apart from a mismatch, which is the candidate's fault. */
-export const IGNORED_REASONS = [
+export type IgnoredReason =
   /** Too many shadow requests were under way. */
-  'shed',
+  | 'shed'
   /** A body beyond `edge.shadow.maxBodyBytes`. */
-  'too_large',
-  'timeout',
-  'unreachable',
+  | 'too_large'
+  | 'timeout'
+  | 'unreachable'
   /** The control failed, so there is nothing to compare with. */
-  'control_failed',
+  | 'control_failed'
   /** The control answered 206 or 304: a part of an answer, or none. */
-  'partial',
+  | 'partial'
   /** An event stream. */
-  'stream',
+  | 'stream'
   /** A content coding that is not known here, or a body that is not what its coding says. */
-  'encoding',
-] as const
-export type IgnoredReason = (typeof IGNORED_REASONS)[number]
+  | 'encoding'
 
 /** What became of one mirrored request. */
 export type ShadowResult =
