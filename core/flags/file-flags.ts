@@ -22,7 +22,6 @@ export class FileFlags implements Flags {
   readonly #path: string
   readonly #pollMs: number
   readonly #health: FlagsHealth
-  readonly #listeners = new Set<() => void>()
   #rollouts: Rollouts = new Map()
   #text: string | null = null
   #watcher: FSWatcher | undefined
@@ -50,16 +49,10 @@ export class FileFlags implements Flags {
     this.#watcher?.close()
     this.#watcher = undefined
     await this.#reading
-    this.#listeners.clear()
   }
 
   isEnabled(flag: string, key: string): boolean {
     return inRollout(flag, key, this.#rollouts.get(flag) ?? 0)
-  }
-
-  onChange(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
   }
 
   state(): FlagsState {
@@ -118,7 +111,6 @@ export class FileFlags implements Flags {
       if (rollouts === null || this.#stopped) return
       this.#text = text
       this.#rollouts = rollouts
-      for (const listener of this.#listeners) listener()
     } catch (error) {
       this.#health.failed(error)
     }

@@ -12,7 +12,7 @@ export function isRollout(value: unknown): value is number {
 }
 
 /**
- * Reads the text of a flag file, `{"ficus.catalog.read": 25}`.
+ * Reads the text of a flag file, `{"ficus.<capability>.read": 25}`.
  * @param path names the file in the message.
  * @throws FICUS_FLAGS_INVALID that names every flag whose rollout is none.
  */

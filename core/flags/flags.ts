@@ -32,8 +32,6 @@ export interface FlagsState {
 export interface Flags extends Part {
   /** Whether `flag` is on for the user with this sticky key: the same key always gets the same answer at the same rollout. */
   isEnabled(flag: string, key: string): boolean
-  /** Calls `listener` after the flags changed. Returns a function that ends it. */
-  onChange(listener: () => void): () => void
   state(): FlagsState
 }
 

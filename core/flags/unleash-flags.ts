@@ -37,7 +37,6 @@ export class UnleashFlags implements Flags {
   readonly #log: Logger | undefined
   readonly #health: FlagsHealth
   readonly #repository = new UnleashRepository()
-  readonly #listeners = new Set<() => void>()
   readonly #instance = randomUUID()
   readonly #agents = { 'http:': new HttpAgent({ keepAlive: true }), 'https:': new HttpsAgent({ keepAlive: true }) }
   readonly #stopping = new AbortController()
@@ -72,17 +71,11 @@ export class UnleashFlags implements Flags {
     await this.#polling
     this.#client?.destroy()
     for (const agent of Object.values(this.#agents)) agent.destroy()
-    this.#listeners.clear()
   }
 
   isEnabled(flag: string, key: string): boolean {
     // Whichever of Unleash's stickinesses a person chose for the flag (userId, sessionId, default), it finds the key.
     return this.#client?.isEnabled(flag, { userId: key, sessionId: key }, false) ?? false
-  }
-
-  onChange(listener: () => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
   }
 
   state(): FlagsState {
@@ -158,7 +151,6 @@ export class UnleashFlags implements Flags {
     this.#etag = answer.etag
     this.#health.worked(at)
     this.#repository.replace(flags)
-    for (const listener of this.#listeners) listener()
     await this.#backUp(flags, at)
   }
 

@@ -159,20 +159,15 @@ describe('reading dials', () => {
     }
   })
 
-  it('follows a dial without a restart and tells that it changed; a flag that nobody made is off', async () => {
+  it('follows a dial without a restart; a flag that nobody made is off', async () => {
     const flag = 'ficus.followed.read'
     await admin.set(new Map([[flag, 0]]))
     await using flags = await started()
     expect(flags.state()).toEqual({ provider: 'unleash', synchronizedAt: expect.any(Date), error: null })
     expect(share(flags, flag)).toBe(0)
     expect(share(flags, 'ficus.nobody.read')).toBe(0)
-    let told = 0
-    flags.onChange(() => {
-      told += 1
-    })
     await admin.set(new Map([[flag, 100]]))
     await until(() => expect(share(flags, flag)).toBe(1_000))
-    expect(told).toBeGreaterThan(0)
   })
 
   it('gives a key the same answer under each of Unleash’s sticky settings', async () => {

@@ -21,10 +21,6 @@ export class HandFlags implements Flags {
     return inRollout(flag, key, this.rollouts.get(flag) ?? 0)
   }
 
-  onChange(): () => void {
-    return () => {}
-  }
-
   state(): FlagsState {
     return { provider: 'file', synchronizedAt: this.#synchronizedAt, error: null }
   }
@@ -53,8 +49,8 @@ export interface TestEdge extends AsyncDisposable {
   readonly flags: HandFlags
 }
 
-/** Settings that the schema completes: free ports, and one capability `catalog` with `GET /items/:id` and `POST /items`. */
-export function testMigration(options: TestEdgeOptions): Pick<Migration, 'monolith' | 'edge' | 'capabilities'> {
+/** Settings that the schema completes: free ports, and one capability with `GET /items/:id` and `POST /items`. */
+function testMigration(options: TestEdgeOptions): Pick<Migration, 'monolith' | 'edge' | 'capabilities'> {
   const free = { host: '127.0.0.1', port: 0 }
   const nowhere = 'postgres://nobody@127.0.0.1:1/nowhere'
   return {
