@@ -13,7 +13,7 @@ export class FromEnv {
 }
 
 /**
- * `fromEnv('SHOP_DATABASE_URL')` takes the variable's value; `fromEnv('PORT', '7080')` falls back where it is unset.
+ * `fromEnv('DATABASE_URL')` takes the variable's value; `fromEnv('PORT', '7080')` falls back where it is unset.
  * It may stand for any value; numbers, and true and false, are read from their text. A variable that is set to nothing
  * counts as unset.
  */
