@@ -14,8 +14,12 @@ export function originName(capability: string, direction: Direction, targetUrl: 
   return nameAt(capability, direction, targetUrl)
 }
 
+/** A slot's name may hold no dash, so the hash covers the capability as it is spelled: `a-b` and `a_b` are two. */
 function nameAt(capability: string, direction: Direction, url: string): string {
   const database = decodeURIComponent(new URL(url).pathname.slice(1))
-  const hash = createHash('sha256').update(database).digest('hex').slice(0, 8)
+  const hash = createHash('sha256')
+    .update(JSON.stringify([capability, database]))
+    .digest('hex')
+    .slice(0, 8)
   return `ficus_${capability.replaceAll('-', '_')}_${direction}_${hash}`
 }
