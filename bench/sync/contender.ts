@@ -37,6 +37,8 @@ export interface Contender extends AsyncDisposable {
   attach(): Promise<void>
   /** Null where there is no Node process. */
   usage(): Promise<Usage | null>
+  /** @throws when it has failed, so that nobody waits for its rows. */
+  assertWell(): void
 }
 
 /** Makes a contender that is ready to copy. What it starts is stopped by `resources` too, should the turn be broken off. */

@@ -56,6 +56,7 @@ export async function openFicus(databases: Databases, resources: AsyncDisposable
       await untilSlotIs('read', databases)
     },
     usage: () => sync.usage(),
+    assertWell: () => sync.assertWell(),
     [Symbol.asyncDispose]: async () => {
       await sync.stop()
       await ledger.close()
@@ -66,7 +67,7 @@ export async function openFicus(databases: Databases, resources: AsyncDisposable
 
 /** A sync process. */
 interface SyncProcess {
-  /** @throws when sync has failed, with what its log says. */
+  /** @throws when sync has failed or ended, with what its log says. */
   assertWell(): void
   reaches(state: string): Promise<void>
   usage(): Promise<Usage>
@@ -93,6 +94,9 @@ async function startSync(
     },
   })
   started = child
+  void child.ended.then(how => {
+    failure ??= `it ended with ${how}`
+  })
   await child.waitForLine('"management"', 30_000)
   const assertWell = () => {
     if (failure !== undefined) throw new Error(`sync does not run: ${failure}`)

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Percentiles, percentiles } from '@ficus/control/load/percentile'
 import type { Databases } from './clusters.ts'
-import type { TargetTable } from './contender.ts'
+import type { Contender } from './contender.ts'
 import { PER_SECOND, writeProducts } from './workload.ts'
 
 /** A row's commit at the source. */
@@ -36,10 +36,11 @@ const WARM_UP_SECONDS = 1
  */
 export async function measureLag(
   { source, target }: Databases,
-  { name, id }: TargetTable,
+  contender: Contender,
   first: number,
   seconds: number,
 ): Promise<LagSample> {
+  const { name, id } = contender.table
   const last = first + (seconds + WARM_UP_SECONDS) * PER_SECOND - 1
   const written = writeProducts(source, first, last - first + 1, 1, PER_SECOND)
   const looks: Look[] = []
@@ -47,6 +48,7 @@ export async function measureLag(
   const watch = async () => {
     const deadline = performance.now() + (seconds + 60) * 1_000
     while ((looks.at(-1)?.newest ?? 0) < last) {
+      contender.assertWell()
       if (performance.now() > deadline) throw new Error(`the target has ${looks.at(-1)?.newest}, not yet ${last}`)
       looks.push(...(await target.query<Look>(look)).rows)
       await sleep(1)

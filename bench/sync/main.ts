@@ -5,7 +5,7 @@ import { describeClusters, startClusters } from './clusters.ts'
 import type { OpenContender } from './contender.ts'
 import { openFicus } from './ficus.ts'
 import { openNative } from './native.ts'
-import { notesOf, printNodeUse, rowsOf, type Turns } from './results.ts'
+import { notesOf, printProcessorTime, rowsOf, type Turns } from './results.ts'
 import { runTurn } from './turn.ts'
 import { FULL, QUICK } from './workload.ts'
 
@@ -30,7 +30,6 @@ try {
   await running.catch(() => {})
   progress('')
 }
-process.exit()
 
 async function measure(): Promise<void> {
   progress('starting two clusters')
@@ -49,7 +48,7 @@ async function measure(): Promise<void> {
   progress('')
   console.log(description)
   await printRows(rowsOf(turns, sizes), options.json)
-  printNodeUse(turns.ficus)
+  printProcessorTime(turns)
   for (const note of notesOf(turns, sizes)) console.log(note)
 }
 

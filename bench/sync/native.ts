@@ -41,6 +41,8 @@ export async function openNative(databases: Databases): Promise<Contender> {
       await untilSlotIs('read', databases)
     },
     usage: async () => null,
+    // A worker that failed is started again by the server, and again.
+    assertWell: () => {},
     [Symbol.asyncDispose]: async () => {
       // Takes the slot along.
       await target.query(`DROP SUBSCRIPTION IF EXISTS ${name}`)

@@ -1,7 +1,7 @@
 import Table from 'cli-table3'
 import { type BenchRow, compareRounds, median } from '../report/report.ts'
 import type { LagSample } from './lag.ts'
-import { INITIAL_COPY, type NodeUse, type Turn } from './turn.ts'
+import { INITIAL_COPY, type Measured, type Turn } from './turn.ts'
 import { PER_SECOND, type Sizes, workloadsOf } from './workload.ts'
 
 /** The turns of both contenders, round by round. */
@@ -31,26 +31,39 @@ export function rowsOf(turns: Turns, sizes: Sizes): BenchRow[] {
     compareRounds(`${lag}, p99`, 'ms', lags(turns.ficus, 'p99'), NATIVE, lags(turns.native, 'p99'), null),
     compareRounds(`${lag}, p99`, 'ms', lags(turns.ficus, 'p99'), 'the limit', constant(LAG_LIMIT), '<= 1'),
   ]
-  const peaks = turns.ficus.map(peakMemory)
-  if (peaks.some(peak => peak === null)) return rows
-  const megabytes = peaks.map(peak => (peak ?? 0) / 1024 / 1024)
-  return [...rows, compareRounds('peak memory', 'MB', megabytes, 'the limit', constant(MEMORY_LIMIT), '<= 1')]
+  const peaks = turns.ficus.flatMap(peakOf)
+  if (peaks.length < turns.ficus.length) return rows
+  return [...rows, compareRounds('peak memory', 'MB', peaks, 'the limit', constant(MEMORY_LIMIT), '<= 1')]
 }
 
-/** What the Node process of sync used for each measurement: the median of the rounds, and the highest peak. */
-export function printNodeUse(turns: readonly Turn[]): void {
-  const table = new Table({ head: ['Ficus’ Node process', 'CPU s per 100,000 rows', 'peak memory, MB'] })
-  for (const what of turns[0]?.measured.keys() ?? []) {
-    const uses = turns.flatMap(turn => measuredOf(turn, what).node ?? [])
-    if (uses.length === 0) continue
-    const peak = highest(uses)
+/**
+ * The CPU that each measurement took, the median of the rounds. On a machine that does other things besides it says
+ * more than rows in a second. With it, the most memory that the Node process of sync had.
+ */
+export function printProcessorTime(turns: Turns): void {
+  const head = ['CPU s per 100,000 rows', 'Ficus: Node', 'Ficus: servers', 'PostgreSQL: servers', 'Node’s peak, MB']
+  const table = new Table({ head })
+  for (const what of turns.ficus[0]?.measured.keys() ?? []) {
+    const ficus = turns.ficus.map(turn => measuredOf(turn, what))
+    const native = turns.native.map(turn => measuredOf(turn, what))
+    const seconds = (values: readonly (number | null)[]) => show(values, known => median(known).toFixed(2))
     table.push([
       what,
-      median(uses.map(use => use.cpuPer100k)).toFixed(2),
-      peak === null ? 'unknown' : String(Math.round(peak / 1024 / 1024)),
+      seconds(ficus.map(({ nodeCpu }) => nodeCpu)),
+      seconds(ficus.map(({ serverCpu }) => serverCpu)),
+      seconds(native.map(({ serverCpu }) => serverCpu)),
+      show(
+        ficus.map(({ peakMemory }) => peakMemory),
+        known => megabytes(Math.max(...known)).toFixed(0),
+      ),
     ])
   }
   console.log(table.toString())
+}
+
+function show(values: readonly (number | null)[], format: (known: readonly number[]) => string): string {
+  const known = values.filter(value => value !== null)
+  return known.length === values.length ? format(known) : 'unknown'
 }
 
 /** What a reader should know before believing the rows. */
@@ -76,20 +89,18 @@ export function notesOf(turns: Turns, sizes: Sizes): string[] {
   ]
 }
 
-function measuredOf({ measured }: Turn, what: string) {
+function measuredOf({ measured }: Turn, what: string): Measured {
   const found = measured.get(what)
   if (found === undefined) throw new Error(`${what} was not measured`)
   return found
 }
 
-function peakMemory({ measured }: Turn): number | null {
-  return highest([...measured.values()].flatMap(({ node }) => node ?? []))
+/** Over all of a turn; empty where the system does not tell. */
+function peakOf({ measured }: Turn): number[] {
+  const peaks = [...measured.values()].flatMap(({ peakMemory }) => peakMemory ?? [])
+  return peaks.length === 0 ? [] : [megabytes(Math.max(...peaks))]
 }
 
-/** Null where one is unknown. */
-function highest(uses: readonly NodeUse[]): number | null {
-  return uses.reduce<number | null>(
-    (peak, use) => (peak === null || use.peakMemory === null ? null : Math.max(peak, use.peakMemory)),
-    0,
-  )
+function megabytes(bytes: number): number {
+  return bytes / 1024 / 1024
 }

@@ -1,19 +1,16 @@
 import { type Clusters, createDatabases, type Databases } from './clusters.ts'
-import { type Contender, type OpenContender, SOURCE_TABLE, type TargetTable, type Usage, until } from './contender.ts'
+import { type Contender, type OpenContender, SOURCE_TABLE, type TargetTable, until } from './contender.ts'
 import { type LagSample, measureLag } from './lag.ts'
+import { serverSeconds } from './processor-time.ts'
 import { type LastRow, type Sizes, workloadsOf } from './workload.ts'
 
-/** One measurement of a turn. */
+/** One measurement of a turn. What the system does not tell, or does not exist, is null. */
 export interface Measured {
   readonly rowsPerSecond: number
-  /** Null where the contender has no Node process. */
-  readonly node: NodeUse | null
-}
-
-/** What the contender's Node process used for it. */
-export interface NodeUse {
-  readonly cpuPer100k: number
-  /** Bytes; null where the system does not tell. */
+  /** CPU seconds per 100,000 rows: of the contender's Node process, and of both clusters. */
+  readonly nodeCpu: number | null
+  readonly serverCpu: number | null
+  /** Of the Node process, bytes. */
   readonly peakMemory: number | null
 }
 
@@ -44,7 +41,7 @@ export async function runTurn(
 
   tell(INITIAL_COPY)
   await checkpoint(databases)
-  measured.set(INITIAL_COPY, await measure(contender, sizes.copied, () => contender.copy()))
+  measured.set(INITIAL_COPY, await measure(clusters, contender, sizes.copied, () => contender.copy()))
 
   for (const { what, rows, write } of workloadsOf(sizes)) {
     tell(what)
@@ -52,37 +49,47 @@ export async function runTurn(
     const last = await write(databases.source)
     await checkpoint(databases)
     await contender.attach()
-    measured.set(what, await measure(contender, rows, () => arrival(databases, contender.table, last)))
+    measured.set(what, await measure(clusters, contender, rows, () => arrival(databases, contender, last)))
   }
 
   tell('lag')
   const first = sizes.copied + sizes.batchInserts + sizes.singleRows + 1
-  const lag = await measureLag(databases, contender.table, first, sizes.lagSeconds)
+  const lag = await measureLag(databases, contender, first, sizes.lagSeconds)
   tell('comparing')
   await assertEqual(databases, contender.table)
   return { measured, lag }
 }
 
-async function measure(contender: Contender, rows: number, work: () => Promise<void>): Promise<Measured> {
+/** Does the work and measures it. What was used before is asked for while it begins, so that nothing waits for that. */
+async function measure(
+  clusters: Clusters,
+  contender: Contender,
+  rows: number,
+  work: () => Promise<void>,
+): Promise<Measured> {
+  const snapshot = () => Promise.all([contender.usage(), serverSeconds(clusters)])
   const started = performance.now()
-  const before = contender.usage()
-  await work()
-  const seconds = (performance.now() - started) / 1_000
-  return { rowsPerSecond: rows / seconds, node: nodeUse(await before, await contender.usage(), rows) }
-}
-
-function nodeUse(before: Usage | null, after: Usage | null, rows: number): NodeUse | null {
-  if (before === null || after === null) return null
+  const timed = work().then(() => (performance.now() - started) / 1_000)
+  const [seconds, [nodeBefore, serverBefore]] = await Promise.all([timed, snapshot()])
+  const [nodeAfter, serverAfter] = await snapshot()
+  const per100k = (from: number | undefined | null, to: number | undefined | null) =>
+    from == null || to == null ? null : ((to - from) / rows) * 100_000
   return {
-    cpuPer100k: ((after.cpuSeconds - before.cpuSeconds) / rows) * 100_000,
-    peakMemory: after.peakMemory,
+    rowsPerSecond: rows / seconds,
+    nodeCpu: per100k(nodeBefore?.cpuSeconds, nodeAfter?.cpuSeconds),
+    serverCpu: per100k(serverBefore, serverAfter),
+    peakMemory: nodeAfter?.peakMemory ?? null,
   }
 }
 
 /** Resolves when the target shows the row as it was written last. Both contenders apply in the order of commits. */
-async function arrival({ target }: Databases, { name, id, stock }: TargetTable, last: LastRow): Promise<void> {
+async function arrival({ target }: Databases, contender: Contender, last: LastRow): Promise<void> {
+  const { name, id, stock } = contender.table
   const look = { name: 'arrival', text: `SELECT FROM ${name} WHERE ${id} = $1 AND ${stock} = $2` }
-  const condition = async () => (await target.query({ ...look, values: [last.id, last.stock] })).rowCount === 1
+  const condition = async () => {
+    contender.assertWell()
+    return (await target.query({ ...look, values: [last.id, last.stock] })).rowCount === 1
+  }
   await until(`row ${last.id} arrives`, condition, { everyMs: 5, timeoutMs: 600_000 })
 }
 

@@ -21,11 +21,11 @@ export const FULL: Sizes = {
   lagSeconds: 10,
 }
 export const QUICK: Sizes = {
-  copied: 200_000,
+  copied: 150_000,
   batchInserts: 100_000,
   singleRows: 30_000,
   updated: 50_000,
-  lagSeconds: 3,
+  lagSeconds: 2,
 }
 
 /** The row that a workload writes last: once the target has it so, it has all. */
