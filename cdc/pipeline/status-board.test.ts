@@ -1,3 +1,4 @@
+import { FicusError } from '@ficus/core/errors/ficus-error'
 import { expect, it } from 'vitest'
 import type { ChangeBatch, ChangeSource } from '../change-source/change-source.ts'
 import { numberToLsn } from '../change-source/position.ts'
@@ -30,11 +31,11 @@ class Beaten extends Heartbeat {
   }
 }
 
-function batch(rows: number, position: number): ChangeBatch {
+function batch(rows: number, position: number, commit: number | null = null): ChangeBatch {
   const relation = { table: { schema: 'public', table: 'a' }, columns: [], format: 'text' as const }
   const change = { kind: 'insert' as const, relation, oldTuple: -1, newTuple: 0 }
   const changes = Array.from({ length: rows }, () => change)
-  return { data: Buffer.alloc(0), changes, position: at(position), firstCommit: null, lastCommit: null }
+  return { data: Buffer.alloc(0), changes, position: at(position), firstCommit: commit, lastCommit: commit }
 }
 
 /** A board of a stream that begins at position 0, while the source's log ends at `end`. */
@@ -46,7 +47,7 @@ function streamingBoard(end: number) {
     board.received(batch(rows, position))
     board.applied(at(position))
   }
-  return { lagRows: () => board.status(0).lagRows, receive: board.received.bind(board), apply }
+  return { board, lagRows: () => board.status(0).lagRows, receive: board.received.bind(board), apply }
 }
 
 it('makes no rows of a log that may be about anything, as right after a first copy', () => {
@@ -65,4 +66,18 @@ it('counts what was received, and estimates the rest by what went by', () => {
   expect(board.lagRows()).toBe(4_000)
   board.apply(4_000, 10 * MEGABYTE)
   expect(board.lagRows()).toBe(0)
+})
+
+it('grows by the second while sync has failed, from the newest commit that the target has', () => {
+  const { board, receive } = streamingBoard(0)
+  receive(batch(1, 1, 60_000))
+  board.applied(at(1))
+  expect(board.status(61_000).lagSeconds).toBe(0)
+  receive(batch(1, 2, 65_000))
+  expect(board.status(66_000).lagSeconds).toBe(1)
+  board.failed(new FicusError('FICUS_CHANGE_REFUSED', 'too cheap'))
+  expect(board.status(66_000).lagSeconds).toBe(6)
+  expect(board.status(90_000).lagSeconds).toBe(30)
+  board.stopped()
+  expect(board.status(90_000).lagSeconds).toBe(0)
 })

@@ -19,7 +19,11 @@ export class StatusBoard {
   #position: Position | null = null
   #heartbeat: Heartbeat | undefined
   /** What is being applied now. */
-  #inFlight: { rows: number; oldestCommit: number | null } = { rows: 0, oldestCommit: null }
+  #inFlight: InFlight = NOTHING
+  /** When the source committed the newest transaction that the target has, by the source's clock, ms since 1970. */
+  #newestCommit: number | null = null
+  /** The source's clock minus ours, as last known, ms. */
+  #clockOffset = 0
   /** How much of the source's log went by so far, and how many rows it held for this sync. */
   #passed = { bytes: 0, rows: 0 }
 
@@ -38,6 +42,7 @@ export class StatusBoard {
     this.#copy = { copiedRows: progress.copiedRows, estimatedRows: progress.copiedRows }
     this.#appliedRows = progress.appliedRows
     this.#position = progress.position
+    this.#newestCommit = progress.sourceCommit?.getTime() ?? null
     this.#heartbeat = heartbeat
     this.#enter('streaming')
   }
@@ -46,6 +51,7 @@ export class StatusBoard {
     this.#inFlight = {
       rows: this.#inFlight.rows + batch.changes.length,
       oldestCommit: this.#inFlight.oldestCommit ?? batch.firstCommit,
+      newestCommit: batch.lastCommit ?? this.#inFlight.newestCommit,
     }
   }
 
@@ -53,7 +59,8 @@ export class StatusBoard {
     const bytes = this.#position === null ? 0 : logBetween(this.#position, position)
     this.#passed = { bytes: this.#passed.bytes + bytes, rows: this.#passed.rows + this.#inFlight.rows }
     this.#appliedRows += this.#inFlight.rows
-    this.#inFlight = { rows: 0, oldestCommit: null }
+    this.#newestCommit = this.#inFlight.newestCommit ?? this.#newestCommit
+    this.#inFlight = NOTHING
     this.#position = position
   }
 
@@ -99,8 +106,9 @@ export class StatusBoard {
   }
 
   #leaveStream(): void {
+    this.#clockOffset = this.#heartbeat?.end.clockOffset ?? this.#clockOffset
     this.#heartbeat = undefined
-    this.#inFlight = { rows: 0, oldestCommit: null }
+    this.#inFlight = NOTHING
   }
 
   /**
@@ -116,15 +124,30 @@ export class StatusBoard {
     return bytes === 0 ? 0 : Math.floor(Math.max(0, ahead) * (rows / bytes))
   }
 
-  /** Age of the oldest commit that the target lacks, by the source's clock; or of a heartbeat that did not come back. */
+  /**
+   * Age of the oldest commit that the target lacks, by the source's clock; or of a heartbeat that did not come back.
+   * Away from the stream nobody knows what the target lacks; then it is the age of the newest commit that it has.
+   */
   #lagSeconds(now: number): number {
+    if (this.#heartbeat === undefined) {
+      const interrupted = this.#state === 'failed' || this.#state === 'waiting'
+      if (!interrupted || this.#newestCommit === null) return 0
+      return Math.max(0, now + this.#clockOffset - this.#newestCommit) / 1000
+    }
     const commit = this.#inFlight.oldestCommit ?? this.#source.backlog().oldestCommit
-    const { clockOffset } = this.#heartbeat?.end ?? { clockOffset: 0 }
-    const ofCommit = commit === null ? 0 : now + clockOffset - commit
-    const ofBeat = this.#heartbeat?.outstandingMs(now) ?? 0
-    return Math.max(0, ofCommit, ofBeat) / 1000
+    const ofCommit = commit === null ? 0 : now + this.#heartbeat.end.clockOffset - commit
+    return Math.max(0, ofCommit, this.#heartbeat.outstandingMs(now)) / 1000
   }
 }
+
+/** What was received and is not applied yet. Times are ms since 1970. */
+interface InFlight {
+  readonly rows: number
+  readonly oldestCommit: number | null
+  readonly newestCommit: number | null
+}
+
+const NOTHING: InFlight = { rows: 0, oldestCommit: null, newestCommit: null }
 
 function logBetween(from: Position, to: Position): number {
   return Number(lsnToNumber(to.lsn) - lsnToNumber(from.lsn))

@@ -49,8 +49,16 @@ export async function connect(url: string, what: string, options: pg.ClientConfi
     return client
   } catch (error) {
     await client.end().catch(() => {})
-    throw databaseError(error, what, url)
+    throw loginError(error, what, url)
   }
+}
+
+/** Whatever else a server says while it is asked to let somebody in is a refusal: a database closed to connections, say. */
+function loginError(error: unknown, what: string, url: string): unknown {
+  const named = databaseError(error, what, url)
+  if (named instanceof FicusError || !(error instanceof pg.DatabaseError)) return named
+  const at = `${what} at ${hidePassword(url)}`
+  return new FicusError('FICUS_DATABASE_REFUSED', `${at} refused: ${messageOf(error)}`, { cause: error })
 }
 
 /** The same for the ledger, whose absence has a code of its own. */

@@ -89,6 +89,15 @@ describe('opening', () => {
       await expect(opening).rejects.not.toMatchObject({ message: expect.stringContaining('wrong@') })
     }
   })
+
+  it('invariant 13: says that the ledger’s database takes no connections', async () => {
+    await using closed = await createDatabase('ledger')
+    await beside.query(`ALTER DATABASE ${closed.name} ALLOW_CONNECTIONS false`)
+    await expect(Ledger.open(closed.url, [])).rejects.toMatchObject({
+      code: 'FICUS_DATABASE_REFUSED',
+      message: expect.stringContaining('is not currently accepting connections'),
+    })
+  })
 })
 
 describe('moving', () => {
