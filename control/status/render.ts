@@ -57,6 +57,7 @@ function syncLine(sync: CapabilityStatus['sync'], { colour }: Terminal): string 
   const silent = sync.ageSeconds > SYNC_SILENT_SECONDS
   const age = silent ? colour.yellow(`; no sync process has reported for ${showAge(sync.ageSeconds * 1_000)}`) : ''
   if (sync.error !== null) return `${colour.red(`${sync.state}: ${sync.error.code}`)} ${sync.error.message}${age}`
+  if (sync.state === 'dropped') return `none: no slot, no copied rows${age}`
   if (sync.state === 'copying') {
     const whole = Math.max(sync.estimatedRows, sync.copiedRows)
     return `copying: ${showCount(sync.copiedRows)} of about ${plural(whole, 'row')} (${showShare(sync.copiedRows, whole)})${age}`
