@@ -1,6 +1,7 @@
 import { createDatabase, startTestPostgres } from '@ficus/deploy/testing/postgres'
 import pg from 'pg'
 import { describe, expect, it, vi } from 'vitest'
+import { createCopyGate } from '../testing/copy-gate.ts'
 import { createHarness, reaches } from '../testing/sync-harness.ts'
 
 const SOURCE = `
@@ -87,19 +88,17 @@ it('invariant 3: of two workers at once one works; when it goes, the other takes
 
 it('stops at once while it copies, and begins the copy anew', async () => {
   await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
-  await sync.onSource(`INSERT INTO products SELECT n, repeat('x', 500) FROM generate_series(1000, 100000) n`)
+  const gate = await createCopyGate(sync, 'items', 'item_id', [50])
+  await gate.close(50)
   const pipeline = sync.pipeline()
   await pipeline.start()
-  await vi.waitFor(
-    async () =>
-      expect(await sync.onTarget('SELECT FROM pg_stat_progress_copy WHERE tuples_processed > 0')).not.toEqual([]),
-    { timeout: 20_000, interval: 1 },
-  )
+  await gate.reached(50)
   await pipeline.stop()
   expect(pipeline.status().state).toBe('stopped')
   expect(await sync.onTarget('SELECT state FROM ficus.progress')).toEqual([{ state: 'copying' }])
+  await gate.open(50)
   await sync.streaming()
-  expect(await sync.onTarget('SELECT count(*)::int AS rows FROM items')).toEqual([{ rows: 99_101 }])
+  expect(await sync.onTarget(ACTUAL)).toEqual(await sync.onSource(EXPECTED))
 })
 
 it('waits for transactions in flight before it makes its slot, and names them', async () => {
@@ -109,7 +108,7 @@ it('waits for transactions in flight before it makes its slot, and names them', 
   await idle.query(`BEGIN; UPDATE products SET name = 'late' WHERE id = 1`)
   const pipeline = sync.pipeline()
   await pipeline.start()
-  await vi.waitFor(() => expect(pipeline.status().error?.message).toContain('a forgotten session'), { timeout: 20_000 })
+  await vi.waitFor(() => expect(pipeline.status().error?.message).toContain('a forgotten session'), { timeout: 40_000 })
   expect(pipeline.status().state).toBe('waiting')
   await idle.query('COMMIT')
   await idle.end()

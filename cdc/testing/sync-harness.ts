@@ -78,7 +78,7 @@ export async function createHarness(
       await reaches(made, 'streaming')
       return made
     },
-    caughtUp: async () => void (await waitUntilCaughtUp({ ...where, timeoutMs: 20_000 })),
+    caughtUp: async () => void (await waitUntilCaughtUp({ ...where, timeoutMs: 40_000 })),
     lag: () => measureLag(where),
     [Symbol.asyncDispose]: async () => {
       await Promise.all(pipelines.map(made => made.stop()))
@@ -122,7 +122,7 @@ export async function asPlainUser(
 }
 
 /** Waits until a pipeline is in `state`; a failure on the way fails the test with its message. */
-export async function reaches(pipeline: Pipeline, state: string, timeout = 20_000): Promise<void> {
+export async function reaches(pipeline: Pipeline, state: string, timeout = 40_000): Promise<void> {
   await vi.waitFor(
     () => {
       const status = pipeline.status()
