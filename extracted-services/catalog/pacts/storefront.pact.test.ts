@@ -1,24 +1,43 @@
-import { rm } from 'node:fs/promises'
+import { mkdtempSync } from 'node:fs'
+import { copyFile, rename, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { MatchersV3, PactV4 } from '@pact-foundation/pact'
-import { beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeEach, expect, it, type RunnerTask } from 'vitest'
 import { StorefrontClient } from './storefront-client.ts'
 
 const { boolean, eachLike, integer, like, regex } = MatchersV3
 
-const FOLDER = fileURLToPath(new URL('.', import.meta.url))
+const PACT = 'storefront-shop.json'
+const committed = fileURLToPath(new URL(PACT, import.meta.url))
+/** Pact adds to a file that is there, one interaction at a time: it gets an empty folder. */
+const folder = mkdtempSync(join(tmpdir(), 'storefront-pact-'))
 /** The key that both providers take unless they are told another one. */
 const API_KEY = 'dev-admin-key'
 
 process.env.PACT_DO_NOT_TRACK = 'true'
 
-// Pact adds to a file that is there, so what a test no longer asks for would stay for ever.
-beforeAll(() => rm(`${FOLDER}/storefront-shop.json`, { force: true }))
+let tests: readonly RunnerTask[] = []
+beforeEach(({ task }) => {
+  tests = task.file.tasks
+})
+
+// Whoever reads the pact meanwhile finds all of the old one or all of the new one. A run of only some tests has but a
+// part of it, and leaves it alone.
+afterAll(async () => {
+  if (tests.length > 0 && tests.every(({ result }) => result?.state === 'pass')) {
+    const unfinished = `${committed}.${process.pid}`
+    await copyFile(join(folder, PACT), unfinished)
+    await rename(unfinished, committed)
+  }
+  await rm(folder, { recursive: true, force: true })
+})
 
 const pact = new PactV4({
   consumer: 'storefront',
   provider: 'shop',
-  dir: FOLDER,
+  dir: folder,
   host: '127.0.0.1',
   port: 0,
   logLevel: 'error',
