@@ -83,7 +83,7 @@ it('gives no false alarm while writes go on', async () => {
 it('says so when there is nothing to compare', async () => {
   await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
   await expect(diff(sync)).rejects.toMatchObject({
-    code: 'FICUS_DATA_DIFFERS',
+    code: 'FICUS_SYNC_BEHIND',
     message: expect.stringContaining('nothing was copied yet'),
   })
 })

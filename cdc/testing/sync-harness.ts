@@ -3,7 +3,7 @@ import pg from 'pg'
 import { expect, vi } from 'vitest'
 import { PostgresSource } from '../change-source/postgres/postgres-source.ts'
 import type { Endpoint } from '../database/session.ts'
-import { type Lag, measureLag, waitUntilCaughtUp } from '../lag/lag.ts'
+import { waitUntilCaughtUp } from '../lag/lag.ts'
 import type { SyncInput } from '../mapping/define-sync.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { Pipeline, type PipelineOptions } from '../pipeline/pipeline.ts'
@@ -20,7 +20,6 @@ export interface SyncHarness extends AsyncDisposable {
   /** Starts a pipeline and waits until it streams. */
   streaming(options?: Partial<PipelineOptions>): Promise<Pipeline>
   caughtUp(): Promise<void>
-  lag(): Promise<Lag>
 }
 
 export const CAPABILITY = 'catalog'
@@ -65,7 +64,6 @@ export async function createHarness(
     pipelines.push(made)
     return made
   }
-  const where = { source, target, capability: CAPABILITY, direction: 'forward' as const }
   return {
     source,
     target,
@@ -78,8 +76,9 @@ export async function createHarness(
       await reaches(made, 'streaming')
       return made
     },
-    caughtUp: async () => void (await waitUntilCaughtUp({ ...where, timeoutMs: 40_000 })),
-    lag: () => measureLag(where),
+    caughtUp: async () => {
+      await waitUntilCaughtUp({ source, target, capability: CAPABILITY, direction: 'forward', timeoutMs: 40_000 })
+    },
     [Symbol.asyncDispose]: async () => {
       await Promise.all(pipelines.map(made => made.stop()))
       await Promise.all(clients.map(client => client.end()))

@@ -35,7 +35,7 @@ export const dataGate: Gate = {
       const diff = await diffData(control.loaded, capability, { signal, onProgress: progress.update })
       return { ...judgeData(diff), evidence: { ...diff } }
     } catch (error) {
-      if (error instanceof FicusError && error.code === 'FICUS_DATA_DIFFERS') return notCompared(error.message)
+      if (error instanceof FicusError && error.code === 'FICUS_SYNC_BEHIND') return notCompared(error.message)
       throw error
     }
   },

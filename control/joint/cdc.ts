@@ -83,7 +83,7 @@ const NAMED_ROWS = 50
 
 /**
  * Compares every mapped row of both sides while writes go on. Needs a sync that streams.
- * @throws FICUS_DATA_DIFFERS where nothing was copied yet, or the target does not catch up.
+ * @throws FICUS_SYNC_BEHIND where nothing was copied yet, or the target does not catch up.
  */
 export async function diffData(loaded: LoadedConfig, capability: string, options: DiffOptions): Promise<DataDiff> {
   const sync = await loadMapping(loaded, capability)

@@ -163,6 +163,12 @@ export const ERROR_CODES = {
     exit: 1,
     remedy: 'Look at the keys that differ; correct the mapping, or copy anew by rolling back to legacy.',
   },
+  FICUS_SYNC_BEHIND: {
+    status: 409,
+    retry: true,
+    exit: 1,
+    remedy: 'Wait until `ficus status` shows the sync streaming and caught up; if it does not move, it says why.',
+  },
   FICUS_UPSTREAM_REFUSED: {
     status: 502,
     retry: true,
