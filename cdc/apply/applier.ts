@@ -57,11 +57,6 @@ export class Applier {
     return new Applier(options, await openWriterSession(options.target, options.origin), position)
   }
 
-  /** Whether the target's triggers and foreign keys are silent. */
-  get triggersSilent(): boolean {
-    return this.#session.triggersSilent
-  }
-
   /**
    * Applies a batch. When this resolves and the batch has a position, both are committed.
    * @throws FICUS_CHANGE_REFUSED, FICUS_SOURCE_CHANGED; ProgressMoved where another worker wrote meanwhile. Nothing of the

@@ -1,10 +1,10 @@
-import { quoteTable, showTable, type TableName } from '@ficus/core/sql/identifier'
+import type { TableName } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 
 /** A live column, as its database's catalog has it. */
 export interface ColumnShape {
   readonly name: string
-  /** As in SQL, without length or precision: `numeric`, `text[]`, `shop.status`. */
+  /** As in SQL, without length or precision: `numeric`, `text[]`, `public.status`. */
   readonly type: string
   /** With length and precision: `numeric(12,2)`. */
   readonly fullType: string
@@ -79,10 +79,6 @@ export async function readTableShape(client: Client, name: TableName): Promise<T
     owned: table.owned,
   }
 }
-
-/** `"schema"."table"`, or the name of the problem in messages. */
-export const sqlName = (shape: TableShape): string => quoteTable(shape.name)
-export const shownName = (shape: TableShape): string => showTable(shape.name)
 
 interface TableRow {
   oid: string
