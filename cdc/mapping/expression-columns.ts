@@ -1,6 +1,6 @@
 /**
  * What an SQL expression may read of its row: names of columns, or all of them where it takes the row as a whole
- * (`to_jsonb(products)`). A name that only looks like a column counts too: the answer may hold too much, never too little.
+ * (`to_jsonb(t)`). A name that only looks like a column counts too: the answer may hold too much, never too little.
  *
  * @param expression SQL over one row of `table`.
  * @param table the table's own name, under which the row as a whole can be named.

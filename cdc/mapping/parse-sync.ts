@@ -5,7 +5,7 @@ import type { MappedColumn, MappedTable, Sync } from './flow.ts'
 
 /** What is wrong with a mapping, where in the sync file, and what to do. */
 export interface MappingProblem {
-  /** As one would write it in the file: `tables[0].forward.price_cents`. */
+  /** As one would write it in the file: `tables[0].forward.full_name`. */
   readonly path: string
   readonly problem: string
   readonly remedy: string
@@ -148,7 +148,7 @@ class SyncReader {
     this.#tell(
       path,
       'is not an SQL expression',
-      'Write SQL over one row, such as lower(name) or (price * 100)::bigint.',
+      'Write SQL over one row, such as lower(name) or (amount * 100)::bigint.',
     )
     return null
   }

@@ -1,7 +1,7 @@
 import type { ChangeSourceOptions } from '../change-source.ts'
 import type { Position } from '../position.ts'
 
-/** What every connector of a capability's direction begins with: `ficus.catalog.forward.`. */
+/** What every connector of a capability's direction begins with: `ficus.accounts.forward.`. */
 export function connectorPrefix(
   topicPrefix: string,
   { capability, direction }: Pick<ChangeSourceOptions, 'capability' | 'direction'>,
