@@ -51,10 +51,17 @@ export class LedgerSource implements StateSource {
   async #open(events: StateEvents, first: boolean): Promise<void> {
     try {
       const ledger = await Ledger.open(this.#url, this.#capabilities)
-      this.#ledger = ledger
       if (!first) events.regained()
-      this.#watch = new LedgerWatch(ledger, events)
-      await this.#watch.start()
+      const watch = new LedgerWatch(ledger, events)
+      try {
+        await watch.start()
+      } catch (error) {
+        await watch.stop()
+        await ledger.close()
+        throw error
+      }
+      this.#ledger = ledger
+      this.#watch = watch
     } catch (error) {
       if (first) events.lost(error)
       if (this.#stopped) return
