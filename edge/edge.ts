@@ -95,9 +95,9 @@ export class Edge implements Part {
     this.#shadow = new Shadow({
       config: config.shadow,
       serviceOf: capability => this.#upstreams.shadow(capability),
-      finished: (match, request, result) => {
-        this.#metrics.shadow(match, result)
-        this.#counts.shadow(match, request, result, new Date(this.#now()))
+      finished: (request, result) => {
+        this.#metrics.shadow(request.match, result)
+        this.#counts.shadow(request, result, new Date(this.#now()))
       },
     })
     const identifier = new Identifier({
@@ -191,7 +191,7 @@ export class Edge implements Part {
       draining: () => this.#draining,
       now: this.#now,
       upstreamOf: plan => this.#upstreams.of(plan),
-      capture: (match, method, target, headers) => this.#shadow.capture(match, method, target, headers),
+      capture: request => this.#shadow.capture(request),
       started: () => {
         this.#inFlight += 1
       },

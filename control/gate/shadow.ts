@@ -38,7 +38,8 @@ export interface ShadowHistory {
 
 /**
  * From when on comparisons count: since the phase began, or since the first look at the versions that run now, where
- * others ran before (invariant 9). Comparisons are stored by the minute, so a later start means the next whole minute.
+ * others ran before (invariant 9). Comparisons are stored by epoch, which keeps those of before the phase apart, and by the
+ * minute, so a later start means the next whole minute.
  */
 export function countSince({ phaseSince, versionsAtMove, last, versions, now }: ShadowHistory): Date {
   const nextMinute = new Date(Math.ceil(now.getTime() / 60_000) * 60_000)
@@ -64,7 +65,7 @@ export const shadowGate: Gate = {
       versions,
       now: await control.now(),
     })
-    const counts = await control.ledger.shadow(capability, since)
+    const counts = await control.ledger.shadow(capability, { since, epoch: state.epoch })
     return { ...judgeShadow(counts, config.gates.shadow), evidence: { since: since.toISOString(), routes: counts } }
   },
 }

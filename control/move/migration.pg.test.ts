@@ -20,7 +20,15 @@ async function start(migration: TestMigration) {
 
 /** What an edge would report. */
 function compared(ledger: Ledger, matched: number, mismatched: number): Promise<void> {
-  const shadow = { capability: CAPABILITY, route: 'GET /notes', matched, mismatched, ignored: 0, example: null }
+  const shadow = {
+    capability: CAPABILITY,
+    epoch: 2,
+    route: 'GET /notes',
+    matched,
+    mismatched,
+    ignored: 0,
+    example: null,
+  }
   return ledger.reportEdge({ edge: 'e1', epochs: { [CAPABILITY]: 2 }, flags: {}, traffic: [], shadow: [shadow] })
 }
 

@@ -40,6 +40,7 @@ const shadow = (
   example?: unknown,
 ) => ({
   capability: 'catalog',
+  epoch: 1,
   route,
   matched,
   mismatched,
@@ -80,11 +81,43 @@ it('sums shadow comparisons by route and keeps the latest example', async () => 
   await ledger.reportEdge(report('a', { shadow: [shadow('GET /a', [5, 0, 0])] }))
   await beside.query(`UPDATE ficus.shadow SET minute = minute - interval '1 minute'`)
   await ledger.reportEdge(report('b', { shadow: [shadow('GET /a', [0, 1, 0], { at: 'name' })] }))
-  expect(await ledger.shadow('catalog', anHourAgo())).toEqual([
+  expect(await ledger.shadow('catalog', { since: anHourAgo() })).toEqual([
     { route: 'GET /a', matched: 10, mismatched: 2, ignored: 2, example: { at: 'name' } },
     { route: 'GET /b', matched: 1, mismatched: 0, ignored: 0, example: null },
   ])
-  expect(await ledger.shadow('orders', anHourAgo())).toEqual([])
+  expect(await ledger.shadow('orders')).toEqual([])
+})
+
+it('invariant 9: tells the comparisons of an epoch from those of another in the same minute', async () => {
+  const before = shadow('GET /a', [0, 3, 0], { at: 'price' })
+  await ledger.reportEdge(report('a', { shadow: [before, { ...shadow('GET /a', [5, 0, 1]), epoch: 2 }] }))
+  await ledger.reportEdge(report('a', { shadow: [before, { ...shadow('GET /a', [1, 0, 0]), epoch: 2 }] }))
+  expect(await ledger.shadow('catalog', { epoch: 2 })).toEqual([
+    { route: 'GET /a', matched: 6, mismatched: 0, ignored: 1, example: null },
+  ])
+  expect(await ledger.shadow('catalog', { epoch: 1 })).toMatchObject([{ matched: 0, mismatched: 6 }])
+  expect(await ledger.shadow('catalog', { epoch: 2, since: new Date(Date.now() + 120_000) })).toEqual([])
+  expect(await ledger.shadow('catalog')).toMatchObject([{ matched: 6, mismatched: 6 }])
+})
+
+it('adds the epoch to a ledger of before; what that counted is evidence for none', async () => {
+  await using older = await createDatabase('ledger')
+  const first = await Ledger.open(older.url, ['catalog'])
+  await first.reportEdge(report('a', { shadow: [shadow('GET /a', [7, 0, 0])] }))
+  await first.close()
+  const inside = await connect(older.url, 'the ledger')
+  await inside.query(`ALTER TABLE ficus.shadow DROP COLUMN epoch;
+                      ALTER TABLE ficus.shadow ADD PRIMARY KEY (capability, minute, edge, route);
+                      COMMENT ON SCHEMA ficus IS 'an older version'`)
+  await inside.end()
+
+  const again = await Ledger.open(older.url, ['catalog'])
+  const now = [shadow('GET /a', [1, 0, 0]), { ...shadow('GET /a', [2, 0, 0]), epoch: 2 }]
+  await again.reportEdge(report('a', { shadow: now }))
+  expect(await again.shadow('catalog', { epoch: 1 })).toMatchObject([{ matched: 1 }])
+  expect(await again.shadow('catalog', { epoch: 2 })).toMatchObject([{ matched: 2 }])
+  expect(await again.shadow('catalog')).toMatchObject([{ matched: 10 }])
+  await again.close()
 })
 
 it('writes a report whole or not at all', async () => {
@@ -114,9 +147,8 @@ it('forgets counts past their keeping time, and keeps younger ones', async () =>
                       UPDATE ficus.edge SET seen_at = seen_at - interval '3 days'`)
   await ledger.reportEdge(report('new', { traffic, shadow: [shadow('GET /new', [1, 0, 0])] }))
   await ledger.forgetOldCounts()
-  const epoch = new Date(0)
-  expect((await ledger.traffic('catalog', epoch)).service.requests).toBe(1)
-  expect((await ledger.shadow('catalog', epoch)).map(({ route }) => route)).toEqual(['GET /new'])
+  expect((await ledger.traffic('catalog', new Date(0))).service.requests).toBe(1)
+  expect((await ledger.shadow('catalog')).map(({ route }) => route)).toEqual(['GET /new'])
   expect((await ledger.liveEdges(10 * 86_400)).map(({ id }) => id)).toEqual(['new'])
 })
 

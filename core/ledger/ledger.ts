@@ -263,11 +263,13 @@ export class Ledger {
         [report.edge, JSON.stringify(report.traffic)],
       )
       await client.query(
-        `INSERT INTO ficus.shadow AS s (capability, edge, minute, route, matched, mismatched, ignored, example)
-         SELECT capability, $1, date_trunc('minute', clock_timestamp()), route, matched, mismatched, ignored, example
-         FROM jsonb_to_recordset($2)
-           AS r (capability text, route text, matched bigint, mismatched bigint, ignored bigint, example jsonb)
-         ON CONFLICT (capability, minute, edge, route) DO UPDATE
+        `INSERT INTO ficus.shadow AS s (capability, epoch, edge, minute, route, matched, mismatched, ignored, example)
+         SELECT capability, epoch, $1, date_trunc('minute', clock_timestamp()), route,
+                matched, mismatched, ignored, example
+         FROM jsonb_to_recordset($2) AS r (
+           capability text, epoch bigint, route text, matched bigint, mismatched bigint, ignored bigint, example jsonb
+         )
+         ON CONFLICT (capability, epoch, minute, edge, route) DO UPDATE
            SET matched = s.matched + excluded.matched, mismatched = s.mismatched + excluded.mismatched,
                ignored = s.ignored + excluded.ignored, example = coalesce(excluded.example, s.example)`,
         [report.edge, JSON.stringify(report.shadow)],
@@ -297,16 +299,22 @@ export class Ledger {
     return { monolith: of('monolith'), service: of('service') }
   }
 
-  /** Shadow comparisons by route in the minutes since `since`. */
-  async shadow(capability: string, since: Date): Promise<ShadowCount[]> {
+  /**
+   * Shadow comparisons by route.
+   * @param within `epoch`: those of requests that were mirrored in this epoch; `since`: those in the minutes since then.
+   */
+  async shadow(capability: string, within: { since?: Date; epoch?: number } = {}): Promise<ShadowCount[]> {
     const rows = await this.#query<
       Record<'route' | 'matched' | 'mismatched' | 'ignored', string> & { example: unknown }
     >(
       `SELECT route, sum(matched) AS matched, sum(mismatched) AS mismatched, sum(ignored) AS ignored,
               (array_agg(example ORDER BY minute DESC) FILTER (WHERE example IS NOT NULL))[1] AS example
-       FROM ficus.shadow WHERE capability = $1 AND minute >= date_trunc('minute', $2::timestamptz)
+       FROM ficus.shadow
+       WHERE capability = $1
+         AND ($2::timestamptz IS NULL OR minute >= date_trunc('minute', $2::timestamptz))
+         AND ($3::bigint IS NULL OR epoch = $3)
        GROUP BY route ORDER BY route`,
-      [capability, since],
+      [capability, within.since ?? null, within.epoch ?? null],
     )
     return rows.map(row => ({
       route: row.route,

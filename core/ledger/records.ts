@@ -85,5 +85,6 @@ export interface EdgeReport {
   readonly epochs: Readonly<Record<string, number>>
   readonly flags: Readonly<Record<string, unknown>>
   readonly traffic: readonly { capability: string; side: Side; requests: number; errors: number }[]
-  readonly shadow: readonly ({ capability: string } & ShadowCount)[]
+  /** By the epoch that the decision to mirror was made on, which a move since may have left behind. */
+  readonly shadow: readonly ({ capability: string; epoch: number } & ShadowCount)[]
 }

@@ -77,9 +77,11 @@ CREATE TABLE IF NOT EXISTS ficus.traffic (
   PRIMARY KEY (capability, minute, edge, side)
 );
 
--- Shadow comparisons by minute and route, from every edge.
+-- Shadow comparisons by epoch, minute and route, from every edge.
 CREATE TABLE IF NOT EXISTS ficus.shadow (
   capability text NOT NULL REFERENCES ficus.capability (name),
+  -- The capability's, as it stood when the edge decided to mirror the request: a minute may hold several.
+  epoch bigint NOT NULL,
   edge text NOT NULL,
   minute timestamptz NOT NULL,
   route text NOT NULL,
@@ -89,8 +91,14 @@ CREATE TABLE IF NOT EXISTS ficus.shadow (
   ignored bigint NOT NULL,
   -- The latest mismatch: where the answers differ, for a person.
   example jsonb,
-  PRIMARY KEY (capability, minute, edge, route)
+  PRIMARY KEY (capability, epoch, minute, edge, route)
 );
+
+-- An older ledger counted without the epoch: what it holds is evidence for no phase.
+ALTER TABLE ficus.shadow ADD COLUMN IF NOT EXISTS epoch bigint NOT NULL DEFAULT -1;
+ALTER TABLE ficus.shadow ALTER COLUMN epoch DROP DEFAULT;
+ALTER TABLE ficus.shadow DROP CONSTRAINT IF EXISTS shadow_pkey;
+ALTER TABLE ficus.shadow ADD CONSTRAINT shadow_pkey PRIMARY KEY (capability, epoch, minute, edge, route);
 
 -- Which edges live and what they last acted on.
 CREATE TABLE IF NOT EXISTS ficus.edge (

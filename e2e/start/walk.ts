@@ -95,8 +95,8 @@ function untilCompared(around: WalkSurroundings, wanted: number): Promise<void> 
   return until(
     'shadow comparisons',
     async () => {
-      const { phaseSince } = await around.ledger.capability(around.capability)
-      const counts = await around.ledger.shadow(around.capability, phaseSince)
+      const { epoch } = await around.ledger.capability(around.capability)
+      const counts = await around.ledger.shadow(around.capability, { epoch })
       const compared = counts.reduce((sum, { matched, mismatched }) => sum + matched + mismatched, 0)
       return compared >= wanted ? null : `${compared} of ${wanted}`
     },

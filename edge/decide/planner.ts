@@ -11,6 +11,8 @@ import { decide, type Reason } from './decide.ts'
 export interface Plan {
   /** Null where the request belongs to no capability. */
   readonly match: RouteMatch | null
+  /** The capability's epoch that the decision was made on; 0 where there is none. */
+  readonly epoch: number
   readonly side: Side
   readonly reason: Reason
   readonly shadow: boolean
@@ -27,7 +29,7 @@ export interface PlannerParts {
   readonly random: () => number
 }
 
-const UNMATCHED: Plan = { match: null, side: 'monolith', reason: 'unmatched', shadow: false, setCookie: null }
+const UNMATCHED: Plan = { match: null, epoch: 0, side: 'monolith', reason: 'unmatched', shadow: false, setCookie: null }
 
 /** route -> capability -> identity -> decide(), for one request. */
 export class Planner {
@@ -68,7 +70,7 @@ export class Planner {
   }
 
   #decide(match: RouteMatch, identity: Identity | null): Plan {
-    const { phase, owner } = this.#parts.state.get(match.capability)
+    const { phase, owner, epoch } = this.#parts.state.get(match.capability)
     const names = this.#flags.get(match.capability)
     const read = identity !== null && names !== undefined && this.#parts.flags.isEnabled(names.read, identity.key)
     // Users are sticky, but mirrored requests are a sample of all: the key is the request's own random value.
@@ -78,7 +80,7 @@ export class Planner {
       names !== undefined &&
       this.#parts.flags.isEnabled(names.shadow, sampleKey(this.#parts.random()))
     const decision = decide({ phase, owner, isRead: match.isRead, dials: { read, shadow } })
-    return { match, ...decision, setCookie: identity?.setCookie ?? null }
+    return { match, epoch, ...decision, setCookie: identity?.setCookie ?? null }
   }
 }
 

@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Plan } from '../decide/planner.ts'
-import type { RouteMatch } from '../route/table.ts'
 import { type IncomingRequest, rawTarget } from '../route/target.ts'
-import type { Capture } from '../shadow/capture.ts'
+import type { Capture, MirroredRequest } from '../shadow/capture.ts'
 import { Exchange, type ExchangeSurroundings } from './exchange.ts'
 import { requestHeaders } from './headers.ts'
 import type { Peer } from './peer.ts'
@@ -13,7 +12,7 @@ export interface ForwarderOptions extends ExchangeSurroundings {
   readonly maxBodyBytes: number
   upstreamOf(plan: Plan): Upstream
   /** Keeps the answer for a comparison; asked only where the plan says so. */
-  capture(match: RouteMatch, method: string, target: string, headers: readonly string[]): Capture | null
+  capture(request: MirroredRequest): Capture | null
 }
 
 /** Sends requests upstream: bytes both ways on undici's dispatch, the raw target and the raw headers. */
@@ -33,7 +32,8 @@ export class Forwarder {
     const exchange = new Exchange(request, response, plan, upstream, peer, options)
     const method = request.method ?? 'GET'
     const target = rawTarget(request)
-    if (plan.shadow && plan.match !== null) exchange.capture = options.capture(plan.match, method, target, headers)
+    const { match, epoch } = plan
+    if (plan.shadow && match !== null) exchange.capture = options.capture({ match, epoch, method, target, headers })
     upstream.pool.dispatch(dispatchOptions(upstream, method, target, headers, body), exchange)
   }
 

@@ -3,7 +3,7 @@ import { createLogger } from '@ficus/core/log/logger'
 import { expect, it } from 'vitest'
 import type { FinishedExchange } from '../forward/exchange.ts'
 import { until } from '../testing/wire.ts'
-import { UnreportedCounts } from './ledger-counts.ts'
+import { addCounts, UnreportedCounts } from './ledger-counts.ts'
 import { Reporter } from './reporter.ts'
 
 const READ = { capability: 'catalog', route: 'GET /items/:id', isRead: true }
@@ -26,15 +26,38 @@ it('counts by capability and side, errors from 500 up, and begins anew', () => {
   expect(counts.take()).toEqual({ traffic: [], shadow: [] })
 })
 
+const mirrored = (match: typeof READ, epoch: number) => ({
+  match,
+  epoch,
+  method: 'GET',
+  target: '/items/1?x',
+  headers: [],
+})
+
+it('invariant 9: keeps comparisons of different epochs apart, also those that could not be delivered', () => {
+  const counts = new UnreportedCounts()
+  counts.shadow(mirrored(READ, 1), { kind: 'mismatched', differences: [] }, new Date(0))
+  counts.shadow(mirrored(READ, 2), { kind: 'matched' }, new Date(0))
+  const undelivered = counts.take()
+  counts.shadow(mirrored(READ, 2), { kind: 'matched' }, new Date(0))
+  const due = addCounts(undelivered, counts.take())
+  expect(due.shadow.map(({ epoch, matched, mismatched }) => [epoch, matched, mismatched])).toEqual([
+    [1, 0, 1],
+    [2, 2, 0],
+  ])
+})
+
 it('adds GET and its HEAD up, as the ledger knows them by one route', () => {
   const counts = new UnreportedCounts()
-  const request = { match: READ, method: 'GET', target: '/items/1?x', headers: [] }
-  counts.shadow(READ, request, { kind: 'matched' }, new Date(0))
-  counts.shadow(HEAD, request, { kind: 'ignored', reason: 'shed' }, new Date(0))
-  counts.shadow(HEAD, request, { kind: 'mismatched', differences: [] }, new Date(0))
+  const get = mirrored(READ, 1)
+  const head = mirrored(HEAD, 1)
+  counts.shadow(get, { kind: 'matched' }, new Date(0))
+  counts.shadow(head, { kind: 'ignored', reason: 'shed' }, new Date(0))
+  counts.shadow(head, { kind: 'mismatched', differences: [] }, new Date(0))
   expect(counts.take().shadow).toEqual([
     {
       capability: 'catalog',
+      epoch: 1,
       route: 'GET /items/:id',
       matched: 1,
       mismatched: 1,

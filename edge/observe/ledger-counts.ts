@@ -1,7 +1,6 @@
 import type { EdgeReport } from '@ficus/core/ledger/records'
 import { SIDES, type Side } from '@ficus/core/phases/phase'
 import type { FinishedExchange } from '../forward/exchange.ts'
-import type { RouteMatch } from '../route/table.ts'
 import type { MirroredRequest } from '../shadow/capture.ts'
 import type { ShadowResult } from '../shadow/compare.ts'
 
@@ -10,20 +9,14 @@ interface Traffic {
   errors: number
 }
 
-interface ShadowCounts {
-  matched: number
-  mismatched: number
-  ignored: number
-  /** The latest mismatch. */
-  example: unknown
-}
-
 export type LedgerCounts = Pick<EdgeReport, 'traffic' | 'shadow'>
+type ShadowEntry = LedgerCounts['shadow'][number]
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] }
 
 /** What was counted since the ledger was last told. Only requests of capabilities are counted. */
 export class UnreportedCounts {
   #traffic = new Map<string, Record<Side, Traffic>>()
-  #shadow = new Map<RouteMatch, ShadowCounts>()
+  #shadow = new Map<string, Writable<ShadowEntry>>()
 
   /** An error is an answer of 500 or above, or one that never came whole; a client that left makes none. */
   request({ plan, status, error }: FinishedExchange): void {
@@ -33,8 +26,8 @@ export class UnreportedCounts {
     if (error !== null || status >= 500) traffic.errors += 1
   }
 
-  shadow(match: RouteMatch, request: MirroredRequest, result: ShadowResult, at: Date): void {
-    const counts = this.#shadowOf(match)
+  shadow(request: MirroredRequest, result: ShadowResult, at: Date): void {
+    const counts = this.#shadowOf(request)
     counts[result.kind] += 1
     if (result.kind !== 'mismatched') return
     // The query may hold what is nobody's business; the path names the resource.
@@ -47,10 +40,10 @@ export class UnreportedCounts {
     const traffic = [...this.#traffic].flatMap(([capability, sides]) =>
       SIDES.filter(side => sides[side].requests > 0).map(side => ({ capability, side, ...sides[side] })),
     )
-    const shadow = [...this.#shadow].map(([{ capability, route }, counts]) => ({ capability, route, ...counts }))
+    const shadow = [...this.#shadow.values()]
     this.#traffic = new Map()
     this.#shadow = new Map()
-    return { traffic, shadow: mergeByRoute(shadow) }
+    return { traffic, shadow }
   }
 
   #trafficOf(capability: string): Record<Side, Traffic> {
@@ -61,13 +54,19 @@ export class UnreportedCounts {
     return fresh
   }
 
-  #shadowOf(match: RouteMatch): ShadowCounts {
-    const known = this.#shadow.get(match)
+  #shadowOf({ match: { capability, route }, epoch }: MirroredRequest): Writable<ShadowEntry> {
+    const key = shadowKey({ capability, epoch, route })
+    const known = this.#shadow.get(key)
     if (known !== undefined) return known
-    const fresh: ShadowCounts = { matched: 0, mismatched: 0, ignored: 0, example: null }
-    this.#shadow.set(match, fresh)
+    const fresh = { capability, epoch, route, matched: 0, mismatched: 0, ignored: 0, example: null }
+    this.#shadow.set(key, fresh)
     return fresh
   }
+}
+
+/** The ledger takes each of these once a report. GET and its HEAD are one route to it. */
+function shadowKey({ capability, epoch, route }: Pick<ShadowEntry, 'capability' | 'epoch' | 'route'>): string {
+  return `${capability} ${epoch} ${route}`
 }
 
 /** Adds up two takes, the older first, where the older could not be delivered. */
@@ -84,14 +83,13 @@ export function addCounts(older: LedgerCounts, newer: LedgerCounts): LedgerCount
         errors: known.errors + entry.errors,
       })
   }
-  return { traffic: [...traffic.values()], shadow: mergeByRoute([...older.shadow, ...newer.shadow]) }
+  return { traffic: [...traffic.values()], shadow: addShadow([...older.shadow, ...newer.shadow]) }
 }
 
-/** GET and its HEAD are one route to the ledger, which takes each route once a report. */
-function mergeByRoute(entries: LedgerCounts['shadow']): LedgerCounts['shadow'] {
-  const merged = new Map<string, LedgerCounts['shadow'][number]>()
+function addShadow(entries: readonly ShadowEntry[]): readonly ShadowEntry[] {
+  const merged = new Map<string, ShadowEntry>()
   for (const entry of entries) {
-    const key = `${entry.capability} ${entry.route}`
+    const key = shadowKey(entry)
     const known = merged.get(key)
     merged.set(
       key,

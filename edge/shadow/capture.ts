@@ -11,6 +11,8 @@ export interface Answer {
 /** A request that both sides get. */
 export interface MirroredRequest {
   readonly match: RouteMatch
+  /** The capability's epoch that the decision to mirror was made on. */
+  readonly epoch: number
   readonly method: string
   /** The raw target. */
   readonly target: string

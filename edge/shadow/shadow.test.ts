@@ -170,3 +170,22 @@ describe('invariant 7: the user’s answer never waits for the shadow and is nev
     await until('both are counted', () => shadowOf(edge).ignored === 1 && shadowOf(edge).mismatched === 1)
   })
 })
+
+it('invariant 9: counts a comparison for the epoch that it was decided in, though the capability moved meanwhile', async () => {
+  const { promise: moved, resolve: goOn } = Promise.withResolvers<void>()
+  await using monolith = await startNamed('same')
+  await using service = await startUpstream(async (_request, response) => {
+    await moved
+    response.setHeader('content-type', 'application/json').end('{"name":"same"}')
+  })
+  await using edge = await startEdge({ ...MIRRORED, monolith: monolith.url, service: service.url })
+  await send(`${edge.url}/items/1`)
+  await until('the service is asked', () => service.requests.length === 1)
+  edge.source.move('catalog', 'canary')
+  await send(`${edge.url}/items/2`)
+  goOn()
+
+  await until('both are compared', () => shadowOf(edge).matched === 2)
+  const counts = edge.source.reports.flatMap(report => report.shadow)
+  expect(counts.map(({ epoch }) => epoch).sort()).toEqual([1, 2])
+})

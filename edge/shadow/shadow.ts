@@ -1,7 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { EdgeConfig } from '@ficus/core/config/schema'
 import type { Upstream } from '../forward/upstream.ts'
-import type { RouteMatch } from '../route/table.ts'
 import { askCandidate } from './candidate.ts'
 import { Capture, type MirroredRequest } from './capture.ts'
 import { compareAnswers, decoded, type IgnoredReason, type ShadowResult } from './compare.ts'
@@ -15,7 +14,7 @@ export interface ShadowOptions {
   /** Connections of the shadow's own, so that a slow candidate holds none that a user needs. */
   serviceOf(capability: string): Upstream
   /** Told once for every request that was to be mirrored. */
-  finished(match: RouteMatch, request: MirroredRequest, result: ShadowResult): void
+  finished(request: MirroredRequest, result: ShadowResult): void
 }
 
 /**
@@ -33,28 +32,28 @@ export class Shadow {
   }
 
   /** Begins to keep the control's answer; null for a method that is not mirrored. */
-  capture(match: RouteMatch, method: string, target: string, headers: readonly string[]): Capture | null {
-    if (!MIRRORED_METHODS.has(method)) return null
-    return new Capture({ match, method, target, headers }, this.#options.config.maxBodyBytes)
+  capture(request: MirroredRequest): Capture | null {
+    if (!MIRRORED_METHODS.has(request.method)) return null
+    return new Capture(request, this.#options.config.maxBodyBytes)
   }
 
   /** Takes over once the user has the whole answer. Returns at once. */
   submit(control: Capture): void {
     const reason = this.#running.size >= this.#options.config.concurrency ? 'shed' : unfit(control)
     if (reason !== null) {
-      this.#tell(control.request, ignored(reason))
+      this.#options.finished(control.request, ignored(reason))
       return
     }
     const work = this.#mirror(control).then(result => {
       this.#running.delete(work)
-      this.#tell(control.request, result)
+      this.#options.finished(control.request, result)
     })
     this.#running.add(work)
   }
 
   /** Counts a request whose user got no whole answer. */
   giveUp(control: Capture): void {
-    this.#tell(control.request, ignored('control_failed'))
+    this.#options.finished(control.request, ignored('control_failed'))
   }
 
   /** Resolves when nothing is under way, which takes `edge.shadow.timeout` at most. */
@@ -74,10 +73,6 @@ export class Shadow {
     ])
     if (left === null || right === null) return ignored('encoding')
     return compareAnswers(left, right, this.#ignored)
-  }
-
-  #tell(request: MirroredRequest, result: ShadowResult): void {
-    this.#options.finished(request.match, request, result)
   }
 }
 

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { Agent } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { connect } from '@ficus/core/ledger/connection'
 import { Ledger } from '@ficus/core/ledger/ledger'
 import type { Phase } from '@ficus/core/phases/phase'
 import { createDatabase, startTestPostgres } from '@ficus/deploy/testing/postgres'
@@ -71,14 +72,14 @@ describe('the edge and the ledger', () => {
     for (let i = 0; i < 5; i += 1) await side(edge)
 
     await until('all is reported', async () => {
-      const [shadow] = await ledger.shadow('catalog', startedAt)
+      const [shadow] = await ledger.shadow('catalog', { epoch: 2 })
       return shadow?.mismatched === 5
     })
     expect(await ledger.traffic('catalog', startedAt)).toEqual({
       monolith: { requests: 5, errors: 0 },
       service: { requests: 0, errors: 0 },
     })
-    const [shadow] = await ledger.shadow('catalog', startedAt)
+    const [shadow] = await ledger.shadow('catalog', { epoch: 2 })
     expect(shadow).toMatchObject({ route: 'GET /items/:id', matched: 0, ignored: 0 })
     expect(shadow?.example).toMatchObject({
       differences: [{ path: 'name', control: '"monolith"', candidate: '"service"' }],
@@ -125,4 +126,35 @@ describe('the edge and the ledger', () => {
     await after.close()
     await rm(folder, { recursive: true })
   })
+})
+
+it('closes a ledger that it could not begin to follow before it opens the next', async () => {
+  await using database = await createDatabase('edge')
+  const source = new LedgerSource(database.url, NAMES)
+  const phases: (string | undefined)[] = []
+  let failures = 2
+  const failTwice = () => {
+    if (failures-- > 0) throw new Error('not yet')
+  }
+  await source.follow({
+    changed(capabilities) {
+      failTwice()
+      phases.push(capabilities[0]?.phase)
+    },
+    lost: failTwice,
+    regained() {},
+  })
+  expect(phases).toEqual([])
+  await until('the next one is followed', () => phases.length > 0)
+  const beside = await connect(database.url, 'the ledger')
+  const { rows } = await beside.query(
+    `SELECT application_name AS name, count(*)::int AS connections FROM pg_stat_activity
+     WHERE datname = current_database() AND application_name LIKE 'ficus ledger%' GROUP BY name ORDER BY name`,
+  )
+  await beside.end()
+  await source.stop()
+  expect(rows).toEqual([
+    { name: 'ficus ledger', connections: 1 },
+    { name: 'ficus ledger watch', connections: 1 },
+  ])
 })
