@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '@ficus/deploy/native/free-port'
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startUpstream } from './testing/upstream.ts'
@@ -34,15 +34,6 @@ function run(...args: string[]) {
     output.stderr += chunk
   })
   return { child, output, ended: once(child, 'close') }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address !== null ? address.port : 0
 }
 
 async function writeConfig(ledger: string, monolith: string): Promise<{ url: string; management: string }> {

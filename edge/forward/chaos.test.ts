@@ -1,24 +1,14 @@
 import { Agent, request } from 'node:http'
+import { mulberry32 } from '@ficus/deploy/testing/random'
 import { expect, it } from 'vitest'
 import { startEdge } from '../testing/edge.ts'
 import { startUpstream } from '../testing/upstream.ts'
 import { send, until } from '../testing/wire.ts'
 
-/** A generator of numbers from 0 up to 1 that gives the same ones for the same seed (mulberry32). */
-function seeded(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 it('outlives clients and upstreams that break off anywhere, and leaves nothing under way', {
   timeout: 60_000,
 }, async () => {
-  const random = seeded(7)
+  const random = mulberry32(7)
   await using upstream = await startUpstream((incoming, response) => {
     const fate = random()
     incoming.on('error', () => {})
