@@ -15,8 +15,6 @@ export interface ProgressKey {
 export interface Progress {
   readonly state: 'copying' | 'streaming'
   readonly position: Position | null
-  /** Where the stream began. */
-  readonly began: Position | null
   readonly epoch: number
   readonly tables: readonly string[]
   readonly copiedRows: number
@@ -35,9 +33,7 @@ export class ProgressMoved extends Error {
  * @throws FICUS_DATABASE_UNFIT where the user may not.
  */
 export async function createProgressTable(client: Client, target: Endpoint): Promise<void> {
-  const { rowCount } = await client.query(
-    `SELECT FROM pg_attribute WHERE attrelid = to_regclass('ficus.progress') AND attname = 'began'`,
-  )
+  const { rowCount } = await client.query(`SELECT FROM pg_class WHERE oid = to_regclass('ficus.progress')`)
   if (rowCount === 1) return
   try {
     await client.query(await readFile(new URL('./schema.sql', import.meta.url), 'utf8'))
@@ -62,7 +58,6 @@ export async function readProgress(client: Client, key: ProgressKey): Promise<Pr
   const { rows } = await client.query<{
     state: Progress['state']
     position: Position | null
-    began: Position | null
     epoch: string
     tables: string[]
     copied_rows: string
@@ -74,7 +69,6 @@ export async function readProgress(client: Client, key: ProgressKey): Promise<Pr
   return {
     state: row.state,
     position: row.position,
-    began: row.began,
     epoch: Number(row.epoch),
     tables: row.tables,
     copiedRows: Number(row.copied_rows),

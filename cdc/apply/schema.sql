@@ -21,6 +21,3 @@ CREATE TABLE IF NOT EXISTS ficus.progress (
   updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (capability, direction)
 );
-
--- Where the stream began.
-ALTER TABLE ficus.progress ADD COLUMN IF NOT EXISTS began jsonb;

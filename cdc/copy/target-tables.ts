@@ -33,7 +33,7 @@ export async function claimTarget(
   await client.query(
     `INSERT INTO ficus.progress AS p (capability, direction, state, tables) VALUES ($1, $2, 'copying', $3)
      ON CONFLICT (capability, direction) DO UPDATE
-       SET state = 'copying', position = NULL, began = NULL, epoch = p.epoch + 1, tables = excluded.tables, copied_rows = 0,
+       SET state = 'copying', position = NULL, epoch = p.epoch + 1, tables = excluded.tables, copied_rows = 0,
            applied_rows = 0, source_commit = NULL, updated_at = clock_timestamp()`,
     [key.capability, key.direction, JSON.stringify(tables.map(showTable))],
   )
@@ -50,7 +50,7 @@ export async function finishCopy(
 ): Promise<void> {
   for (const table of tables) await client.query(`ANALYZE ${quoteTable(table)}`)
   await client.query(
-    `UPDATE ficus.progress SET state = 'streaming', position = $3, began = $3, copied_rows = $4, updated_at = clock_timestamp()
+    `UPDATE ficus.progress SET state = 'streaming', position = $3, copied_rows = $4, updated_at = clock_timestamp()
      WHERE capability = $1 AND direction = $2`,
     [key.capability, key.direction, JSON.stringify(position), copiedRows],
   )

@@ -37,7 +37,7 @@ export async function beginWithoutCopy(options: BeginOptions): Promise<Position>
     await using exported = await createExportedSlot(source, slot)
     const position: Position = { lsn: exported.consistentPoint }
     await writing.query(
-      `INSERT INTO ficus.progress (capability, direction, state, position, began) VALUES ($1, $2, 'streaming', $3, $3)`,
+      `INSERT INTO ficus.progress (capability, direction, state, position) VALUES ($1, $2, 'streaming', $3)`,
       [capability, direction, JSON.stringify(position)],
     )
     return position

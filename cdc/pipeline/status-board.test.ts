@@ -42,7 +42,7 @@ function batch(rows: number, position: number, commit: number | null = null): Ch
 function streamingBoard(end: number) {
   const board = new StatusBoard('forward', source, undefined)
   const rows = { tables: [], copiedRows: 9, appliedRows: 0, sourceCommit: null }
-  board.streaming({ state: 'streaming', epoch: 1, position: at(0), began: at(0), ...rows }, new Beaten(end))
+  board.streaming({ state: 'streaming', epoch: 1, position: at(0), ...rows }, new Beaten(end))
   const apply = (rows: number, position: number) => {
     board.received(batch(rows, position))
     board.applied(at(position))
