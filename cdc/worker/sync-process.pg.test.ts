@@ -1,10 +1,14 @@
+import { loadConfig } from '@ficus/core/config/load-config'
 import { Ledger } from '@ficus/core/ledger/ledger'
+import { LedgerWatch } from '@ficus/core/ledger/watch'
+import { createLogger } from '@ficus/core/log/logger'
 import type { Phase } from '@ficus/core/phases/phase'
 import { createDatabase, type TestDatabase } from '@ficus/deploy/testing/postgres'
 import { expect, it, vi } from 'vitest'
 import { waitUntilCaughtUp } from '../lag/lag.ts'
 import { createSyncFolder, type SyncFolder } from '../testing/sync-child.ts'
 import { createHarness, type SyncHarness } from '../testing/sync-harness.ts'
+import { SyncProcess } from './sync-process.ts'
 
 const SOURCE = `
   CREATE TABLE products (id int PRIMARY KEY, name text);
@@ -97,4 +101,21 @@ it('invariant 3: killed while it streams, it resumes; a second process stands by
   expect(await sync.onTarget('SELECT item_id, title FROM items ORDER BY 1')).toEqual(
     await sync.onSource('SELECT id AS item_id, name AS title FROM products ORDER BY 1'),
   )
+})
+
+it('lets go of a ledger that it could not watch before it opens another', async () => {
+  await using context = await createContext()
+  const loaded = await loadConfig(context.folder.config, {})
+  using start = vi.spyOn(LedgerWatch.prototype, 'start').mockRejectedValueOnce(new Error('no session is free'))
+  using close = vi.spyOn(Ledger.prototype, 'close')
+  const process = new SyncProcess(loaded, createLogger('sync', 'silent'))
+  await process.start()
+  expect(start).toHaveBeenCalledTimes(1)
+  expect(process.readiness()).toMatchObject({ ready: false, ledger: 'away' })
+  expect(close).toHaveBeenCalledTimes(1)
+  await vi.waitFor(() => expect(process.readiness()).toMatchObject({ ready: true, ledger: 'reachable' }), {
+    timeout: 20_000,
+  })
+  await process.stop()
+  expect(close).toHaveBeenCalledTimes(2)
 })

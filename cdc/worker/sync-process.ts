@@ -78,7 +78,7 @@ export class SyncProcess implements Part {
     await Promise.all([...this.#workers.values()].map(worker => worker.stop()))
     await this.#reporting
     await this.#report()
-    await this.#ledger?.close()
+    await this.#closeLedger()
   }
 
   async #open(): Promise<void> {
@@ -93,11 +93,20 @@ export class SyncProcess implements Part {
       await this.#watch.start()
     } catch (error) {
       this.#lost(error)
+      await this.#closeLedger()
       if (this.#stopped) return
       this.#timers.retry = setTimeout(() => {
         this.#opening = this.#open()
       }, LEDGER_RETRY_MS)
     }
+  }
+
+  /** Lets go of what was opened, so that it may be opened anew. */
+  async #closeLedger(): Promise<void> {
+    await this.#watch?.stop()
+    await this.#ledger?.close()
+    this.#watch = undefined
+    this.#ledger = undefined
   }
 
   #follow(states: readonly CapabilityState[]): void {
