@@ -121,12 +121,12 @@ export class TransactionAssembler {
       throw this.#lost(`of ${events} events of transaction ${transaction} there are ${open.seen}`)
     this.#open = null
     // A connector that was registered anew begins where the slot stands, which may lie before what it sent last.
-    if (endLsn <= this.#from && !open.handedOut) {
+    if (endLsn <= this.#from) {
+      if (open.handedOut) throw this.#lost(`transaction ${transaction}, larger than a batch, came a second time`)
       builder.discardOpen()
       return
     }
-    const lsn = numberToLsn(endLsn > this.#from ? endLsn : this.#from)
-    builder.commit({ lsn, offsets: { [partitionKey(topic)]: String(offset + 1n) } }, time)
+    builder.commit({ lsn: numberToLsn(endLsn), offsets: { [partitionKey(topic)]: String(offset + 1n) } }, time)
   }
 
   /** The open transaction, or null where `event` was taken before. */
