@@ -12,7 +12,14 @@ export type JarSet = 'kafka' | 'debezium-postgres'
 /** Tells how a download goes on. */
 export type Progress = (line: string) => void
 
-const JVM_DIR = join(STATE_DIR, 'jvm')
+/** What fetches jars, and where they are kept. */
+export interface JarSource {
+  /** The command that runs Maven. */
+  readonly maven: string
+  readonly folder: string
+}
+
+const JAR_SOURCE: JarSource = { maven: 'mvn', folder: join(STATE_DIR, 'jvm') }
 
 /**
  * The folder with the jars that a pom names and all they need. Maven fetches them once (about a minute); then they lie
@@ -20,17 +27,21 @@ const JVM_DIR = join(STATE_DIR, 'jvm')
  *
  * @throws FicusError FICUS_COMPONENT_MISSING without Maven, or when Maven cannot fetch them.
  */
-export async function resolveJars(set: JarSet, progress: Progress = () => {}): Promise<string> {
+export async function resolveJars(
+  set: JarSet,
+  progress: Progress = () => {},
+  source: JarSource = JAR_SOURCE,
+): Promise<string> {
   const pom = join(ROOT, 'deploy', 'maven', set, 'pom.xml')
   const hash = createHash('sha256')
     .update(await readFile(pom))
     .digest('hex')
-  const folder = join(JVM_DIR, `${set}-${hash.slice(0, 12)}`)
+  const folder = join(source.folder, `${set}-${hash.slice(0, 12)}`)
   if (await exists(folder)) return folder
   const unfinished = `${folder}.${process.pid}`
   await mkdir(unfinished, { recursive: true })
   try {
-    await copyDependencies(set, pom, unfinished, progress)
+    await copyDependencies(source.maven, set, pom, unfinished, progress)
     // Another process may have fetched the same meanwhile: then its folder is as good as ours.
     await rename(unfinished, folder).catch(error => {
       if (systemCodeOf(error) !== 'ENOTEMPTY') throw error
@@ -42,10 +53,16 @@ export async function resolveJars(set: JarSet, progress: Progress = () => {}): P
   return folder
 }
 
-async function copyDependencies(set: JarSet, pom: string, folder: string, progress: Progress): Promise<void> {
+async function copyDependencies(
+  command: string,
+  set: JarSet,
+  pom: string,
+  folder: string,
+  progress: Progress,
+): Promise<void> {
   progress(`${set}: asking Maven for its jars (first run only) ...`)
   const args = ['--batch-mode', '--strict-checksums', '--file', pom, 'dependency:copy-dependencies']
-  const maven = execa('mvn', [...args, `-DoutputDirectory=${folder}`, '-DincludeScope=runtime'], { all: true })
+  const maven = execa(command, [...args, `-DoutputDirectory=${folder}`, '-DincludeScope=runtime'], { all: true })
   let files = 0
   let told = Date.now()
   try {
@@ -60,11 +77,8 @@ async function copyDependencies(set: JarSet, pom: string, folder: string, progre
     if (systemCodeOf(cause) === 'ENOENT') {
       throw new FicusError(
         'FICUS_COMPONENT_MISSING',
-        'Kafka and Debezium are fetched by Maven, and `mvn` is not on the PATH',
-        {
-          cause,
-          remedy: INSTALL_REMEDY,
-        },
+        `Kafka and Debezium are fetched by Maven, and \`${command}\` is not on the PATH`,
+        { cause, remedy: INSTALL_REMEDY },
       )
     }
     throw new FicusError('FICUS_COMPONENT_MISSING', `Maven cannot fetch the jars of ${pom}`, {

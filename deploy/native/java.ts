@@ -28,26 +28,39 @@ export function chooseJava(candidates: readonly Java[]): Java | undefined {
   return candidates.filter(java => java.version >= OLDEST).toSorted((a, b) => b.version - a.version)[0]
 }
 
+/** Where a Java or Maven may be. */
+export interface JavaPlaces {
+  /** Its `JAVA_HOME` and `PATH`. */
+  readonly env: NodeJS.ProcessEnv
+  /** Holds a folder for each installed Java. */
+  readonly jvmFolder: string
+}
+
+/** Where they are on this machine; `FICUS_JVM_FOLDER` names another folder of Javas than Debian's. */
+export function javaPlaces(env: NodeJS.ProcessEnv = process.env): JavaPlaces {
+  return { env, jvmFolder: env.FICUS_JVM_FOLDER ?? JVM_FOLDER }
+}
+
 /**
- * Finds Java: `JAVA_HOME` if that is new enough, else the newest under /usr/lib/jvm, else the one on the PATH.
+ * Finds Java: `JAVA_HOME` if that is new enough, else the newest in the folder of Javas, else the one on the PATH.
  *
- * @param env where `JAVA_HOME` stands.
  * @throws FicusError FICUS_COMPONENT_MISSING when there is none from release 17 on.
  */
-export async function findJava(env: NodeJS.ProcessEnv = process.env): Promise<Java> {
+export async function findJava(places: JavaPlaces = javaPlaces()): Promise<Java> {
+  const { env, jvmFolder } = places
   const home = env.JAVA_HOME ? await javaIn(env.JAVA_HOME) : []
-  const java = chooseJava(home) ?? chooseJava(await installed()) ?? chooseJava(await onPath(env))
+  const java = chooseJava(home) ?? chooseJava(await installedIn(jvmFolder)) ?? chooseJava(await onPath(env))
   if (java) return java
   throw new FicusError(
     'FICUS_COMPONENT_MISSING',
-    `Kafka needs Java ${OLDEST} or newer: none under JAVA_HOME, under ${JVM_FOLDER} or on the PATH`,
+    `Kafka needs Java ${OLDEST} or newer: none under JAVA_HOME, under ${jvmFolder} or on the PATH`,
     { remedy: INSTALL_REMEDY },
   )
 }
 
-async function installed(): Promise<Java[]> {
-  const folders = await readdir(JVM_FOLDER).catch(() => [])
-  const found = await Promise.all(folders.map(folder => javaIn(join(JVM_FOLDER, folder))))
+async function installedIn(jvmFolder: string): Promise<Java[]> {
+  const folders = await readdir(jvmFolder).catch(() => [])
+  const found = await Promise.all(folders.map(folder => javaIn(join(jvmFolder, folder))))
   return found.flat()
 }
 

@@ -4,6 +4,7 @@ import { COMPONENTS, type ComponentName } from './components.ts'
 import { startConnect } from './connect.ts'
 import { assertPortFree, freePort } from './free-port.ts'
 import type { Progress } from './jars.ts'
+import { findJava, javaPlaces } from './java.ts'
 import { startKafka } from './kafka.ts'
 import { type LogFile, openLogFile } from './log-file.ts'
 import { startPostgres } from './postgres.ts'
@@ -45,17 +46,19 @@ export interface Stack {
 }
 
 /**
- * Starts the servers of docker-compose.yml natively. All ports are tried before the first server starts.
+ * Starts the servers of docker-compose.yml natively. All ports are tried, and Java is looked for, before the first server
+ * starts.
  *
  * @param options which servers, and where.
  * @param signal aborts the start; what runs already is stopped.
- * @throws FicusError FICUS_PORT_TAKEN that names the flag, and what the starters throw; nothing runs then.
+ * @throws FicusError FICUS_PORT_TAKEN that names the flag, FICUS_COMPONENT_MISSING without Java, and what the starters throw; nothing runs then.
  */
 export async function startStack(options: StackOptions, signal: AbortSignal): Promise<Stack> {
   const { components, ports, stateDir, progress } = options
   for (const name of components) {
     if (ports[name] !== 0) await assertPortFree(ports[name], COMPONENTS[name].title, COMPONENTS[name].flag)
   }
+  if (components.includes('kafka')) await findJava(javaPlaces(options.env))
   const secrets = readSecrets(options.env)
   const entries: StackEntry[] = []
   const logs: LogFile[] = []
