@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { quoteIdentifier } from '@ficus/core/sql/identifier'
 import { kafkaStack } from '@ficus/deploy/testing/kafka'
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import pg from 'pg'
@@ -87,13 +88,14 @@ const SCHEMA = `
     .join(', ')});
   ALTER TABLE things ALTER large SET STORAGE EXTERNAL;
   CREATE TABLE parts (a int, b text, n int, PRIMARY KEY (a, b));
+  CREATE TABLE "Order, Items" ("Id" int PRIMARY KEY, "a.b" text);
   CREATE TABLE logs (at int, line text, large text);
   ALTER TABLE logs REPLICA IDENTITY FULL;
   ALTER TABLE logs ALTER large SET STORAGE EXTERNAL;
   CREATE TABLE years (id int, year int, note text, PRIMARY KEY (id, year)) PARTITION BY LIST (year);
   CREATE TABLE years_1 PARTITION OF years FOR VALUES IN (1); CREATE TABLE years_2 PARTITION OF years FOR VALUES IN (2);
 `
-const TABLES = ['things', 'parts', 'logs', 'years'].map(table => ({ schema: 'public', table }))
+const TABLES = ['things', 'parts', 'logs', 'years', 'Order, Items'].map(table => ({ schema: 'public', table }))
 const ROWS = Object.values(TYPES).flatMap((values, index) => values.map(value => ({ column: `c${index}`, value })))
 
 /** Every kind of change, one statement a transaction but where BEGIN stands. @param first the id of its first row. */
@@ -112,6 +114,7 @@ function workload(first: number): string[] {
     `UPDATE logs SET line = 'three' WHERE line = 'one' AND at = ${first}`,
     `DELETE FROM logs WHERE line = 'two' AND at = ${first}`,
     `INSERT INTO years VALUES (${first}, 1, 'a'); UPDATE years SET note = 'b'; UPDATE years SET year = 2 WHERE id = ${first}`,
+    `INSERT INTO "Order, Items" VALUES (${first}, 'a'), (${first + 1}, NULL); UPDATE "Order, Items" SET "a.b" = 'b'`,
     `BEGIN; INSERT INTO parts VALUES (0, 'rolled back', 0); ROLLBACK`,
   ]
 }
@@ -182,6 +185,12 @@ describe.skipIf(stack === null)('both engines', () => {
         { source: 'things', target: 'things', key: { id: 'id' }, forward: { ...columns, 'Ünï "x"': '"Ünï ""x"""' } },
         { source: 'parts', target: 'parts', key: { a: 'a', b: 'b' }, forward: { n: 'n' } },
         { source: 'logs', target: 'logs', key: { at: 'at', line: 'line' }, forward: { large: 'large' } },
+        {
+          source: 'public."Order, Items"',
+          target: 'public."Order, Items"',
+          key: { Id: 'Id' },
+          forward: { 'a.b': '"a.b"' },
+        },
         { source: 'years', target: 'years', key: { id: 'id', year: 'year' }, forward: { note: 'note' } },
       ],
     })
@@ -200,7 +209,8 @@ describe.skipIf(stack === null)('both engines', () => {
       await reading.query(`TRUNCATE years; INSERT INTO years VALUES (1, 1, 'after')`)
       for (const { options } of pipelines) await waitUntilCaughtUp({ ...options, timeoutMs: 60_000 })
       for (const { table } of TABLES) {
-        const query = `SELECT ${table}::text AS row FROM ${table} ORDER BY 1`
+        const name = quoteIdentifier(table)
+        const query = `SELECT ${name}::text AS row FROM ${name} ORDER BY 1`
         const expected = (await reading.query(query)).rows
         expect(expected.length, table).toBeGreaterThan(0)
         expect((await writingOne.query(query)).rows, `${table} by postgres`).toEqual(expected)

@@ -34,12 +34,13 @@ interface OpenTransaction {
  */
 export class TransactionAssembler {
   readonly #options: AssemblerOptions
-  readonly #from: bigint
+  /** Where the last transaction's commit ends. */
+  #reached: bigint
   #open: OpenTransaction | null = null
 
   constructor(options: AssemblerOptions) {
     this.#options = options
-    this.#from = lsnToNumber(options.from.lsn)
+    this.#reached = lsnToNumber(options.from.lsn)
   }
 
   /**
@@ -121,11 +122,12 @@ export class TransactionAssembler {
       throw this.#lost(`of ${events} events of transaction ${transaction} there are ${open.seen}`)
     this.#open = null
     // A connector that was registered anew begins where the slot stands, which may lie before what it sent last.
-    if (endLsn <= this.#from) {
+    if (endLsn <= this.#reached) {
       if (open.handedOut) throw this.#lost(`transaction ${transaction}, larger than a batch, came a second time`)
       builder.discardOpen()
       return
     }
+    this.#reached = endLsn
     builder.commit({ lsn: numberToLsn(endLsn), offsets: { [partitionKey(topic)]: String(offset + 1n) } }, time)
   }
 

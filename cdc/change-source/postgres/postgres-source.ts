@@ -51,6 +51,7 @@ export class PostgresSource implements ChangeSource {
   }
 
   async *read(from: Position, signal: AbortSignal): AsyncGenerator<ChangeBatch> {
+    assertOwnPosition(from, this.#options)
     const reading = await Reading.open(this.#options, this.#format, from)
     this.#reading = reading
     const abort = () => reading.end(undefined)
@@ -81,6 +82,18 @@ export class PostgresSource implements ChangeSource {
   }
 
   async drop(): Promise<void> {}
+}
+
+/** What Kafka holds and the target has not applied yet is gone from the slot. */
+function assertOwnPosition({ offsets }: Position, { capability }: ChangeSourceOptions): void {
+  if (offsets === undefined) return
+  throw new FicusError(
+    'FICUS_CONFIG_INVALID',
+    `the sync of ${capability} goes through Kafka, and cdc.engine is postgres`,
+    {
+      remedy: `Set cdc.engine back to 'debezium'; or roll ${capability} back to legacy with that, then change the engine.`,
+    },
+  )
 }
 
 /** A column's type has no portable binary form: the stream is opened anew in text form. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { expect } from 'vitest'
 import { diffCapability } from '../../../diff/diff-capability.ts'
+import { waitUntilCaughtUp } from '../../../lag/lag.ts'
 import type { SyncInput } from '../../../mapping/define-sync.ts'
 import { parseSync } from '../../../mapping/parse-sync.ts'
 import type { Pipeline, PipelineOptions } from '../../../pipeline/pipeline.ts'
@@ -56,6 +57,10 @@ export async function createKafkaHarness(
       await made.start()
       await reaches(made, 'streaming', 60_000)
       return made
+    },
+    caughtUp: async () => {
+      const { source, target } = sync
+      await waitUntilCaughtUp({ source, target, capability: CAPABILITY, direction: 'forward', timeoutMs: 90_000 })
     },
     expectEqual: async () => {
       const { source, target } = sync

@@ -1,0 +1,152 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Ledger } from '@ficus/core/ledger/ledger'
+import { kafkaStack } from '@ficus/deploy/testing/kafka'
+import { createDatabase } from '@ficus/deploy/testing/postgres'
+import { describe, expect, it, vi } from 'vitest'
+import { createSyncFolder, type SyncFolder } from '../../testing/sync-child.ts'
+import { createKafkaHarness, type KafkaHarness } from './testing/kafka-harness.ts'
+
+const SOURCE = `
+  CREATE TABLE products (id int PRIMARY KEY, name text NOT NULL, version int NOT NULL DEFAULT 1, body text);
+  INSERT INTO products SELECT n, 'product ' || n, 1, repeat('x', 200) FROM generate_series(1, 10000) n;
+`
+/** The trigger fires for whoever writes, sync included, and tells what was written how often. */
+const TARGET = `
+  CREATE TABLE items (item_id int PRIMARY KEY, title text, version int, body text);
+  CREATE TABLE writes (operation text, item_id int, version int);
+  CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF TG_OP = 'DELETE' THEN INSERT INTO writes VALUES (TG_OP, OLD.item_id, OLD.version);
+    ELSE INSERT INTO writes VALUES (TG_OP, NEW.item_id, NEW.version); END IF;
+    RETURN NULL;
+  END $$;
+`
+const TRIGGER = `
+  CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW EXECUTE FUNCTION note();
+  ALTER TABLE items ENABLE ALWAYS TRIGGER note;
+`
+const TWICE = 'SELECT operation, item_id, version, count(*) FROM writes GROUP BY 1, 2, 3 HAVING count(*) > 1'
+const SYNC = {
+  tables: [
+    {
+      source: 'products',
+      target: 'items',
+      key: { id: 'item_id' },
+      forward: { title: 'name', version: 'version', body: 'body' },
+    },
+  ],
+}
+
+const stack = kafkaStack()
+
+describe.skipIf(stack === null)('invariants 3, 4: through Kafka nothing is lost and nothing applied twice', () => {
+  it('when sync is killed again and again while it streams', async () => {
+    await using sync = await createKafkaHarness(stack, createDatabase, SOURCE, TARGET, SYNC)
+    await using folder = await createFolder(sync)
+    let child = await folder.start()
+    await vi.waitFor(async () => expect(await progress(sync)).toMatchObject({ state: 'streaming' }), {
+      timeout: 60_000,
+    })
+    await sync.onTarget(TRIGGER)
+
+    const writer = startWriter(sync)
+    for (const rows of [1, 500, 1_500]) {
+      const before = Number((await progress(sync)).applied)
+      await vi.waitFor(async () => expect((await progress(sync)).applied).toBeGreaterThan(before + rows), {
+        timeout: 60_000,
+        interval: 3,
+      })
+      await child.kill('SIGKILL')
+      child = await folder.start()
+    }
+    await writer.stop()
+    await sync.caughtUp()
+    await sync.expectEqual()
+    expect(await sync.onTarget(TWICE)).toEqual([])
+    const [counted] = await sync.onTarget('SELECT count(*)::int AS rows FROM writes')
+    expect(counted?.rows).toBeGreaterThan(1_500)
+  })
+
+  it('when the connector is restarted in the middle of a large transaction', async () => {
+    await using sync = await createKafkaHarness(stack, createDatabase, SOURCE, TARGET, SYNC)
+    await sync.streaming({ batchRows: 1_000 })
+    await sync.onTarget(TRIGGER)
+    const writing = sync.onSource(`INSERT INTO products SELECT 100000 + n, 'many', 1 FROM generate_series(1, 30000) n`)
+    const [connector = ''] = await connectorNames(sync)
+    const url = `${sync.debezium.connectUrl}/connectors/${encodeURIComponent(connector)}/restart?includeTasks=true`
+    await writing
+    for (let round = 0; round < 2; round++) {
+      expect((await fetch(url, { method: 'POST' })).status).toBe(202)
+      await vi.waitFor(async () => expect(await taskStates(sync, connector)).toEqual(['RUNNING']), { timeout: 60_000 })
+    }
+    await sync.caughtUp()
+    await sync.expectEqual()
+    expect(await sync.onTarget(TWICE)).toEqual([])
+    expect(await sync.onTarget('SELECT count(*)::int AS rows FROM writes')).toEqual([{ rows: 30_000 }])
+  })
+})
+
+/** A config and a sync file for processes of their own, and a capability in phase syncing. */
+async function createFolder(sync: KafkaHarness): Promise<SyncFolder> {
+  const ledgerDatabase = await createDatabase('ledger')
+  const ledger = await Ledger.open(ledgerDatabase.url, ['catalog'])
+  const move = { capability: 'catalog', epoch: 0, to: 'syncing', actor: 'test', action: 'move' } as const
+  await ledger.move({ ...move, reason: null, evidence: {} })
+  await ledger.close()
+  const { brokers, connectUrl, topicPrefix } = sync.debezium
+  const folder = await createSyncFolder({
+    monolithUrl: sync.source.url,
+    serviceUrl: sync.target.url,
+    ledgerUrl: ledgerDatabase.url,
+    sync: SYNC,
+    cdc: { engine: 'debezium', kafka: { brokers }, connect: { url: connectUrl }, topicPrefix, batchRows: 500 },
+  })
+  return {
+    ...folder,
+    [Symbol.asyncDispose]: async () => {
+      await folder[Symbol.asyncDispose]()
+      await ledgerDatabase[Symbol.asyncDispose]()
+    },
+  }
+}
+
+function startWriter(sync: KafkaHarness): { stop(): Promise<void> } {
+  let writing = true
+  const loop = (async () => {
+    for (let n = 1; writing; n++) {
+      await sync.onSource('UPDATE products SET version = version + 1, name = $1 WHERE id BETWEEN $2 AND $2 + 40', [
+        `v${n}`,
+        (n * 311) % 9_500,
+      ])
+      await sync.onSource(
+        `INSERT INTO products SELECT 100000 + $1 * 20 + i, 'new', 1, NULL FROM generate_series(1, 20) i`,
+        [n],
+      )
+      await sync.onSource('DELETE FROM products WHERE id = $1', [100_000 + n * 20 + 1])
+      // Debezium is slower than a loop of statements; what piles up would only make the test long.
+      await sleep(25)
+    }
+  })()
+  return {
+    stop: async () => {
+      writing = false
+      await loop
+    },
+  }
+}
+
+async function progress(sync: KafkaHarness): Promise<Record<string, unknown>> {
+  const [row] = await sync.onTarget('SELECT state, applied_rows::int AS applied FROM ficus.progress').catch(() => [])
+  return row ?? {}
+}
+
+async function connectorNames(sync: KafkaHarness): Promise<string[]> {
+  const answer = await fetch(`${sync.debezium.connectUrl}/connectors`)
+  const names: unknown = await answer.json()
+  return Array.isArray(names) ? names.map(String).filter(name => name.startsWith(sync.debezium.topicPrefix)) : []
+}
+
+async function taskStates(sync: KafkaHarness, connector: string): Promise<string[]> {
+  const answer = await fetch(`${sync.debezium.connectUrl}/connectors/${encodeURIComponent(connector)}/status`)
+  const status = (await answer.json()) as { tasks?: { state: string }[] }
+  return (status.tasks ?? []).map(({ state }) => state)
+}

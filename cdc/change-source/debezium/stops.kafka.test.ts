@@ -1,0 +1,162 @@
+import type { SyncStatus } from '@ficus/core/ledger/records'
+import { kafkaStack } from '@ficus/deploy/testing/kafka'
+import { createDatabase, startTestPostgres } from '@ficus/deploy/testing/postgres'
+import { describe, expect, it, vi } from 'vitest'
+import { withSession } from '../../database/session.ts'
+import type { Pipeline } from '../../pipeline/pipeline.ts'
+import { PostgresSource } from '../postgres/postgres-source.ts'
+import { ConnectClient } from './connect-client.ts'
+import { stopConnector } from './connector.ts'
+import { DebeziumSource } from './debezium-source.ts'
+import { KafkaTopic } from './kafka-topic.ts'
+import { createKafkaHarness } from './testing/kafka-harness.ts'
+
+const SOURCE = `
+  CREATE TYPE mood AS ENUM ('good', 'bad');
+  CREATE TABLE things (id int PRIMARY KEY, note text, moods mood[], clock timetz);
+  INSERT INTO things SELECT n, 'note ' || n FROM generate_series(1, 100) n;
+`
+const TARGET = 'CREATE TABLE copies (id int PRIMARY KEY, note text, moods text[], clock text)'
+const table = (forward: Record<string, string>) => ({
+  tables: [{ source: 'things', target: 'copies', key: { id: 'id' }, forward }],
+})
+const SYNC = table({ note: 'note', moods: 'moods::text[]' })
+
+const stack = kafkaStack()
+
+describe.skipIf(stack === null)('the debezium engine stops or waits, and says why', () => {
+  const create = (sync = SYNC) => createKafkaHarness(stack, createDatabase, SOURCE, TARGET, sync)
+
+  it('invariant 13: waits for a Kafka Connect that is down, and names its address', async () => {
+    await using sync = await create()
+    const debezium = { ...sync.debezium, connectUrl: 'http://127.0.0.1:1' }
+    const pipeline = sync.pipeline({ engine: options => new DebeziumSource(options, debezium) })
+    await pipeline.start()
+    const status = await tells(pipeline, 'FICUS_KAFKA_UNREACHABLE')
+    expect(status).toMatchObject({ state: 'waiting', copiedRows: 100 })
+    expect(status.error?.message).toContain('Kafka Connect at http://127.0.0.1:1 does not answer')
+    await pipeline.stop()
+    await sync.streaming()
+    await sync.caughtUp()
+    await sync.expectEqual()
+  })
+
+  it('invariant 13: waits for a Kafka that is down, and names its brokers', async () => {
+    await using sync = await create()
+    const debezium = { ...sync.debezium, brokers: ['127.0.0.1:1'] }
+    const pipeline = sync.pipeline({ engine: options => new DebeziumSource(options, debezium) })
+    await pipeline.start()
+    const status = await tells(pipeline, 'FICUS_KAFKA_UNREACHABLE')
+    expect(status.error?.message).toContain('Kafka at 127.0.0.1:1')
+  })
+
+  it('invariant 13: shows why Kafka Connect refuses a connector: a wrong password', async () => {
+    await using sync = await create()
+    await using elsewhere = await startTestPostgres()
+    await elsewhere.createDatabase(new URL(sync.source.url).pathname.slice(1))
+    await withSession({ url: elsewhere.url(), name: 'the other server' }, client =>
+      client.query(`ALTER ROLE postgres PASSWORD 'another'`),
+    )
+    // Kafka Connect reaches another server than Ficus does, with the password of Ficus's.
+    const debezium = { ...sync.debezium, connectDatabaseHost: new URL(elsewhere.url()).host }
+    const pipeline = sync.pipeline({ engine: options => new DebeziumSource(options, debezium) })
+    await pipeline.start()
+    const { error } = await tells(pipeline, 'FICUS_CONNECTOR_FAILED')
+    expect(error?.message).toContain('password authentication failed for user "postgres"')
+    expect(error?.message.length).toBeLessThan(1_000)
+  })
+
+  it('invariant 11: a task that fails is restarted some times, then the sync fails with its reason', async () => {
+    await using sync = await create()
+    const seen: SyncStatus[] = []
+    const pipeline = await sync.streaming({ onStatus: status => seen.push(status) })
+    await sync.onSource(`INSERT INTO things VALUES (1000, 'whole', '{good}')`)
+    await sync.caughtUp()
+    // Debezium cannot read a null in an array of enums; it must neither guess nor skip.
+    await sync.onSource(`INSERT INTO things VALUES (1001, 'broken', '{good,NULL}')`)
+    await vi.waitFor(() => expect(pipeline.status().state).toBe('failed'), { timeout: 120_000, interval: 100 })
+    expect(pipeline.status().error).toMatchObject({
+      code: 'FICUS_CONNECTOR_FAILED',
+      message: expect.stringContaining(`Failed to properly convert data value for 'public.things.moods'`),
+    })
+    const failures = seen.filter(({ error }) => error?.code === 'FICUS_CONNECTOR_FAILED').map(({ state }) => state)
+    expect(failures).toEqual(['waiting', 'waiting', 'waiting', 'failed'])
+    expect(await sync.onTarget('SELECT id FROM copies WHERE id >= 1000')).toEqual([{ id: 1000 }])
+  })
+
+  it('invariant 13: refuses a mapping that reads a type which Debezium does not pass on whole', async () => {
+    await using sync = await create(table({ clock: 'clock::text' }))
+    const pipeline = sync.pipeline()
+    await pipeline.start()
+    const { error, state } = await tells(pipeline, 'FICUS_MAPPING_INVALID')
+    expect(state).toBe('failed')
+    expect(error?.message).toContain('cannot carry public.things.clock')
+    expect(error?.message).toContain('time with time zone')
+  })
+
+  it('invariant 3: refuses to go on with the other engine while Kafka holds changes', async () => {
+    await using sync = await create()
+    const pipeline = await sync.streaming()
+    await sync.caughtUp()
+    await pipeline.stop()
+    const other = sync.pipeline({ engine: options => new PostgresSource(options) })
+    await other.start()
+    expect((await tells(other, 'FICUS_CONFIG_INVALID')).state).toBe('failed')
+  })
+
+  it('invariant 3: goes on from where the other engine stands', async () => {
+    await using sync = await create()
+    const other = await sync.streaming({ engine: options => new PostgresSource(options) })
+    await sync.onSource(`UPDATE things SET note = note || '!'`)
+    await sync.caughtUp()
+    await other.stop()
+    await sync.onSource(`DELETE FROM things WHERE id < 10; UPDATE things SET id = 500 WHERE id = 50`)
+    await sync.streaming()
+    await sync.caughtUp()
+    await sync.expectEqual()
+  })
+
+  it('invariant 3: says so when the topic was lost', async () => {
+    await using sync = await create()
+    const pipeline = await sync.streaming()
+    await sync.caughtUp()
+    await pipeline.stop()
+    const [stored] = await sync.onTarget(
+      `SELECT jsonb_object_keys(position -> 'offsets') AS partition FROM ficus.progress`,
+    )
+    const connector = String(stored?.partition).replace(/:0$/, '')
+    await stopConnector(new ConnectClient(sync.debezium.connectUrl), connector)
+    await new KafkaTopic(sync.debezium.brokers, connector).delete()
+    const again = sync.pipeline()
+    await again.start()
+    const { error } = await tells(again, 'FICUS_SLOT_LOST')
+    expect(error?.message).toMatch(/was to be read from \d+ on, but/)
+  })
+
+  it('invariant 10: drop leaves no connector, topic, slot or publication', async () => {
+    await using sync = await create()
+    const pipeline = await sync.streaming()
+    await sync.caughtUp()
+    const connect = new ConnectClient(sync.debezium.connectUrl)
+    const ours = async () =>
+      [...(await connect.list()).keys()].filter(name => name.startsWith(sync.debezium.topicPrefix))
+    const [name = ''] = await ours()
+    const topic = new KafkaTopic(sync.debezium.brokers, name)
+    expect(await topic.bounds()).not.toBeNull()
+    expect(await pipeline.drop()).toEqual({ existed: true })
+    expect(await ours()).toEqual([])
+    expect(await topic.bounds()).toBeNull()
+    const left = `SELECT slot_name AS name FROM pg_replication_slots WHERE database = current_database() UNION ALL SELECT pubname FROM pg_publication`
+    expect(await sync.onSource(left)).toEqual([])
+    expect(await sync.onTarget('SELECT * FROM copies')).toEqual([])
+    await sync.streaming()
+    await sync.caughtUp()
+    await sync.expectEqual()
+  })
+})
+
+/** Waits until the pipeline shows an error of this code. */
+async function tells(pipeline: Pipeline, code: string): Promise<SyncStatus> {
+  await vi.waitFor(() => expect(pipeline.status().error?.code).toBe(code), { timeout: 60_000, interval: 20 })
+  return pipeline.status()
+}
