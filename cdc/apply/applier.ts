@@ -83,14 +83,15 @@ export class Applier {
   }
 
   async #begin(): Promise<void> {
-    const results = await queryAll(this.#client, `${lockProgress(this.#options.key)}; ${this.#session.transactionMark}`)
+    const { triggersSilent, transactionMark } = this.#session
+    const constraints = triggersSilent ? '' : 'SET CONSTRAINTS ALL DEFERRED'
+    const results = await queryAll(this.#client, `${lockProgress(this.#options.key)}; ${transactionMark}${constraints}`)
     const row: { position?: string; epoch?: string } = results[1]?.rows[0] ?? {}
     const expected = JSON.stringify(this.#position)
     const stored = row.position === undefined ? '' : JSON.stringify(JSON.parse(row.position))
     if (sorted(stored) !== sorted(expected) || Number(row.epoch) !== this.#options.progress.epoch) {
       throw new ProgressMoved(`the target stands at ${stored}, not at ${expected}`)
     }
-    if (!this.#session.triggersSilent) await this.#client.query('SET CONSTRAINTS ALL DEFERRED')
     this.#open = true
     this.#openRows = 0
     this.#filled.clear()
@@ -107,7 +108,6 @@ export class Applier {
     await this.#client.query('SAVEPOINT ficus')
     try {
       await this.#merge(data, changes)
-      await this.#client.query('RELEASE SAVEPOINT ficus')
     } catch (error) {
       if (judgeFailure(error) !== 'data') throw error
       await this.#client.query('ROLLBACK TO SAVEPOINT ficus; RELEASE SAVEPOINT ficus')
@@ -123,6 +123,7 @@ export class Applier {
     }
   }
 
+  /** Stages and merges; the savepoint is released in the same round trip. */
   async #merge(data: Buffer, changes: readonly Change[]): Promise<void> {
     const statements = new StatementPlan()
     for (const [relation, ofTable] of Map.groupBy(changes, change => change.relation)) {
@@ -130,8 +131,7 @@ export class Applier {
         await this.#stage(staging, data, ofTable, statements)
       }
     }
-    const sql = statements.inOrder(this.#options.flows)
-    if (sql.length > 0) await this.#client.query(sql.join('; '))
+    await this.#client.query([...statements.inOrder(this.#options.flows), 'RELEASE SAVEPOINT ficus'].join('; '))
   }
 
   async #stage(staging: Staging, data: Buffer, changes: readonly Change[], plan: StatementPlan): Promise<void> {
