@@ -113,7 +113,7 @@ it('invariant 5: leaves out what came from the other side, but moves on past it'
     begin('2'),
     mark,
     insert('2', 2, 'b'),
-    end('2', 2),
+    end('2', 2, 0x20n),
   ]
   expect(assemble(events).take()).toMatchObject({ changes: [], position: { offsets: { 't:0': '7' } } })
 })
