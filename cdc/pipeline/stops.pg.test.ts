@@ -131,6 +131,26 @@ describe('invariant 13: a state that somebody has to mend', () => {
     expect(await sync.onSource('SELECT FROM pg_publication')).toEqual([])
   })
 
+  it('invariant 3: refuses to go on where the target was set back behind what the slot still holds', async () => {
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+    const pipeline = await sync.streaming()
+    await pipeline.stop()
+    const [before] = await sync.onTarget('SELECT position FROM ficus.progress')
+    const next = sync.pipeline()
+    await next.start()
+    await sync.caughtUp()
+    await next.stop()
+    await sync.onTarget(`UPDATE ficus.progress SET position = '${JSON.stringify(before?.position)}'`)
+
+    const again = sync.pipeline()
+    await again.start()
+    await reaches(again, 'failed')
+    expect(again.status().error).toMatchObject({
+      code: 'FICUS_SLOT_LOST',
+      message: expect.stringContaining('set back to an earlier time'),
+    })
+  })
+
   it('says that changes are lost when the slot is gone', async () => {
     await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
     const pipeline = await sync.streaming()

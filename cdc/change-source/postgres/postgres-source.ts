@@ -147,6 +147,15 @@ class Reading {
       const state = await readSlot(client, slot)
       if (state === null) throw slotLost(source, slot, 'it does not exist')
       if (state.lost !== null) throw slotLost(source, slot, `the server invalidated it (${state.lost})`)
+      const confirmed = state.confirmedFlushLsn
+      // The server starts a stream no earlier than this, whatever it is asked for, and says nothing of what it leaves out.
+      if (confirmed !== null && lsnToNumber(confirmed) > lsnToNumber(from.lsn)) {
+        throw slotLost(
+          source,
+          slot,
+          `it begins at ${confirmed}, and the target stands before that, at ${from.lsn}: was the target set back to an earlier time?`,
+        )
+      }
       if (state.activePid !== null) throw new SlotBusy(`slot ${slot} is read by backend ${state.activePid}`)
       return { types: await readWireTypes(client), statusMs: await statusInterval(client) }
     })
