@@ -10,7 +10,7 @@ const PARAMETER = /::|:[^/.(:-]*/g
 export interface Route {
   /** Upper case; `ANY` stands for every method. `GET` answers HEAD as well. */
   readonly method: string
-  /** find-my-way's syntax, which is Fastify's: `/api/products/:id`, and `*` for the rest of a path. */
+  /** find-my-way's syntax, which is Fastify's: `/items/:id`, and `*` for the rest of a path. */
   readonly path: string
   /** Reads follow the read dial and may be shadowed; writes go to the owner. Null: by method. */
   readonly kind: 'read' | 'write' | null
@@ -26,10 +26,10 @@ export function isRead(route: Route, method: string): boolean {
   return route.kind === null ? SAFE_METHODS.has(method) : route.kind === 'read'
 }
 
-/** Reads `GET /api/products/:id`. Returns the route, or a sentence that says what is wrong with it. */
+/** Reads `GET /items/:id`. Returns the route, or a sentence that says what is wrong with it. */
 export function parseRoute(text: string, kind: Route['kind'] = null): Route | string {
   const match = /^(\S+)\s+(\/\S*)$/.exec(text.trim())
-  if (match === null) return `${JSON.stringify(text)} is not a method and a path, such as 'GET /api/products/:id'`
+  if (match === null) return `${JSON.stringify(text)} is not a method and a path, such as 'GET /items/:id'`
   const [, method = '', path = ''] = match
   if (!METHODS.has(method)) return `${method} is not one of ${[...METHODS].join(', ')}`
   const star = path.indexOf('*')

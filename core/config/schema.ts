@@ -172,7 +172,7 @@ const cdc = z
 const route = z
   .union(
     [z.string(), z.strictObject({ route: z.string(), kind: z.enum(['read', 'write']).optional() })],
-    notA("a route, such as 'GET /api/products/:id' or { route: 'POST /api/search', kind: 'read' }"),
+    notA("a route, such as 'GET /items/:id' or { route: 'POST /search', kind: 'read' }"),
   )
   .transform((entry, context): Route => {
     const parsed = typeof entry === 'string' ? parseRoute(entry) : parseRoute(entry.route, entry.kind ?? null)

@@ -6,7 +6,7 @@ import type { Target } from './target.ts'
 /** What the route table knows of a request that belongs to a capability. One object for each method of each route. */
 export interface RouteMatch {
   readonly capability: string
-  /** The route as metrics, evidence and messages name it: `GET /api/products/:id`. */
+  /** The route as metrics, evidence and messages name it: `GET /items/:id`. */
   readonly route: string
   readonly isRead: boolean
 }
