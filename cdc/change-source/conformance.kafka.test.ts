@@ -132,12 +132,13 @@ describe.skipIf(stack === null)('both engines', () => {
     debezium: options => new DebeziumSource(options, debezium),
   }
 
-  it('deliver equal events of the same workload', async () => {
+  it('invariant 5: deliver equal events of the same workload, and none that the other side made', async () => {
     await using database = await createDatabase('conformance')
     const source = { url: database.url, name: 'the source' }
     await withSession(source, async client => {
       await client.query(SCHEMA)
       const name = new URL(database.url).pathname.slice(1)
+      const theirs = `ficus_theirs_${name}`
       await createPublication(client, source, name, TABLES)
       const opened: { engine: ChangeSource; slot: string; from: Position }[] = []
       for (const [engine, make] of Object.entries(engines)) {
@@ -152,12 +153,13 @@ describe.skipIf(stack === null)('both engines', () => {
           tables: TABLES,
           columnsRead: (_, columns) => new Set(columns),
           batchRows: 50,
-          ignoredOrigins: [],
+          ignoredOrigins: [theirs],
         })
         opened.push({ engine: made, slot, from: { lsn: exported.consistentPoint } })
       }
       for (const statement of workload(1)) await client.query(statement)
       await client.query('TRUNCATE parts, logs')
+      await writeFromTheOtherSide(client, theirs)
       const until = await emitMark(client, MARK.WAYPOINT)
       const events: ChangeEvent[][] = []
       for (const { engine, slot, from } of opened) {
@@ -167,6 +169,7 @@ describe.skipIf(stack === null)('both engines', () => {
       }
       expect(events[0]?.length).toBeGreaterThan(ROWS.length + 40)
       expect(events[1]).toEqual(events[0])
+      expect(JSON.stringify(events)).not.toContain('theirs')
     })
   })
 
@@ -241,6 +244,19 @@ async function readEvents(
   }
   await engine.stop()
   return events
+}
+
+/** Two transactions that sync itself would have applied: one with a replication origin, one with a mark instead. */
+async function writeFromTheOtherSide(client: pg.Client, origin: string): Promise<void> {
+  await client.query('SELECT pg_replication_origin_create($1)', [origin])
+  await client.query('SELECT pg_replication_origin_session_setup($1)', [origin])
+  await client.query(`INSERT INTO parts VALUES (1, 'theirs', 1)`)
+  await client.query('SELECT pg_replication_origin_session_reset()')
+  await client.query('SELECT pg_replication_origin_drop($1)', [origin])
+  await client.query('BEGIN')
+  await client.query('SELECT pg_logical_emit_message(true, $1, $2)', [MARK.ORIGIN, origin])
+  await client.query(`INSERT INTO parts VALUES (2, 'theirs', 2)`)
+  await client.query('COMMIT')
 }
 
 /** Debezium itself takes a value that was not sent from the old row, where the replica identity tells all of it. */

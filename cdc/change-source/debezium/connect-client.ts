@@ -25,6 +25,13 @@ export class ConnectClient {
     this.#url = url
   }
 
+  /** The classes of the connectors that the worker can run. */
+  async plugins(): Promise<readonly string[]> {
+    const answer = await this.#ask('GET', '/connector-plugins')
+    if (!Array.isArray(answer.json)) throw this.#unreachable('lists no connector plugins: is it Kafka Connect?')
+    return answer.json.map((plugin: { readonly class?: unknown }) => String(plugin.class))
+  }
+
   /** The connectors' configurations by name. */
   async list(): Promise<ReadonlyMap<string, Readonly<Record<string, string>>>> {
     const answer = await this.#ask('GET', '/connectors?expand=info')

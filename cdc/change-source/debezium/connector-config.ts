@@ -19,7 +19,7 @@ export interface ConnectorInput {
 /** The largest event that the topic takes, bytes. */
 export const MAX_EVENT_BYTES = 16 * 1024 * 1024
 
-const CONNECTOR_CLASS = 'io.debezium.connector.postgresql.PostgresConnector'
+export const CONNECTOR_CLASS = 'io.debezium.connector.postgresql.PostgresConnector'
 const JSON_CONVERTER = 'org.apache.kafka.connect.json.JsonConverter'
 const REGEX_ROUTER = 'org.apache.kafka.connect.transforms.RegexRouter'
 

@@ -76,7 +76,11 @@ export class KafkaTopic {
   /** Lets Kafka remove what lies before `offset`. */
   async deleteBefore(offset: bigint): Promise<void> {
     const partitions = [{ partition: 0, offset: String(offset) }]
-    await this.#admin(admin => admin.deleteTopicRecords({ topic: this.name, partitions }))
+    await this.#admin(async admin => {
+      // deleteTopicRecords does not find out who leads the partition; this does.
+      await admin.fetchTopicOffsets(this.name)
+      await admin.deleteTopicRecords({ topic: this.name, partitions })
+    })
   }
 
   /** Removes the topic and what its readers left behind. One that is not there is no problem. */

@@ -49,7 +49,7 @@ describe.skipIf(stack === null)('invariants 3, 4: through Kafka nothing is lost 
     await sync.onTarget(TRIGGER)
 
     const writer = startWriter(sync)
-    for (const rows of [1, 500, 1_500]) {
+    for (const rows of [1, 300, 700]) {
       const before = Number((await progress(sync)).applied)
       await vi.waitFor(async () => expect((await progress(sync)).applied).toBeGreaterThan(before + rows), {
         timeout: 60_000,
@@ -63,7 +63,7 @@ describe.skipIf(stack === null)('invariants 3, 4: through Kafka nothing is lost 
     await sync.expectEqual()
     expect(await sync.onTarget(TWICE)).toEqual([])
     const [counted] = await sync.onTarget('SELECT count(*)::int AS rows FROM writes')
-    expect(counted?.rows).toBeGreaterThan(1_500)
+    expect(counted?.rows).toBeGreaterThan(1_000)
   })
 
   it('when the connector is restarted in the middle of a large transaction', async () => {
@@ -123,7 +123,7 @@ function startWriter(sync: KafkaHarness): { stop(): Promise<void> } {
       )
       await sync.onSource('DELETE FROM products WHERE id = $1', [100_000 + n * 20 + 1])
       // Debezium is slower than a loop of statements; what piles up would only make the test long.
-      await sleep(25)
+      await sleep(50)
     }
   })()
   return {
