@@ -13,7 +13,13 @@ describe('readConfig', () => {
       adminApiKey: 'dev-admin-key',
       logLevel: 'info',
       providerStates: false,
+      buildId: null,
     })
+  })
+
+  it('takes an empty BUILD_ID for none', () => {
+    expect(readConfig({ DATABASE_URL, BUILD_ID: '' }).buildId).toBeNull()
+    expect(readConfig({ DATABASE_URL, BUILD_ID: '4f2c1e' }).buildId).toBe('4f2c1e')
   })
 
   it.each([

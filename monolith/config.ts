@@ -8,6 +8,8 @@ export interface Config {
   readonly adminApiKey: string
   readonly logLevel: LogLevel
   readonly providerStates: boolean
+  /** Which build this is; null where nobody said. */
+  readonly buildId: string | null
 }
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
@@ -39,6 +41,7 @@ export function readConfig(env: Environment): Config {
     adminApiKey: env.ADMIN_API_KEY ?? 'dev-admin-key',
     logLevel,
     providerStates: env.PROVIDER_STATES === '1',
+    buildId: env.BUILD_ID || null,
   }
 }
 

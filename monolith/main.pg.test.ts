@@ -43,10 +43,11 @@ it('serves until SIGTERM, answers what has begun, and exits 0', async () => {
   const env = { DATABASE_URL: database.url }
   await run(['migrate'], env)
   const db = openDatabase(database.url)
-  const shop = start([], env)
+  const shop = start([], { ...env, BUILD_ID: '4f2c1e' })
   try {
     const url = await listeningAt(shop)
     expect((await fetch(`${url}/ready`)).status).toBe(200)
+    expect(await (await fetch(`${url}/health`)).json()).toMatchObject({ version: '4f2c1e' })
 
     const lock = await db.transaction()
     await lock.raw('lock table products in access exclusive mode')

@@ -80,8 +80,8 @@ async function withDatabase(work: (db: Knex, config: Config) => Promise<void>): 
 async function serve(db: Knex, config: Config): Promise<void> {
   await db.raw('select from products limit 1')
   const logger = pino({ name: 'shop', level: config.logLevel })
-  const { adminApiKey, providerStates } = config
-  const app = createApp({ db, adminApiKey, providerStates, version, logger })
+  const { adminApiKey, providerStates, buildId } = config
+  const app = createApp({ db, adminApiKey, providerStates, version: buildId ?? version, logger })
   const signal = nextSignal()
   await app.listen({ host: config.host, port: config.port })
 

@@ -13,6 +13,8 @@ export interface AppOptions {
   readonly db: Knex
   /** What a write must bring in `x-api-key`. */
   readonly adminApiKey: string
+  /** What `/health` answers, so that one build is told from another. */
+  readonly version: string
   /** No log without one. */
   readonly log?: FastifyBaseLogger
   /** Registers `POST /_pact/provider-states`, which empties and writes tables. */
@@ -20,7 +22,7 @@ export interface AppOptions {
 }
 
 /** The whole service, ready to `listen` or `inject`. */
-export function createApp({ db, adminApiKey, log, providerStates = false }: AppOptions): FastifyInstance {
+export function createApp({ db, adminApiKey, version, log, providerStates = false }: AppOptions): FastifyInstance {
   const app = fastify({
     ...(log && { loggerInstance: log }),
     bodyLimit: 2 * 1024 * 1024,
@@ -30,7 +32,7 @@ export function createApp({ db, adminApiKey, log, providerStates = false }: AppO
   closeConnectionsWhenDraining(app)
   answerProblems(app)
   registerMetrics(app)
-  registerHealth(app, db)
+  registerHealth(app, db, version)
   taxonomyApi(app, { db })
   productsApi(app, { db, adminApiKey })
   if (providerStates) providerStatesApi(app, db)

@@ -33,7 +33,7 @@ beforeAll(async () => {
   if (category) await insertOddRows(shop, 'odd', category, fc.sample(oddProduct, { numRuns: 100, seed: 1 }))
   await copyForward(sides)
   control = createShop({ db: shop, adminApiKey: KEY, version: 'test' })
-  candidate = createApp({ db: catalog, adminApiKey: KEY })
+  candidate = createApp({ db: catalog, adminApiKey: KEY, version: 'test' })
   resources.defer(() => control.close())
   resources.defer(() => candidate.close())
 })

@@ -59,7 +59,7 @@ function without(what: 'password' | 'database' | 'port', value: string): string 
 }
 
 it('migrates, serves, and is ready only once migrated', async () => {
-  const { url, child, exited } = await serve()
+  const { url, child, exited } = await serve({ BUILD_ID: '' })
   const early = await fetch(`${url}/ready`)
   expect(early.status).toBe(503)
   expect(await early.json()).toEqual({ status: 'not ready', reason: 'migrations have yet to run: 001-catalog' })
@@ -82,6 +82,13 @@ it('migrates, serves, and is ready only once migrated', async () => {
   expect((await fetch(`${url}/_pact/provider-states`, { method: 'POST' })).status).toBe(404)
   child.kill('SIGTERM')
   expect(await exited).toEqual([0, null])
+})
+
+it('names its build', async () => {
+  const { url, child, exited } = await serve({ BUILD_ID: '4f2c1e' })
+  expect(await (await fetch(`${url}/health`)).json()).toEqual({ status: 'ok', version: '4f2c1e' })
+  child.kill('SIGTERM')
+  await exited
 })
 
 it('answers what is under way before it ends', async () => {

@@ -10,7 +10,8 @@ const USAGE = `Usage: node extracted-services/catalog/main.ts <command>
   migrate   bring the database's schema up to date
   serve     answer requests until SIGTERM
 
-Environment: DATABASE_URL (required), HOST, PORT, ADMIN_API_KEY, LOG_LEVEL, PROVIDER_STATES
+Environment: DATABASE_URL (required), HOST, PORT, ADMIN_API_KEY, LOG_LEVEL, PROVIDER_STATES,
+  BUILD_ID
 
 Example: DATABASE_URL=postgres://postgres:secret@127.0.0.1:5432/catalog node extracted-services/catalog/main.ts serve`
 

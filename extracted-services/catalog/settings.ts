@@ -1,3 +1,5 @@
+import manifest from './package.json' with { type: 'json' }
+
 /** What the environment decides about a process of this service. */
 export interface Settings {
   /** `postgres://user:password@host:port/database` */
@@ -10,6 +12,8 @@ export interface Settings {
   /** Whether `POST /_pact/provider-states` exists. It empties tables: never where real data is. */
   readonly providerStates: boolean
   readonly logLevel: string
+  /** What `/health` answers as `version`: BUILD_ID, or the release in package.json. */
+  readonly version: string
 }
 
 /** A problem that only the person who started the process can mend; told in one line, without a stack. */
@@ -50,6 +54,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     adminApiKey: env.ADMIN_API_KEY ?? 'dev-admin-key',
     providerStates: env.PROVIDER_STATES === '1',
     logLevel,
+    version: env.BUILD_ID || manifest.version,
   }
 }
 

@@ -1,14 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import type { Knex } from 'knex'
 import { pendingMigrations } from '../database/migrate.ts'
-import manifest from '../package.json' with { type: 'json' }
 
 /**
  * - GET /health: 200 `{status: 'ok', version}` while the process lives.
  * - GET /ready: 200 when the database answers and is migrated; else 503 with the reason.
  */
-export function registerHealth(app: FastifyInstance, db: Knex): void {
-  app.get('/health', { logLevel: 'warn' }, async () => ({ status: 'ok', version: manifest.version }))
+export function registerHealth(app: FastifyInstance, db: Knex, version: string): void {
+  app.get('/health', { logLevel: 'warn' }, async () => ({ status: 'ok', version }))
 
   app.get('/ready', { logLevel: 'warn' }, async (_request, reply) => {
     const reason = await notReadyBecause(db)

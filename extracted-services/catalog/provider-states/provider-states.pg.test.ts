@@ -20,7 +20,7 @@ beforeAll(async () => {
   await migrate(catalog)
   providers = [
     createShop({ db: shop, adminApiKey: 'key', version: 'test', providerStates: true }),
-    createApp({ db: catalog, adminApiKey: 'key', providerStates: true }),
+    createApp({ db: catalog, adminApiKey: 'key', version: 'test', providerStates: true }),
   ]
   for (const provider of providers) resources.defer(() => provider.close())
 })
