@@ -4,6 +4,7 @@ import type { StoredSyncStatus } from '@ficus/core/ledger/records'
 import type { Control } from '../control.ts'
 import { SYNC_SILENT_SECONDS } from '../gate/lag.ts'
 import type { Progress } from '../terminal/progress.ts'
+import { syncFailure } from './sync-failure.ts'
 
 const POLL = 200
 /** How long a sync process may take to notice the phase, or to come back, milliseconds. */
@@ -29,10 +30,7 @@ export async function awaitStreaming(
       heardAt = Date.now()
       if (report.state === 'streaming') return report
       if (report.state === 'copying') progress?.update(report.copiedRows, report.estimatedRows)
-      if (report.state === 'failed' && report.error !== null) {
-        const { code, message, remedy } = report.error
-        throw new FicusError('FICUS_CHANGE_REFUSED', `sync of ${capability} failed: ${code}: ${message}`, { remedy })
-      }
+      if (report.state === 'failed' && report.error !== null) throw syncFailure(capability, report.error)
     }
     if (Date.now() - heardAt > PATIENCE) {
       throw new FicusError('FICUS_SERVICE_UNREACHABLE', `no sync process has reported on ${capability} for 30 s`, {

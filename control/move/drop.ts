@@ -4,6 +4,7 @@ import type { CapabilityState } from '@ficus/core/ledger/records'
 import type { Control } from '../control.ts'
 import { SYNC_SILENT_SECONDS, type SyncReport } from '../gate/lag.ts'
 import { dropSync } from '../joint/cdc.ts'
+import { syncFailure } from './sync-failure.ts'
 
 /** How long a sync process that is alive gets to drop what it made, milliseconds. */
 const PATIENCE = 60_000
@@ -28,7 +29,7 @@ export function dropStep(report: (SyncReport & { readonly reportedAt: Date }) | 
 /**
  * Sees to it that slot, publication and copied rows of a capability that became legacy are gone. A live sync process
  * does it when it sees the phase; where none lives, it is done here.
- * @throws FICUS_CHANGE_REFUSED where a live sync process does not come to an end.
+ * @throws the error that a live sync process reports; FICUS_SYNC_BEHIND where it reports none and does not come to an end.
  */
 export async function finishDrop(
   control: Control,
@@ -47,10 +48,14 @@ export async function finishDrop(
     if (!told) events.dropping?.('sync')
     told = true
     if (Date.now() > deadline) {
-      const why = report?.error === null || report === null ? `is still ${report?.state}` : report.error.message
-      throw new FicusError('FICUS_CHANGE_REFUSED', `${state.name} is legacy, but its sync process ${why}`, {
-        remedy: `Look at the sync process's log, or stop it, then run \`ficus rollback ${state.name} --to legacy\` again.`,
-      })
+      if (report?.error) throw syncFailure(state.name, report.error)
+      throw new FicusError(
+        'FICUS_SYNC_BEHIND',
+        `${state.name} is legacy, but its sync process is still ${report?.state}`,
+        {
+          remedy: `Look at the sync process's log, or stop it, then run \`ficus rollback ${state.name} --to legacy\` again.`,
+        },
+      )
     }
     await delay(POLL, undefined, { signal })
   }
