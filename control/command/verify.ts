@@ -62,14 +62,26 @@ export function verifyCommand(host: Host): Command {
 }
 
 function exitCode(results: readonly StoredGateResult[]): ExitCode {
-  const red = results.filter(result => result.verdict !== 'pass')
-  if (red.length === 0) return 0
-  const [first] = red
-  throw first?.gate === 'data'
-    ? new FicusError('FICUS_DATA_DIFFERS', first.summary)
-    : new FicusError('FICUS_GATE_RED', `contracts: ${first?.summary}`, {
-        remedy: 'Mend the service until it keeps every contract that the monolith keeps, then verify again.',
-      })
+  const red = results.find(result => result.verdict !== 'pass')
+  if (red === undefined) return 0
+  throw redResult(red)
+}
+
+/** What the command ends with where a result is red. */
+export function redResult({
+  gate,
+  verdict,
+  summary,
+}: Pick<StoredGateResult, 'gate' | 'verdict' | 'summary'>): FicusError {
+  if (gate !== 'data') {
+    return new FicusError('FICUS_GATE_RED', `${gate}: ${summary}`, {
+      remedy: 'Mend the service until it keeps every contract that the monolith keeps, then verify again.',
+    })
+  }
+  if (verdict === 'fail') return new FicusError('FICUS_DATA_DIFFERS', summary)
+  return new FicusError('FICUS_SYNC_BEHIND', summary, {
+    remedy: 'Verify again once there are rows to compare, and while fewer of them change.',
+  })
 }
 
 function noContracts(capability: string): FicusError {
