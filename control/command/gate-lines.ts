@@ -1,4 +1,3 @@
-import type { FicusError } from '@ficus/core/errors/ficus-error'
 import type { GateEvents, GateOutcome } from '../gate/evaluate.ts'
 import type { Terminal } from '../terminal/terminal.ts'
 import { showVerdict } from '../terminal/words.ts'
@@ -16,9 +15,4 @@ export function gateLine({ gate, verdict, summary }: GateOutcome, terminal: Term
   const { colour } = terminal
   const shown = verdict === 'missing' || verdict === 'stale' ? colour.yellow(verdict) : showVerdict(verdict, terminal)
   return `${shown}  ${colour.bold(gate)}  ${summary}`
-}
-
-/** The gates of a FICUS_GATE_RED, which were printed already. */
-export function isGateRed(error: unknown): error is FicusError {
-  return error instanceof Error && 'code' in error && error.code === 'FICUS_GATE_RED'
 }
