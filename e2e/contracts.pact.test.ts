@@ -53,7 +53,7 @@ function catalogConfig(): Capability {
 async function verify(mutation: Mutation = () => {}): Promise<ContractVerdict> {
   const { routes, contracts } = catalogConfig()
   if (contracts === undefined) throw new Error('the capability catalog has no contracts')
-  const catalog = createCatalog({ db: catalogDatabase, adminApiKey, version: '1.2.3', providerStates: true, version: 'test' })
+  const catalog = createCatalog({ db: catalogDatabase, adminApiKey, version: '1.2.3', providerStates: true })
   try {
     mutation(catalog)
     const { pacts, monolith, service } = contracts
