@@ -4,7 +4,7 @@ import { plural } from '../terminal/words.ts'
 import type { Finding, Gate, Judgement } from './gate.ts'
 import { judgeLag } from './lag.ts'
 
-/** Judges a comparison of all rows: not one may differ. */
+/** Judges a comparison of all rows: not one may differ, and nothing is proved where there is none. */
 export function judgeData(diff: DataDiff): Judgement {
   const compared = diff.tables.reduce((total, table) => total + table.compared, 0)
   const differing = diff.tables.reduce((total, table) => total + table.differing, 0)
@@ -15,11 +15,23 @@ export function judgeData(diff: DataDiff): Judgement {
     const summary = `${figures}; ${plural(undecided, 'row')} changed at each comparison`
     return { verdict: 'inconclusive', summary }
   }
-  if (differing === 0) return { verdict: 'pass', summary: `${figures}, none differs` }
+  if (differing === 0 && compared === 0) {
+    return {
+      verdict: 'inconclusive',
+      summary: `no row was compared: ${diff.tables.length === 1 ? 'the table is' : 'all tables are'} empty`,
+    }
+  }
+  if (differing === 0) return { verdict: 'pass', summary: `${figures}, none differs${emptyTables(diff)}` }
   return {
     verdict: 'fail',
     summary: `${figures}, ${plural(differing, 'row differs', 'rows differ')}; most in ${worst?.table}`,
   }
+}
+
+/** Of these the comparison says nothing. */
+function emptyTables({ tables }: DataDiff): string {
+  const empty = tables.filter(({ compared }) => compared === 0).map(({ table }) => table)
+  return empty.length === 0 ? '' : `; empty: ${empty.join(', ')}`
 }
 
 export const dataGate: Gate = {

@@ -113,6 +113,24 @@ describe('data', () => {
     const diff = { tables: [{ table: 'a -> b', compared: 1_200, differing: 0, undecided: 0 }], rows: [] }
     expect(judgeData(diff)).toEqual({ verdict: 'pass', summary: '1,200 rows of 1 table compared, none differs' })
   })
+  it('names the tables that held nothing to compare', () => {
+    const tables = [
+      { table: 'a -> b', compared: 3, differing: 0, undecided: 0 },
+      { table: 'c -> d', compared: 0, differing: 0, undecided: 0 },
+    ]
+    expect(judgeData({ tables, rows: [] })).toEqual({
+      verdict: 'pass',
+      summary: '3 rows of 2 tables compared, none differs; empty: c -> d',
+    })
+  })
+  it('is inconclusive where there was no row at all', () => {
+    const empty = { table: 'a -> b', compared: 0, differing: 0, undecided: 0 }
+    expect(judgeData({ tables: [empty], rows: [] })).toEqual({
+      verdict: 'inconclusive',
+      summary: 'no row was compared: the table is empty',
+    })
+    expect(judgeData({ tables: [empty, empty], rows: [] }).summary).toBe('no row was compared: all tables are empty')
+  })
   it('is inconclusive while a row is too busy to be compared', () => {
     const tables = [{ table: 'a -> b', compared: 10, differing: 0, undecided: 1 }]
     expect(judgeData({ tables, rows: [] })).toMatchObject({ verdict: 'inconclusive' })
@@ -137,10 +155,11 @@ describe('data', () => {
 
 describe('check', () => {
   const problem = { code: 'FICUS_DATABASE_UNFIT', where: 'x', problem: 'wal_level is replica', remedy: 'y' } as const
+  const note = { where: 'x', problem: 'unnamed', remedy: 'y' }
 
-  it('passes without a problem, and names the first of several', () => {
-    expect(judgeCheck([{ name: 'a', detail: '', problems: [] }]).verdict).toBe('pass')
-    const areas = [{ name: 'a', detail: '', problems: [problem, problem] }]
+  it('passes without a problem, whatever the notes say, and names the first of several', () => {
+    expect(judgeCheck([{ name: 'a', detail: '', problems: [], notes: [note] }]).verdict).toBe('pass')
+    const areas = [{ name: 'a', detail: '', problems: [problem, problem], notes: [note] }]
     expect(judgeCheck(areas)).toEqual({ verdict: 'fail', summary: 'wal_level is replica and 1 more' })
   })
 })
