@@ -2,11 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { hostname, userInfo } from 'node:os'
 import type { LoadedConfig } from '@ficus/core/config/load-config'
 import type { Capability } from '@ficus/core/config/schema'
-import { FicusError } from '@ficus/core/errors/ficus-error'
 import type { FlagAdmin } from '@ficus/core/flags/flags'
 import { openFlagAdmin } from '@ficus/core/flags/open-flags'
 import { connect } from '@ficus/core/ledger/connection'
 import { Ledger } from '@ficus/core/ledger/ledger'
+import { capabilityOf } from './capability.ts'
 
 /** What every command works with: the config, the ledger and the dials' admin. `await using` closes it. */
 export class Control implements AsyncDisposable {
@@ -36,13 +36,7 @@ export class Control implements AsyncDisposable {
 
   /** @throws FICUS_CAPABILITY_UNKNOWN */
   capability(name: string): Capability {
-    const { capabilities } = this.loaded.migration
-    const config = Object.hasOwn(capabilities, name) ? capabilities[name] : undefined
-    if (config !== undefined) return config
-    throw new FicusError(
-      'FICUS_CAPABILITY_UNKNOWN',
-      `${this.loaded.file} has no capability ${JSON.stringify(name)}; it has ${Object.keys(capabilities).join(', ')}`,
-    )
+    return capabilityOf(this.loaded, name)
   }
 
   /** The name itself, once it is known. @throws FICUS_CAPABILITY_UNKNOWN */

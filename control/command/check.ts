@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
+import { capabilityNames } from '../capability.ts'
 import { inspectMapping } from '../joint/cdc.ts'
 import { orAborted } from '../move/lease.ts'
 import { preflight } from '../preflight/preflight.ts'
 import { exitCodeOf } from '../preflight/problem.ts'
 import { plural } from '../terminal/words.ts'
 import { type CommonOptions, ficusCommand, type Host, runCommand } from './command.ts'
-import { knownCapabilities } from './known-capabilities.ts'
 
 interface CheckOptions extends CommonOptions {
   readonly fix?: true
@@ -25,7 +25,7 @@ export function checkCommand(host: Host): Command {
     .action((capability: string | undefined, options: CheckOptions) =>
       runCommand(host, options, async ({ terminal, loaded, signal }) => {
         const { colour } = terminal
-        const capabilities = knownCapabilities(loaded, capability)
+        const capabilities = capabilityNames(loaded, capability)
         const areas = await orAborted(preflight(loaded, { capabilities, fix: options.fix === true, signal }), signal)
         const problems = areas.flatMap(area => area.problems)
         for (const area of areas) {
@@ -33,6 +33,10 @@ export function checkCommand(host: Host): Command {
           terminal.line(`${mark}  ${colour.bold(area.name)}  ${area.detail}`)
           for (const { where, problem, remedy } of area.problems) {
             terminal.line(`      ${where}: ${colour.red(problem)}`)
+            terminal.line(`        ${remedy}`)
+          }
+          for (const { where, problem, remedy } of area.notes) {
+            terminal.line(`      ${where}: ${colour.yellow(`note: ${problem}`)}`)
             terminal.line(`        ${remedy}`)
           }
         }
@@ -45,7 +49,8 @@ export function checkCommand(host: Host): Command {
         }
         terminal.line()
         terminal.line(problems.length === 0 ? 'No problem found.' : `${plural(problems.length, 'problem')} found.`)
-        terminal.document({ areas, problems, ...(options.sql ? { sql } : {}) })
+        const notes = areas.flatMap(area => area.notes)
+        terminal.document({ areas, problems, notes, ...(options.sql ? { sql } : {}) })
         return exitCodeOf(problems)
       }),
     )

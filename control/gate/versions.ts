@@ -9,7 +9,7 @@ import { hasContracts, pactsVersion } from '../joint/contracts.ts'
 
 /**
  * What runs now: the versions that the monolith and the service give in their health answers, and the hashes of the
- * sync file and of the capability's pacts. Evidence counts for exactly these (invariant 9).
+ * sync file (itself, not what it imports) and of the capability's pacts. Evidence counts for exactly these (invariant 9).
  * @throws FICUS_SERVICE_UNREACHABLE, FICUS_CONFIG_INVALID where the sync file is missing, FICUS_PACT_MISSING where a file among
  *   the pacts is none.
  */

@@ -2,9 +2,12 @@ import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 
 const TIMEOUT = 5_000
 
+/** The version of a build that does not tell its own. */
+export const UNNAMED = 'unnamed'
+
 /** A process's answer to the question whether it lives. */
 export interface Health {
-  /** What runs there; `unnamed` where its answer holds no `version`. */
+  /** What runs there; `UNNAMED` where its answer holds no `version`. */
   readonly version: string
 }
 
@@ -63,5 +66,5 @@ function versionIn(body: string): string {
   } catch {
     // A health answer need not be JSON.
   }
-  return 'unnamed'
+  return UNNAMED
 }

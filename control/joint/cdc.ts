@@ -1,3 +1,5 @@
+import { ConnectClient } from '@ficus/cdc/change-source/debezium/connect-client'
+import { CONNECTOR_CLASS } from '@ficus/cdc/change-source/debezium/connector-config'
 import { chooseEngine } from '@ficus/cdc/change-source/engine'
 import { withSession } from '@ficus/cdc/database/session'
 import { type DiffReport, diffCapability } from '@ficus/cdc/diff/diff-capability'
@@ -9,6 +11,17 @@ import { endpointsOf, loadSyncOf } from '@ficus/cdc/worker/capability-sync'
 import type { LoadedConfig } from '@ficus/core/config/load-config'
 
 // Everything that control asks of cdc goes through this file.
+
+/** The class of the connector that the engine `debezium` has Kafka Connect run. */
+export { CONNECTOR_CLASS }
+
+/**
+ * The classes of the connectors that a Kafka Connect worker can run.
+ * @throws FICUS_KAFKA_UNREACHABLE
+ */
+export function connectorPlugins(url: string): Promise<readonly string[]> {
+  return new ConnectClient(url).plugins()
+}
 
 /** @throws FICUS_MAPPING_INVALID */
 export function loadMapping(loaded: LoadedConfig, capability: string): Promise<Sync> {

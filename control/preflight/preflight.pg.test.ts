@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
+import { ERROR_CODES } from '@ficus/core/errors/codes'
 import { openFlagAdmin } from '@ficus/core/flags/open-flags'
 import { freePort } from '@ficus/deploy/native/free-port'
 import { startTestPostgres } from '@ficus/deploy/testing/postgres'
@@ -40,7 +43,7 @@ async function problemsOf(migration: TestMigration) {
   }
 }
 
-it('finds nothing wrong where nothing is, says what it looked at, and changes nothing', async () => {
+it('finds nothing wrong where nothing is, says what it looked at, and changes neither side', async () => {
   await using migration = await readyMigration()
   const { code, text } = await check(migration)
   expect(code).toBe(0)
@@ -55,6 +58,58 @@ it('finds nothing wrong where nothing is, says what it looked at, and changes no
   expect(text).toContain('No problem found.')
   expect(await migration.run('source', 'SELECT pubname FROM pg_publication')).toEqual([])
   expect(await migration.run('target', `SELECT to_regnamespace('ficus')::text AS schema`)).toEqual([{ schema: null }])
+})
+
+it('notes a build that does not tell its version, which is no problem', async () => {
+  await using migration = await readyMigration()
+  migration.service.version = null
+  const { code, text } = await check(migration)
+  expect(code).toBe(0)
+  expect(text).toMatch(
+    /notes\.service\.health: note: http:.*\/health does not say which version runs\n +Answer \{"version"/,
+  )
+  expect(text).not.toContain('monolith.health: note')
+  expect(text).toContain('No problem found.')
+})
+
+describe('invariant 13: the engine debezium', () => {
+  it('Kafka and Kafka Connect that are not there: 3, each told', async () => {
+    const [kafka, connect] = [await freePort(), await freePort()]
+    const brokers = [`127.0.0.1:${kafka}`]
+    const cdc = { engine: 'debezium' as const, kafka: { brokers }, connect: { url: `http://127.0.0.1:${connect}` } }
+    await using migration = await readyMigration({ sections: { cdc } })
+    const { code, problems } = await problemsOf(migration)
+    expect(code).toBe(3)
+    const remedy = ERROR_CODES.FICUS_KAFKA_UNREACHABLE.remedy
+    expect(problems).toEqual({
+      [`cdc.kafka.brokers: no broker answers at 127.0.0.1:${kafka}: connect ECONNREFUSED 127.0.0.1:${kafka}`]: remedy,
+      [`cdc.connect.url: Kafka Connect at http://127.0.0.1:${connect} does not answer: connect ECONNREFUSED 127.0.0.1:${connect}`]:
+        remedy,
+    })
+  })
+
+  it('a Kafka Connect that lacks the connector, and one broker of two that is away', async () => {
+    const away = `127.0.0.1:${await freePort()}`
+    const connect = createServer((_request, response) => response.end('[{"class": "org.apache.Other"}]'))
+    connect.listen(0, '127.0.0.1')
+    await once(connect, 'listening')
+    try {
+      const address = connect.address()
+      const here = `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+      const cdc = {
+        engine: 'debezium' as const,
+        kafka: { brokers: [away, here] },
+        connect: { url: `http://${here}` },
+      }
+      await using migration = await readyMigration({ sections: { cdc } })
+      const { code, text } = await check(migration)
+      expect(code).toBe(3)
+      expect(text).toMatch(/^ok {2}kafka {2}1 of 2 brokers answers\n +cdc\.kafka\.brokers: note: .*ECONNREFUSED/m)
+      expect(text).toMatch(/^no {2}kafka connect .*\n +cdc\.connect\.url: Kafka Connect .* lacks .*PostgresConnector/m)
+    } finally {
+      connect.close()
+    }
+  })
 })
 
 it('shows the SQL that the mapping becomes', async () => {

@@ -5,14 +5,15 @@ import type { Capability } from '@ficus/core/config/schema'
 import { openFlagAdmin } from '@ficus/core/flags/open-flags'
 import { Ledger } from '@ficus/core/ledger/ledger'
 import type { Phase } from '@ficus/core/phases/phase'
-import { askReady, readHealth } from '../health/health.ts'
+import { askReady, readHealth, UNNAMED } from '../health/health.ts'
 import { inspectMapping, loadMapping } from '../joint/cdc.ts'
 import { toFicusError } from '../terminal/report-error.ts'
 import { plural } from '../terminal/words.ts'
 import { lookInto, readDatabaseFacts, readTableFacts } from './database-facts.ts'
+import { lookAtEngine } from './engine.ts'
 import { lookAtFlags } from './flag-server.ts'
 import { judgeSourceDatabase, judgeSourceTable, judgeTargetDatabase, judgeTargetTable } from './judge-database.ts'
-import { type Area, area, type Problem, problemsOf } from './problem.ts'
+import { type Area, area, type Note, type Problem, problemsOf } from './problem.ts'
 
 export interface PreflightOptions {
   /** All of the config's capabilities unless given. */
@@ -24,7 +25,8 @@ export interface PreflightOptions {
 
 /**
  * Looks at everything a migration stands on and lists every problem; it never stops at the first. The config itself was
- * checked when it was loaded. Changes nothing, but for missing flags where `fix` says so.
+ * checked when it was loaded. Changes nothing in the databases of either side, nor flags unless `fix` says so. The ledger,
+ * which is Ficus's own, gets its tables and a row for each new capability, as with every command.
  */
 export async function preflight(loaded: LoadedConfig, options: PreflightOptions): Promise<readonly Area[]> {
   const { migration } = loaded
@@ -38,8 +40,10 @@ export async function preflight(loaded: LoadedConfig, options: PreflightOptions)
     ),
     area('monolith', 'monolith.url', async () => {
       const { url, health } = migration.monolith
-      return { detail: `${url}, version ${(await readHealth('the monolith', url, health, signal)).version}` }
+      const { version } = await readHealth('the monolith', url, health, signal)
+      return { detail: `${url}, version ${version}`, notes: noteVersion(version, 'monolith.health', url + health) }
     }),
+    ...lookAtEngine(migration.cdc, signal),
     ...capabilities.flatMap(name => {
       const config = migration.capabilities[name]
       // Without the ledger nobody knows whether a copy was made, so full tables and a slot in use are no problem then.
@@ -47,7 +51,14 @@ export async function preflight(loaded: LoadedConfig, options: PreflightOptions)
       return config === undefined ? [] : capabilityAreas(loaded, name, config, beforeCopy, signal)
     }),
   ])
-  return [{ name: 'config', detail: loaded.file, problems: [] }, ...areas]
+  return [{ name: 'config', detail: loaded.file, problems: [], notes: [] }, ...areas]
+}
+
+/** Nobody can tell an unnamed build from the next, so evidence of the one would count for the other. */
+function noteVersion(version: string, where: string, url: string): readonly Note[] {
+  if (version !== UNNAMED) return []
+  const remedy = 'Answer {"version": "…"} in health, with a name that each build has alone, such as its commit.'
+  return [{ where, problem: `${url} does not say which version runs`, remedy }]
 }
 
 async function lookAtLedger(loaded: LoadedConfig, phases: Map<string, Phase>): Promise<{ detail: string }> {
@@ -74,7 +85,8 @@ function capabilityAreas(
       const who = `${name}'s service`
       const { version } = await readHealth(who, url, health, signal)
       await askReady(who, url, ready, signal)
-      return { detail: `${url}, version ${version}, ready` }
+      const notes = noteVersion(version, `${at}.service.health`, url + health)
+      return { detail: `${url}, version ${version}, ready`, notes }
     }),
     area(`${name}: source`, 'monolith.database.url', () => lookAtSource(loaded, name, beforeCopy)),
     area(`${name}: target`, `${at}.service.database.url`, () => lookAtTarget(loaded, name, beforeCopy)),

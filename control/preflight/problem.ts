@@ -11,12 +11,23 @@ export interface Problem {
   readonly remedy: string
 }
 
+/** Something that may be as it is, but that is worth to know. */
+export type Note = Omit<Problem, 'code'>
+
 /** One thing that was looked at. */
 export interface Area {
   readonly name: string
   /** What was found there, in a few words. */
   readonly detail: string
   readonly problems: readonly Problem[]
+  readonly notes: readonly Note[]
+}
+
+/** What looking at an area found. */
+export interface Findings {
+  readonly detail: string
+  readonly problems?: readonly Problem[]
+  readonly notes?: readonly Note[]
 }
 
 /** The exit code of all problems together: 0 none, 3 where a part is unreachable, 2 where settings are to be mended. */
@@ -42,15 +53,11 @@ export function problemsOf(error: FicusError, where: string): Problem[] {
 }
 
 /** Looks at an area; a failure to look becomes its problem, so that the others are looked at all the same. */
-export async function area(
-  name: string,
-  where: string,
-  look: () => Promise<{ detail: string; problems?: readonly Problem[] }>,
-): Promise<Area> {
+export async function area(name: string, where: string, look: () => Promise<Findings>): Promise<Area> {
   try {
-    const { detail, problems = [] } = await look()
-    return { name, detail, problems }
+    const { detail, problems = [], notes = [] } = await look()
+    return { name, detail, problems, notes }
   } catch (error) {
-    return { name, detail: 'could not be looked at', problems: problemsOf(toFicusError(error), where) }
+    return { name, detail: 'could not be looked at', problems: problemsOf(toFicusError(error), where), notes: [] }
   }
 }

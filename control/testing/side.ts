@@ -4,7 +4,8 @@ import { createServer } from 'node:http'
 /** One side of a migration, as far as control sees it: it tells its version, whether it is ready, and answers GET. */
 export interface Side extends AsyncDisposable {
   readonly url: string
-  version: string
+  /** Null tells none. */
+  version: string | null
   ready: boolean
   /** Refuses connections from now on. May be called twice. */
   stop(): Promise<void>
@@ -16,7 +17,9 @@ export async function startSide(version: string): Promise<Side> {
     const ready = request.url !== '/ready' || side.ready
     response.statusCode = ready ? 200 : 503
     response.setHeader('content-type', 'application/json')
-    response.end(JSON.stringify(request.url === '/health' ? { status: 'ok', version: side.version } : { ready }))
+    response.end(
+      JSON.stringify(request.url === '/health' ? { status: 'ok', version: side.version ?? undefined } : { ready }),
+    )
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
