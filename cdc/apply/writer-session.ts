@@ -34,6 +34,12 @@ async function setOrigin(client: Client, origin: string): Promise<boolean> {
   return (await allowed(client, create)) && allowed(client, `SELECT pg_replication_origin_session_setup(${name})`)
 }
 
+/** Removes an origin that no session holds; one that is not there is no problem. A server has room for few of them. */
+export async function dropOrigin(client: Client, origin: string): Promise<void> {
+  const name = pg.escapeLiteral(origin)
+  await allowed(client, `SELECT pg_replication_origin_drop(roname) FROM pg_replication_origin WHERE roname = ${name}`)
+}
+
 /** Missing rights, no origin free, the origin held elsewhere, or made by another at this moment: all of them mean no. */
 const REFUSALS = new Set(['42501', '53400', '55006', '55000', '23505', '42710'])
 

@@ -2,7 +2,8 @@ import { FicusError } from '@ficus/core/errors/ficus-error'
 import { parseTableName } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { readProgress } from '../apply/progress.ts'
-import { slotName } from '../change-source/names.ts'
+import { dropOrigin } from '../apply/writer-session.ts'
+import { originName, slotName } from '../change-source/names.ts'
 import { dropSlotAndPublication } from '../change-source/slot.ts'
 import { emptyTables } from '../copy/target-tables.ts'
 import { type Endpoint, withSession } from '../database/session.ts'
@@ -23,8 +24,8 @@ export interface Dropped {
 }
 
 /**
- * The way back to legacy: removes slot and publication from the source, and from the target the position and the
- * copied rows. May be run again after it was broken off; the rows go last, together with the note that they are ours.
+ * The way back to legacy: removes slot and publication from the source, and from the target the origin, the
+ * position and the copied rows. May be run again after it was broken off; the rows go last, together with the note that they are ours.
  * What an engine made besides (`ChangeSource.drop`) is the caller's to remove first.
  * @throws FICUS_LEASE_HELD while a worker still runs.
  */
@@ -33,6 +34,7 @@ export async function dropSync(options: DropOptions): Promise<Dropped> {
   return withSession(target, async client => {
     await waitForTurn(client, options)
     await dropSlotAndPublication(source, slotName(capability, direction, source.url))
+    await dropOrigin(client, originName(capability, direction, target.url))
     const progress = await readProgress(client, options)
     if (progress === null) return { existed: false }
     await client.query('BEGIN')

@@ -3,8 +3,14 @@ import { join } from 'node:path'
 import { type PostgresServer, startPostgres } from '../native/postgres.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
-/** Nothing in a test outlives a power cut. */
-const VOLATILE = { fsync: 'off', full_page_writes: 'off', max_wal_size: '4GB', shared_buffers: '256MB' }
+/** Nothing in a test outlives a power cut, and many tests leave an origin behind. */
+const VOLATILE = {
+  fsync: 'off',
+  full_page_writes: 'off',
+  max_wal_size: '4GB',
+  shared_buffers: '256MB',
+  max_active_replication_origins: '1000',
+}
 
 /**
  * A throw-away cluster on a free port with the project's own configuration; `settings` win over it. Its folder goes when
