@@ -1,4 +1,4 @@
-// The edge with every feature on: identity, dials, a canary that splits users between both sides, metrics, counts.
+// The edge with every feature on: identity, a read dial asked for each request, the shadow, metrics, counts.
 // Usage: node edge-under-test.ts PORT UPSTREAM FLAG_FILE
 import { checkConfig, configInvalid } from '@ficus/core/config/load-config'
 import { FileFlags } from '@ficus/core/flags/file-flags'

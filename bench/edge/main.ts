@@ -132,7 +132,7 @@ async function startCaddy(port: number, upstream: string): Promise<void> {
   pinned(PROXY_CORE, 'caddy', ['run', '--adapter', 'caddyfile', '--config', file], { GOMAXPROCS: '1', HOME: workDir })
 }
 
-/** The edge with all of its features: identity, flags, phases, metrics, and a canary that splits users between both sides. */
+/** The edge with all of its features: identity, flags, phases, metrics, and a dial that is asked for each user. */
 async function startEdge(port: number, upstream: string, shadow: number): Promise<void> {
   // The one user of the load stays on the monolith's side, so that both edges do the same before the shadow.
   const flagFile = join(await mkdtemp(join(workDir, 'edge-')), 'flags.json')

@@ -78,6 +78,7 @@ export async function emptyTables(client: Client, tables: readonly TableName[]):
 }
 
 async function deleteAll(client: Client, tables: readonly TableName[]): Promise<void> {
+  await assertNothingCascades(client, tables)
   const ordered = await inDependencyOrder(client, tables, table => table)
   for (const table of ordered.toReversed()) {
     try {
@@ -88,5 +89,26 @@ async function deleteAll(client: Client, tables: readonly TableName[]): Promise<
         remedy: 'Remove the rows that refer to it, or give the user of sync the right to delete there.',
       })
     }
+  }
+}
+
+/** A DELETE would take along, or change, rows of tables that sync never wrote to. */
+async function assertNothingCascades(client: Client, tables: readonly TableName[]): Promise<void> {
+  const { rows } = await client.query<{ child: string; parent: string }>(
+    `SELECT conrelid::regclass::text AS child, confrelid::regclass::text AS parent FROM pg_constraint
+     WHERE contype = 'f' AND confdeltype IN ('c', 'n', 'd')
+       AND confrelid = ANY ($1::regclass[]) AND conrelid <> ALL ($1::regclass[])`,
+    [tables.map(quoteTable)],
+  )
+  for (const { child, parent } of rows) {
+    const { rowCount } = await client.query(`SELECT FROM ${child} LIMIT 1`)
+    if (rowCount === 0) continue
+    throw new FicusError(
+      'FICUS_TARGET_NOT_EMPTY',
+      `${parent} cannot be emptied: ${child} refers to it, and its foreign key would delete or change rows that sync did not write`,
+      {
+        remedy: `Remove or move the rows of ${child}, or give the key ON DELETE RESTRICT; then run the command again.`,
+      },
+    )
   }
 }

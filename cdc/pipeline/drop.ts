@@ -33,10 +33,11 @@ export async function dropSync(options: DropOptions): Promise<Dropped> {
   const { source, target, capability, direction } = options
   return withSession(target, async client => {
     await waitForTurn(client, options)
-    await dropSlotAndPublication(source, slotName(capability, direction, source.url))
-    await dropOrigin(client, originName(capability, direction, target.url))
+    // The progress is written before the slot is made: a slot without one belongs to another migration.
     const progress = await readProgress(client, options)
     if (progress === null) return { existed: false }
+    await dropSlotAndPublication(source, slotName(capability, direction, source.url))
+    await dropOrigin(client, originName(capability, direction, target.url))
     await client.query('BEGIN')
     await emptyTables(client, progress.tables.map(parseTableName))
     await client.query('DELETE FROM ficus.progress WHERE capability = $1 AND direction = $2', [capability, direction])

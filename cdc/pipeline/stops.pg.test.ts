@@ -215,3 +215,20 @@ it('goes back to legacy: nothing of sync is left, and a first copy can begin aga
   await sync.streaming()
   expect(await sync.onTarget(ACTUAL)).toEqual(await sync.onSource(EXPECTED))
 })
+
+it('never takes along rows that sync did not write, whatever their foreign key says', async () => {
+  await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+  await sync.onTarget('CREATE TABLE notes (item_id int REFERENCES items ON DELETE CASCADE, note text)')
+  const pipeline = await sync.streaming()
+  await sync.onTarget(`INSERT INTO notes VALUES (1, 'ours')`)
+  await expect(pipeline.drop()).rejects.toMatchObject({
+    code: 'FICUS_TARGET_NOT_EMPTY',
+    message: expect.stringContaining('notes refers to it'),
+  })
+  expect(await sync.onTarget('SELECT note FROM notes')).toEqual([{ note: 'ours' }])
+  expect(await sync.onTarget('SELECT FROM items')).toHaveLength(100)
+
+  await sync.onTarget('DELETE FROM notes')
+  expect(await sync.pipeline().drop()).toEqual({ existed: true })
+  expect(await sync.onTarget('SELECT FROM items')).toEqual([])
+})

@@ -97,7 +97,7 @@ export function judgeTargetTable(
       code: 'FICUS_TARGET_NOT_EMPTY',
       where,
       problem: `${name} holds rows already`,
-      remedy: `TRUNCATE ${quoteTable(table)} CASCADE; if nobody needs them. The first copy overwrites nothing.`,
+      remedy: `Remove them from ${quoteTable(table)} if nobody needs them. The first copy overwrites nothing.`,
     })
   }
   return problems

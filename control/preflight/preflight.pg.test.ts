@@ -209,7 +209,7 @@ describe('invariant 13: the databases', () => {
       code: 2,
       problems: {
         'capabilities.notes.service.database: public.memos holds rows already':
-          'TRUNCATE "public"."memos" CASCADE; if nobody needs them. The first copy overwrites nothing.',
+          'Remove them from "public"."memos" if nobody needs them. The first copy overwrites nothing.',
       },
     })
   })

@@ -87,7 +87,7 @@ CREATE TABLE IF NOT EXISTS ficus.shadow (
   route text NOT NULL,
   matched bigint NOT NULL,
   mismatched bigint NOT NULL,
-  -- Not compared: shed, too large, candidate unreachable, and so on; kept apart from mismatched.
+  -- Not compared: shed, too large, an event stream, and so on; kept apart from mismatched.
   ignored bigint NOT NULL,
   -- The latest mismatch: where the answers differ, for a person.
   example jsonb,

@@ -12,8 +12,6 @@ export type IgnoredReason =
   | 'shed'
   /** A body beyond `edge.shadow.maxBodyBytes`. */
   | 'too_large'
-  | 'timeout'
-  | 'unreachable'
   /** The control failed, so there is nothing to compare with. */
   | 'control_failed'
   /** The control answered 206 or 304: a part of an answer, or none. */
@@ -49,6 +47,11 @@ export function compareAnswers(control: Answer, candidate: Answer, ignored: Igno
   }
   const found = differences(left.value, right.value, ignored, NAMED)
   return found.length === 0 ? MATCHED : mismatched(found)
+}
+
+/** The candidate gave no answer where the control gave one: as far as a user can tell, that differs most. */
+export function unanswered(control: Answer, how: 'timeout' | 'unreachable'): ShadowResult {
+  return mismatched([{ path: '(answer)', control: String(control.status), candidate: how }])
 }
 
 function mismatched(found: readonly Difference[]): ShadowResult {

@@ -3,7 +3,7 @@ import type { EdgeConfig } from '@ficus/core/config/schema'
 import type { Upstream } from '../forward/upstream.ts'
 import { askCandidate } from './candidate.ts'
 import { Capture, type MirroredRequest } from './capture.ts'
-import { compareAnswers, decoded, type IgnoredReason, type ShadowResult } from './compare.ts'
+import { compareAnswers, decoded, type IgnoredReason, type ShadowResult, unanswered } from './compare.ts'
 import { type IgnoredPaths, parseIgnoredPaths } from './json-difference.ts'
 
 /** The methods that may be sent twice: a mirrored write would be a second write. */
@@ -66,7 +66,8 @@ export class Shadow {
     // The user's last bytes go to the socket at the end of this turn.
     await nextTurn()
     const candidate = await askCandidate(control.request, serviceOf(control.request.match.capability), config)
-    if (typeof candidate === 'string') return ignored(candidate)
+    if (candidate === 'too_large') return ignored(candidate)
+    if (typeof candidate === 'string') return unanswered(control.answer(), candidate)
     const [left, right] = await Promise.all([
       decoded(control.answer(), config.maxBodyBytes),
       decoded(candidate, config.maxBodyBytes),
