@@ -4,6 +4,7 @@ import { loadConfig } from '@ficus/core/config/load-config'
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import { openFlags } from '@ficus/core/flags/open-flags'
 import { Lifecycle } from '@ficus/core/lifecycle/part'
+import { runMain } from '@ficus/core/lifecycle/run-main'
 import { shutdownSignal } from '@ficus/core/lifecycle/shutdown'
 import { createLogger } from '@ficus/core/log/logger'
 import { createEdge } from './edge.ts'
@@ -62,10 +63,4 @@ function readArguments(args: readonly string[]) {
   }
 }
 
-try {
-  process.exitCode = await main(process.argv.slice(2), process.env)
-} catch (error) {
-  if (!(error instanceof FicusError)) throw error
-  process.stderr.write(`${error.code}: ${error.message}\n${error.remedy}\n`)
-  process.exitCode = error.exitCode
-}
+await runMain(main)
