@@ -4,37 +4,11 @@ import pg from 'pg'
 import { expect, it, vi } from 'vitest'
 import { waitUntilCaughtUp } from '../lag/lag.ts'
 import { createCopyGate } from '../testing/copy-gate.ts'
+import { NOTE_TRIGGER, NOTED_SYNC, NOTED_TARGET, notedSource } from '../testing/noted-writes.ts'
 import { createSyncFolder, type SyncFolder } from '../testing/sync-child.ts'
 import { createHarness, type SyncHarness } from '../testing/sync-harness.ts'
 
-const SOURCE = `
-  CREATE TABLE products (id int PRIMARY KEY, name text NOT NULL, version int NOT NULL DEFAULT 1, body text);
-  INSERT INTO products SELECT n, 'product ' || n, 1, repeat('x', 200) FROM generate_series(1, 30000) n;
-`
-/** The trigger fires for whoever writes, sync included, and tells what was written how often. */
-const TARGET = `
-  CREATE TABLE items (item_id int PRIMARY KEY, title text, version int, body text);
-  CREATE TABLE writes (operation text, item_id int, version int);
-  CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    IF TG_OP = 'DELETE' THEN INSERT INTO writes VALUES (TG_OP, OLD.item_id, OLD.version);
-    ELSE INSERT INTO writes VALUES (TG_OP, NEW.item_id, NEW.version); END IF;
-    RETURN NULL;
-  END $$;
-`
-const TRIGGER = `
-  CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW EXECUTE FUNCTION note();
-  ALTER TABLE items ENABLE ALWAYS TRIGGER note;
-`
-const SYNC = {
-  tables: [
-    {
-      source: 'products',
-      target: 'items',
-      key: { id: 'item_id' },
-      forward: { title: 'name', version: 'version', body: 'body' },
-    },
-  ],
-}
+const SOURCE = notedSource(30_000)
 
 /** Bounds for a machine that is ten times slower than ours. */
 const WITHIN = { timeout: 90_000, interval: 20 }
@@ -49,7 +23,7 @@ interface Context extends AsyncDisposable {
 
 /** Two databases and a capability in phase syncing. */
 async function createContext(): Promise<Context> {
-  const sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+  const sync = await createHarness(createDatabase, SOURCE, NOTED_TARGET, NOTED_SYNC)
   const ledgerDatabase = await createDatabase('ledger')
   const ledger = await Ledger.open(ledgerDatabase.url, ['catalog'])
   await ledger.move({
@@ -66,7 +40,7 @@ async function createContext(): Promise<Context> {
     monolithUrl: sync.source.url,
     serviceUrl: sync.target.url,
     ledgerUrl: ledgerDatabase.url,
-    sync: SYNC,
+    sync: NOTED_SYNC,
     cdc: { batchRows: 500 },
   })
   return {
@@ -136,7 +110,7 @@ it('invariants 3, 4: killed again and again while it streams, nothing is lost an
   const { sync, folder } = context
   let child = await folder.start()
   await vi.waitFor(async () => expect(await progress(sync)).toMatchObject({ state: 'streaming' }), WITHIN)
-  await sync.onTarget(TRIGGER)
+  await sync.onTarget(NOTE_TRIGGER)
 
   let writing = true
   const writer = (async () => {

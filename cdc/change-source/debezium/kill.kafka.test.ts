@@ -3,50 +3,24 @@ import { Ledger } from '@ficus/core/ledger/ledger'
 import { kafkaStack } from '@ficus/deploy/testing/kafka'
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { describe, expect, it, vi } from 'vitest'
+import { NOTE_TRIGGER, NOTED_SYNC, NOTED_TARGET, notedSource } from '../../testing/noted-writes.ts'
 import { createSyncFolder, type SyncFolder } from '../../testing/sync-child.ts'
 import { createKafkaHarness, type KafkaHarness } from './testing/kafka-harness.ts'
 
-const SOURCE = `
-  CREATE TABLE products (id int PRIMARY KEY, name text NOT NULL, version int NOT NULL DEFAULT 1, body text);
-  INSERT INTO products SELECT n, 'product ' || n, 1, repeat('x', 200) FROM generate_series(1, 10000) n;
-`
-/** The trigger fires for whoever writes, sync included, and tells what was written how often. */
-const TARGET = `
-  CREATE TABLE items (item_id int PRIMARY KEY, title text, version int, body text);
-  CREATE TABLE writes (operation text, item_id int, version int);
-  CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    IF TG_OP = 'DELETE' THEN INSERT INTO writes VALUES (TG_OP, OLD.item_id, OLD.version);
-    ELSE INSERT INTO writes VALUES (TG_OP, NEW.item_id, NEW.version); END IF;
-    RETURN NULL;
-  END $$;
-`
-const TRIGGER = `
-  CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON items FOR EACH ROW EXECUTE FUNCTION note();
-  ALTER TABLE items ENABLE ALWAYS TRIGGER note;
-`
+const SOURCE = notedSource(10_000)
 const TWICE = 'SELECT operation, item_id, version, count(*) FROM writes GROUP BY 1, 2, 3 HAVING count(*) > 1'
-const SYNC = {
-  tables: [
-    {
-      source: 'products',
-      target: 'items',
-      key: { id: 'item_id' },
-      forward: { title: 'name', version: 'version', body: 'body' },
-    },
-  ],
-}
 
 const stack = kafkaStack()
 
 describe.skipIf(stack === null)('invariants 3, 4: through Kafka nothing is lost and nothing applied twice', () => {
   it('when sync is killed again and again while it streams', async () => {
-    await using sync = await createKafkaHarness(stack, createDatabase, SOURCE, TARGET, SYNC)
+    await using sync = await createKafkaHarness(stack, createDatabase, SOURCE, NOTED_TARGET, NOTED_SYNC)
     await using folder = await createFolder(sync)
     let child = await folder.start()
     await vi.waitFor(async () => expect(await progress(sync)).toMatchObject({ state: 'streaming' }), {
       timeout: 60_000,
     })
-    await sync.onTarget(TRIGGER)
+    await sync.onTarget(NOTE_TRIGGER)
 
     const writer = startWriter(sync)
     for (const rows of [1, 300, 700]) {
@@ -67,9 +41,9 @@ describe.skipIf(stack === null)('invariants 3, 4: through Kafka nothing is lost 
   })
 
   it('when the connector is restarted in the middle of a large transaction', async () => {
-    await using sync = await createKafkaHarness(stack, createDatabase, SOURCE, TARGET, SYNC)
+    await using sync = await createKafkaHarness(stack, createDatabase, SOURCE, NOTED_TARGET, NOTED_SYNC)
     await sync.streaming({ batchRows: 1_000 })
-    await sync.onTarget(TRIGGER)
+    await sync.onTarget(NOTE_TRIGGER)
     const writing = sync.onSource(`INSERT INTO products SELECT 100000 + n, 'many', 1 FROM generate_series(1, 30000) n`)
     const [connector = ''] = await connectorNames(sync)
     const url = `${sync.debezium.connectUrl}/connectors/${encodeURIComponent(connector)}/restart?includeTasks=true`
@@ -97,7 +71,7 @@ async function createFolder(sync: KafkaHarness): Promise<SyncFolder> {
     monolithUrl: sync.source.url,
     serviceUrl: sync.target.url,
     ledgerUrl: ledgerDatabase.url,
-    sync: SYNC,
+    sync: NOTED_SYNC,
     cdc: { engine: 'debezium', kafka: { brokers }, connect: { url: connectUrl }, topicPrefix, batchRows: 500 },
   })
   return {
