@@ -5,6 +5,7 @@ import type { Position } from '../change-source/position.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { type Endpoint, endSession, openSession } from '../database/session.ts'
 import { OPERATION } from '../mapping/merge-sql.ts'
+import { passSyncPoint } from '../pipeline/points.ts'
 import { collapse, type StagedRow } from './collapse.ts'
 import { lockProgress, moveProgress, type Progress, type ProgressKey, ProgressMoved } from './progress.ts'
 import { changeRefused } from './refusal.ts'
@@ -92,13 +93,20 @@ export class Applier {
     if (sorted(stored) !== sorted(expected) || Number(row.epoch) !== this.#options.progress.epoch) {
       throw new ProgressMoved(`the target stands at ${stored}, not at ${expected}`)
     }
+    passSyncPoint('apply.begun')
     this.#open = true
     this.#openRows = 0
     this.#filled.clear()
   }
 
   async #commit(position: Position, lastCommit: number | null): Promise<void> {
-    await this.#client.query(`${moveProgress(this.#options.key, position, this.#openRows, lastCommit)}; COMMIT`)
+    passSyncPoint('apply.merged')
+    const committed = this.#client.query(
+      `${moveProgress(this.#options.key, position, this.#openRows, lastCommit)}; COMMIT`,
+    )
+    passSyncPoint('apply.committing')
+    await committed
+    passSyncPoint('apply.committed')
     this.#position = position
     this.#open = false
   }

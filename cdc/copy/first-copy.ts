@@ -12,6 +12,7 @@ import { judgeFailure } from '../database/failure.ts'
 import { type Endpoint, endSession, openSession, withSession } from '../database/session.ts'
 import type { Flow } from '../mapping/flow.ts'
 import { readTableShape, type TableShape } from '../mapping/table-shape.ts'
+import { passSyncPoint } from '../pipeline/points.ts'
 import { type CopyTask, copyTasks } from './copy-plan.ts'
 import { claimTarget, finishCopy } from './target-tables.ts'
 
@@ -60,6 +61,7 @@ export async function firstCopy(options: FirstCopyOptions): Promise<Position> {
       flows.map(({ flow }) => flow.to),
     ),
   )
+  passSyncPoint('copy.claimed')
   await dropSlotAndPublication(source, slot)
   await withSession(source, client =>
     createPublication(
@@ -69,10 +71,13 @@ export async function firstCopy(options: FirstCopyOptions): Promise<Position> {
       flows.map(({ flow }) => flow.from),
     ),
   )
+  passSyncPoint('copy.published')
   await using exported = await createExportedSlot(source, slot)
+  passSyncPoint('copy.slot')
 
   const tasks = flows.flatMap(({ flow, source: from, target: to }) => copyTasks(flow, from, to))
   const copied = await new CopyRun(options, exported.snapshot, tasks).run()
+  passSyncPoint('copy.rows')
   const position: Position = { lsn: exported.consistentPoint }
   await withSession(target, client =>
     finishCopy(
@@ -83,6 +88,7 @@ export async function firstCopy(options: FirstCopyOptions): Promise<Position> {
       copied,
     ),
   )
+  passSyncPoint('copy.finished')
   return position
 }
 
@@ -129,6 +135,7 @@ class CopyRun {
         // Added only once it is known: `+= await` would read the sum before the wait, and forget what others add meanwhile.
         const rows = await this.#copy(task, reader, writer, stop)
         this.#copiedRows += rows
+        passSyncPoint('copy.range')
         this.#tell()
       }
     } catch (error) {

@@ -8,6 +8,7 @@ import { dropSlotAndPublication } from '../change-source/slot.ts'
 import { emptyTables } from '../copy/target-tables.ts'
 import { type Endpoint, withSession } from '../database/session.ts'
 import type { Direction } from '../mapping/flow.ts'
+import { passSyncPoint } from './points.ts'
 import { takeTurn } from './turn.ts'
 
 export interface DropOptions {
@@ -37,6 +38,7 @@ export async function dropSync(options: DropOptions): Promise<Dropped> {
     const progress = await readProgress(client, options)
     if (progress === null) return { existed: false }
     await dropSlotAndPublication(source, slotName(capability, direction, source.url))
+    passSyncPoint('drop.slot')
     await dropOrigin(client, originName(capability, direction, target.url))
     await client.query('BEGIN')
     await emptyTables(client, progress.tables.map(parseTableName))

@@ -19,6 +19,7 @@ import { type Direction, type Flow, flowsOf, type Sync } from '../mapping/flow.t
 import { flowColumns } from '../mapping/flow-columns.ts'
 import { inDependencyOrder } from '../mapping/table-order.ts'
 import { type Dropped, dropSync } from './drop.ts'
+import { passSyncPoint } from './points.ts'
 import { StatusBoard } from './status-board.ts'
 import { takeTurn } from './turn.ts'
 
@@ -197,6 +198,7 @@ export class Pipeline implements Part {
         await applier.apply(batch)
         if (batch.position === null) continue
         this.#source.acknowledge(batch.position)
+        passSyncPoint('apply.acknowledged')
         heartbeat.reached(lsnToNumber(batch.position.lsn))
         this.#board.applied(batch.position)
       }
