@@ -10,7 +10,7 @@ import { withSession } from '../database/session.ts'
 import { emitMark, waitUntilCaughtUp } from '../lag/lag.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { Pipeline } from '../pipeline/pipeline.ts'
-import { reaches } from '../testing/sync-harness.ts'
+import { LEDGER, reaches } from '../testing/sync-harness.ts'
 import type { ChangeSource, ChangeSourceFactory } from './change-source.ts'
 import { DebeziumSource } from './debezium/debezium-source.ts'
 import { MARK } from './marks.ts'
@@ -200,7 +200,7 @@ describe.skipIf(stack === null)('both engines', () => {
     const pipelines = Object.entries(engines).map(([engine, make]) => {
       const target = { url: engine === 'postgres' ? one.url : other.url, name: `the target of ${engine}` }
       const ends = { source: { url: source.url, name: 'the source' }, target }
-      const options = { capability: engine, direction: 'forward', ...ends, sync } as const
+      const options = { capability: engine, direction: 'forward', ledger: LEDGER, ...ends, sync } as const
       return { options, pipeline: new Pipeline({ ...options, engine: make, batchRows: 100, copyWorkers: 1 }) }
     })
     try {

@@ -4,7 +4,7 @@ import { databaseError } from '@ficus/core/ledger/connection'
 import { quoteTable, showTable } from '@ficus/core/sql/identifier'
 import pg, { type Client } from 'pg'
 import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
-import type { ProgressKey } from '../apply/progress.ts'
+import type { SyncKey } from '../apply/progress.ts'
 import { openWriterSession } from '../apply/writer-session.ts'
 import type { Position } from '../change-source/position.ts'
 import { createExportedSlot, createPublication, dropSlotAndPublication } from '../change-source/slot.ts'
@@ -21,6 +21,8 @@ export interface ShapedFlow {
   readonly flow: Flow
   readonly source: TableShape
   readonly target: TableShape
+  /** Those that the flow reads besides, in the order of its `reads`. */
+  readonly reads: readonly TableShape[]
 }
 
 /** How far a copy is. */
@@ -33,7 +35,7 @@ export interface CopyProgress {
 export interface FirstCopyOptions {
   readonly source: Endpoint
   readonly target: Endpoint
-  readonly key: ProgressKey
+  readonly key: SyncKey
   /** In the order in which inserts suit the target's foreign keys. */
   readonly flows: readonly ShapedFlow[]
   /** Names the slot and the publication. */

@@ -1,7 +1,7 @@
 import { FicusError, messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
 import { parseTableName, quoteTable, showTable, type TableName } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
-import { type ProgressKey, readProgress } from '../apply/progress.ts'
+import { claimProgress, type ProgressKey, type SyncKey } from '../apply/progress.ts'
 import type { Position } from '../change-source/position.ts'
 import type { Endpoint } from '../database/session.ts'
 import { inDependencyOrder } from '../mapping/table-order.ts'
@@ -14,11 +14,11 @@ import { inDependencyOrder } from '../mapping/table-order.ts'
 export async function claimTarget(
   client: Client,
   target: Endpoint,
-  key: ProgressKey,
+  key: SyncKey,
   tables: readonly TableName[],
 ): Promise<void> {
   await client.query('BEGIN')
-  const progress = await readProgress(client, key)
+  const progress = await claimProgress(client, key, target)
   if (progress !== null) await emptyTables(client, progress.tables.map(parseTableName))
   const filled: string[] = []
   for (const table of tables) {
@@ -31,11 +31,11 @@ export async function claimTarget(
     })
   }
   await client.query(
-    `INSERT INTO ficus.progress AS p (capability, direction, state, tables) VALUES ($1, $2, 'copying', $3)
+    `INSERT INTO ficus.progress AS p (capability, direction, state, tables, ledger) VALUES ($1, $2, 'copying', $3, $4)
      ON CONFLICT (capability, direction) DO UPDATE
        SET state = 'copying', position = NULL, epoch = p.epoch + 1, tables = excluded.tables, copied_rows = 0,
            applied_rows = 0, source_commit = NULL, updated_at = clock_timestamp()`,
-    [key.capability, key.direction, JSON.stringify(tables.map(showTable))],
+    [key.capability, key.direction, JSON.stringify(tables.map(showTable)), key.ledger],
   )
   await client.query('COMMIT')
 }

@@ -3,6 +3,10 @@ import { quoteIdentifier } from '@ficus/core/sql/identifier'
 
 /** `forward` carries the monolith's rows to the service, `reverse` the service's to the monolith. */
 export type Direction = 'forward' | 'reverse'
+export function opposite(direction: Direction): Direction {
+  return direction === 'forward' ? 'reverse' : 'forward'
+}
+
 
 /** A column of the table that rows go to, and the SQL over one row of the table they come from. */
 export interface MappedColumn {

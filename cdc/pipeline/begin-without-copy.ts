@@ -1,5 +1,4 @@
-import type { Progress, ProgressKey } from '../apply/progress.ts'
-import { createProgressTable, readProgress } from '../apply/progress.ts'
+import { claimProgress, createProgressTable, type SyncKey } from '../apply/progress.ts'
 import { slotName } from '../change-source/names.ts'
 import type { Position } from '../change-source/position.ts'
 import { createExportedSlot, createPublication, dropSlotAndPublication } from '../change-source/slot.ts'
@@ -7,7 +6,7 @@ import { type Endpoint, withSession } from '../database/session.ts'
 import { assertMappingFits } from '../mapping/check-mapping.ts'
 import { flowsOf, type Sync } from '../mapping/flow.ts'
 
-export interface BeginOptions extends ProgressKey {
+export interface BeginOptions extends SyncKey {
   readonly source: Endpoint
   readonly target: Endpoint
   readonly sync: Sync
@@ -15,29 +14,41 @@ export interface BeginOptions extends ProgressKey {
 
 /**
  * Makes a sync ready to stream from now on into a target that holds the rows already, as reverse sync finds the
- * monolith at the switch: publication, slot and position, and no copy. Its rows are never counted as ours, so dropping
- * this sync removes none of them. Where it was begun before, nothing changes.
+ * monolith at the switch: publication, slot and position, and no copy. Rows that are not ours stay so: dropping this sync
+ * removes none of them. Where it was begun before, and not ended since, nothing changes.
  *
  * @returns where the stream begins.
- * @throws FICUS_MAPPING_INVALID, FICUS_DATABASE_UNFIT, FICUS_DATABASE_UNREACHABLE.
+ * @throws FICUS_MAPPING_INVALID, FICUS_DATABASE_UNFIT, FICUS_DATABASE_UNREACHABLE, FICUS_LEDGER_MISMATCH.
  */
 export async function beginWithoutCopy(options: BeginOptions): Promise<Position> {
-  const { source, target, sync, capability, direction } = options
-  const slot = slotName(capability, direction, source.url)
+  const { source, target, sync, capability, direction, ledger } = options
+  const slot = slotName(options, source.url)
   return withSession(target, async writing => {
     await createProgressTable(writing, target)
-    const begun: Progress | null = await readProgress(writing, options)
+    const begun = await claimProgress(writing, options, target)
     if (begun?.position != null) return begun.position
+    await withSession(source, client => assertMappingFits(client, writing, sync, direction))
+    // Before the slot: whoever drops this sync looks for the slot where there is a progress.
+    await writing.query(
+      `INSERT INTO ficus.progress AS p (capability, direction, state, ledger) VALUES ($1, $2, 'ended', $3)
+       ON CONFLICT (capability, direction) DO UPDATE
+         SET state = 'ended', epoch = p.epoch + 1, copied_rows = 0, applied_rows = 0, source_commit = NULL`,
+      [capability, direction, ledger],
+    )
     await dropSlotAndPublication(source, slot)
-    await withSession(source, async client => {
-      await assertMappingFits(client, writing, sync, direction)
-      const tables = flowsOf(sync, direction).map(flow => flow.from)
-      await createPublication(client, source, slot, tables)
-    })
+    await withSession(source, client =>
+      createPublication(
+        client,
+        source,
+        slot,
+        flowsOf(sync, direction).map(flow => flow.from),
+      ),
+    )
     await using exported = await createExportedSlot(source, slot)
     const position: Position = { lsn: exported.consistentPoint }
     await writing.query(
-      `INSERT INTO ficus.progress (capability, direction, state, position) VALUES ($1, $2, 'streaming', $3)`,
+      `UPDATE ficus.progress SET state = 'streaming', position = $3, updated_at = clock_timestamp()
+       WHERE capability = $1 AND direction = $2`,
       [capability, direction, JSON.stringify(position)],
     )
     return position

@@ -1,51 +1,124 @@
-import { FicusError } from '@ficus/core/errors/ficus-error'
-import { parseTableName } from '@ficus/core/sql/identifier'
+import { FicusError, systemCodeOf } from '@ficus/core/errors/ficus-error'
+import { parseTableName, quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
-import { readProgress } from '../apply/progress.ts'
+import { claimProgress, createProgressTable, type Progress, readProgress, type SyncKey } from '../apply/progress.ts'
 import { dropOrigin } from '../apply/writer-session.ts'
+import type { ChangeSourceFactory } from '../change-source/change-source.ts'
 import { originName, slotName } from '../change-source/names.ts'
 import { dropSlotAndPublication } from '../change-source/slot.ts'
 import { emptyTables } from '../copy/target-tables.ts'
 import { type Endpoint, withSession } from '../database/session.ts'
-import type { Direction } from '../mapping/flow.ts'
 import { passSyncPoint } from './points.ts'
 import { takeTurn } from './turn.ts'
 
-export interface DropOptions {
+/** A sync that is to be removed. What it mapped does not matter: whoever cannot read the sync file can still go back. */
+export interface DropOptions extends SyncKey {
   readonly source: Endpoint
   readonly target: Endpoint
-  readonly capability: string
-  readonly direction: Direction
+  readonly engine: ChangeSourceFactory
 }
 
 /** What there was to remove. */
 export interface Dropped {
-  /** False where there was no sync: then no row was touched. */
+  /** False where there was no sync: then nothing was touched. */
   readonly existed: boolean
 }
 
 /**
- * The way back to legacy: removes slot and publication from the source, and from the target the origin, the
- * position and the copied rows. May be run again after it was broken off; the rows go last, together with the note that they are ours.
- * What an engine made besides (`ChangeSource.drop`) is the caller's to remove first.
- * @throws FICUS_LEASE_HELD while a worker still runs.
+ * The way back to legacy: removes connector, slot and publication, and from the target the origin, the position, the copied
+ * rows and the tables that sync made. May be run again after it was broken off; the rows go last, together with the note
+ * that they are ours.
+ * @throws FICUS_LEASE_HELD while a worker still runs; FICUS_LEDGER_MISMATCH where another ledger began this sync.
  */
 export async function dropSync(options: DropOptions): Promise<Dropped> {
-  const { source, target, capability, direction } = options
-  return withSession(target, async client => {
-    await waitForTurn(client, options)
-    // The progress is written before the slot is made: a slot without one belongs to another migration.
-    const progress = await readProgress(client, options)
-    if (progress === null) return { existed: false }
-    await dropSlotAndPublication(source, slotName(capability, direction, source.url))
-    passSyncPoint('drop.slot')
-    await dropOrigin(client, originName(capability, direction, target.url))
+  return removeFlow(options, async (client, progress) => {
     await client.query('BEGIN')
     await emptyTables(client, progress.tables.map(parseTableName))
-    await client.query('DELETE FROM ficus.progress WHERE capability = $1 AND direction = $2', [capability, direction])
+    await dropMadeTables(client, progress.made)
+    await client.query('DELETE FROM ficus.progress WHERE capability = $1 AND direction = $2', [
+      options.capability,
+      options.direction,
+    ])
     await client.query('COMMIT')
+  })
+}
+
+/**
+ * Ends a direction for good, as a switch does with the one that it leaves: connector, slot, publication and origin go, so
+ * that the source need not keep its log; every row stays, with the note of which are ours. It goes on only after
+ * `beginWithoutCopy` has recorded a new start.
+ * @throws as `dropSync`.
+ */
+export async function endSync(options: DropOptions): Promise<Dropped> {
+  return removeFlow(options, async client => {
+    await client.query(
+      `UPDATE ficus.progress SET state = 'ended', position = NULL, updated_at = clock_timestamp()
+       WHERE capability = $1 AND direction = $2`,
+      [options.capability, options.direction],
+    )
+  })
+}
+
+/** Removes what carries rows, then does `finish` in the target. */
+async function removeFlow(
+  options: DropOptions,
+  finish: (client: Client, progress: Progress) => Promise<void>,
+): Promise<Dropped> {
+  const { source, target, engine } = options
+  return withSession(target, async client => {
+    // The progress is written before the slot is made: a slot without one belongs to another migration.
+    if ((await readProgress(client, options)) === null) return { existed: false }
+    await createProgressTable(client, target)
+    // Before anything is waited for: whom it does not belong to has no reason to wait.
+    await claimProgress(client, options, target)
+    await waitForTurn(client, options)
+    const progress = await claimProgress(client, options, target)
+    if (progress === null) return { existed: false }
+    const slot = slotName(options, source.url)
+    await dropFromEngine(engine, options, slot)
+    await dropSlotAndPublication(source, slot)
+    passSyncPoint('drop.slot')
+    await dropOrigin(client, originName(options, target.url))
+    await finish(client, progress)
     return { existed: true }
   })
+}
+
+/** What the engine made besides the slot: it is found by names alone. */
+async function dropFromEngine(
+  engine: ChangeSourceFactory,
+  { capability, direction, source }: DropOptions,
+  slot: string,
+): Promise<void> {
+  const dropping = engine({
+    capability,
+    direction,
+    source,
+    slot,
+    publication: slot,
+    tables: [],
+    columnsRead: () => new Set(),
+    batchRows: 1,
+    ignoredOrigins: [],
+  })
+  await dropping.drop()
+}
+
+/** Within a transaction. A schema of ours goes with its last table. */
+async function dropMadeTables(client: Client, made: readonly string[]): Promise<void> {
+  const tables = made.map(parseTableName)
+  for (const table of tables) await client.query(`DROP TABLE IF EXISTS ${quoteTable(table)}`)
+  for (const schema of new Set(tables.map(table => table.schema))) {
+    if (!schema.startsWith('ficus_')) continue
+    await client.query('SAVEPOINT ficus_schema')
+    try {
+      await client.query(`DROP SCHEMA IF EXISTS ${quoteIdentifier(schema)} RESTRICT`)
+    } catch (error) {
+      // Other tables are in it, or somebody else made it.
+      if (!['2BP01', '42501'].includes(systemCodeOf(error) ?? '')) throw error
+      await client.query('ROLLBACK TO SAVEPOINT ficus_schema')
+    }
+  }
 }
 
 /** A worker that was told to stop needs a moment. */

@@ -6,7 +6,7 @@ import type { Part } from '@ficus/core/lifecycle/part'
 import { showTable, type TableName } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { Applier } from '../apply/applier.ts'
-import { createProgressTable, type Progress, ProgressMoved, readProgress } from '../apply/progress.ts'
+import { claimProgress, createProgressTable, type Progress, ProgressMoved, readProgress } from '../apply/progress.ts'
 import { type ChangeSource, type ChangeSourceFactory, SlotBusy, StreamEnded } from '../change-source/change-source.ts'
 import { originName, slotName } from '../change-source/names.ts'
 import { lsnToNumber } from '../change-source/position.ts'
@@ -15,7 +15,7 @@ import { judgeFailure } from '../database/failure.ts'
 import { type Endpoint, endSession, openSession, withSession } from '../database/session.ts'
 import { Heartbeat } from '../lag/heartbeat.ts'
 import { assertMappingFits } from '../mapping/check-mapping.ts'
-import { type Direction, type Flow, flowsOf, type Sync } from '../mapping/flow.ts'
+import { type Direction, type Flow, flowsOf, opposite, type Sync } from '../mapping/flow.ts'
 import { flowColumns } from '../mapping/flow-columns.ts'
 import { inDependencyOrder } from '../mapping/table-order.ts'
 import { type Dropped, dropSync } from './drop.ts'
@@ -26,6 +26,8 @@ import { takeTurn } from './turn.ts'
 export interface PipelineOptions {
   readonly capability: string
   readonly direction: Direction
+  /** The id of the ledger that asks for it. */
+  readonly ledger: string
   /** Where changes come from: the monolith's database for forward. */
   readonly source: Endpoint
   readonly target: Endpoint
@@ -59,10 +61,10 @@ export class Pipeline implements Part {
   #running: Promise<void> | undefined
 
   constructor(options: PipelineOptions) {
-    const { capability, direction, source, sync, engine, batchRows } = options
+    const { capability, direction, ledger, source, sync, engine, batchRows } = options
     this.name = `${direction} sync of ${capability}`
     this.#options = options
-    this.#slot = slotName(capability, direction, source.url)
+    this.#slot = slotName(options, source.url)
     const flows = flowsOf(sync, direction)
     this.#source = engine({
       capability,
@@ -76,7 +78,7 @@ export class Pipeline implements Part {
         return new Set(ofTable.flatMap(flow => [...flowColumns(flow, columns)]))
       },
       batchRows,
-      ignoredOrigins: [originName(capability, direction === 'forward' ? 'reverse' : 'forward', source.url)],
+      ignoredOrigins: [originName({ capability, direction: opposite(direction), ledger }, source.url)],
     })
     this.#board = new StatusBoard(direction, this.#source, options.onStatus)
   }
@@ -105,7 +107,6 @@ export class Pipeline implements Part {
   /** Stops, and removes all that the sync made: slot, publication, connector, position and copied rows. */
   async drop(): Promise<Dropped> {
     await this.stop()
-    await this.#source.drop()
     return dropSync(this.#options)
   }
 
@@ -141,6 +142,7 @@ export class Pipeline implements Part {
         throw new SlotBusy(`another worker carries the ${this.name}`)
       }
       await createProgressTable(session, target)
+      await claimProgress(session, this.#options, target)
       const lost = new AbortController()
       session.on('end', () => lost.abort(new StreamEnded('the session that holds the turn was lost')))
       await this.#work(session, AbortSignal.any([signal, lost.signal]))
@@ -159,6 +161,9 @@ export class Pipeline implements Part {
       return inDependencyOrder(session, shaped, ({ flow }) => flow.to)
     })
     let progress = await readProgress(session, this.#options)
+    if (progress?.state === 'ended' || (direction === 'reverse' && progress?.position == null)) {
+      throw notBegun(this.#options)
+    }
     if (progress === null || progress.state === 'copying') {
       await withSession(source, client => assertMappingFits(client, session, sync, direction))
       await this.#copy(flows, signal)
@@ -185,10 +190,10 @@ export class Pipeline implements Part {
   }
 
   async #stream(flows: readonly ShapedFlow[], progress: Progress, signal: AbortSignal): Promise<void> {
-    const { source, target, capability, direction } = this.#options
+    const { source, target } = this.#options
     if (progress.position === null) throw new ProgressMoved(`the first copy of ${this.name} was begun anew`)
     const heartbeat = new Heartbeat(source, this.#options.heartbeatMs)
-    const origin = originName(capability, direction, target.url)
+    const origin = originName(this.#options, target.url)
     const applier = await Applier.open({ source, target, key: this.#options, flows, origin, progress })
     try {
       heartbeat.start()
@@ -206,6 +211,11 @@ export class Pipeline implements Part {
       await Promise.all([heartbeat.stop(), applier.close()])
     }
   }
+}
+
+/** A target that holds rows of its own is never copied to: its start is recorded beforehand (begin-without-copy.ts). */
+function notBegun({ direction, capability }: PipelineOptions): FicusError {
+  return new FicusError('FICUS_SYNC_NOT_BEGUN', `nobody recorded where the ${direction} sync of ${capability} starts`)
 }
 
 function isStandby(error: unknown): boolean {

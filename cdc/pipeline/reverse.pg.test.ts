@@ -2,7 +2,7 @@ import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { describe, expect, it } from 'vitest'
 import { waitUntilCaughtUp } from '../lag/lag.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
-import { asPlainUser, CAPABILITY, createHarness, reaches, type SyncHarness } from '../testing/sync-harness.ts'
+import { asPlainUser, CAPABILITY, createHarness, LEDGER, reaches, type SyncHarness } from '../testing/sync-harness.ts'
 import { beginWithoutCopy } from './begin-without-copy.ts'
 import type { Pipeline } from './pipeline.ts'
 
@@ -35,7 +35,13 @@ interface BothWays {
 /** Both directions at once, which no phase asks for: an echo would go round for ever. */
 async function startBothWays(sync: SyncHarness): Promise<BothWays> {
   const forward = await sync.streaming()
-  const reversed = { source: sync.target, target: sync.source, capability: CAPABILITY, direction: 'reverse' as const }
+  const reversed = {
+    source: sync.target,
+    target: sync.source,
+    capability: CAPABILITY,
+    direction: 'reverse' as const,
+    ledger: LEDGER,
+  }
   await beginWithoutCopy({ ...reversed, sync: parseSync(SYNC) })
   const reverse = sync.pipeline({ ...reversed })
   await reverse.start()

@@ -41,7 +41,7 @@ function batch(rows: number, position: number, commit: number | null = null): Ch
 /** A board of a stream that begins at position 0, while the source's log ends at `end`. */
 function streamingBoard(end: number) {
   const board = new StatusBoard('forward', source, undefined)
-  const rows = { tables: [], copiedRows: 9, appliedRows: 0, sourceCommit: null }
+  const rows = { tables: [], made: [], ledger: null, copiedRows: 9, appliedRows: 0, sourceCommit: null }
   board.streaming({ state: 'streaming', epoch: 1, position: at(0), ...rows }, new Beaten(end))
   const apply = (rows: number, position: number) => {
     board.received(batch(rows, position))

@@ -2,7 +2,7 @@ import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { describe, expect, it } from 'vitest'
 import { originName } from '../change-source/names.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
-import { CAPABILITY, createHarness, reaches } from '../testing/sync-harness.ts'
+import { CAPABILITY, createHarness, LEDGER, reaches } from '../testing/sync-harness.ts'
 
 const SOURCE = `
   CREATE TABLE products (id int PRIMARY KEY, name text, price numeric(12,2));
@@ -200,7 +200,7 @@ describe('invariant 13: a state that somebody has to mend', () => {
 it('goes back to legacy: nothing of sync is left, and a first copy can begin again', async () => {
   await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
   const pipeline = await sync.streaming()
-  const origins = `SELECT FROM pg_replication_origin WHERE roname = '${originName(CAPABILITY, 'forward', sync.target.url)}'`
+  const origins = `SELECT FROM pg_replication_origin WHERE roname = '${originName({ capability: CAPABILITY, direction: 'forward', ledger: LEDGER }, sync.target.url)}'`
   expect(await sync.onTarget(origins)).toHaveLength(1)
   expect(await pipeline.drop()).toEqual({ existed: true })
   expect(await sync.onTarget(origins)).toEqual([])

@@ -23,6 +23,8 @@ export interface SyncHarness extends AsyncDisposable {
 }
 
 export const CAPABILITY = 'catalog'
+/** The id of the ledger that asks for every pipeline of a harness. */
+export const LEDGER = '10000000-0000-4000-8000-000000000001'
 
 /** A database of a test's own; deploy/testing/postgres.ts makes them. */
 export interface TestDatabase extends AsyncDisposable {
@@ -51,6 +53,7 @@ export async function createHarness(
     const made = new Pipeline({
       capability: CAPABILITY,
       direction: 'forward',
+      ledger: LEDGER,
       source,
       target,
       sync: parseSync(syncInput),

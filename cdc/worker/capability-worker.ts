@@ -5,20 +5,39 @@ import type { SyncStatus } from '@ficus/core/ledger/records'
 import type { Logger } from '@ficus/core/log/logger'
 import { PHASE_RULES, type Phase } from '@ficus/core/phases/phase'
 import { chooseEngine } from '../change-source/engine.ts'
+import { withSession } from '../database/session.ts'
+import { type Direction, opposite } from '../mapping/flow.ts'
+import { type DropOptions, dropSync, endSync } from '../pipeline/drop.ts'
 import { Pipeline } from '../pipeline/pipeline.ts'
+import { turnIsTaken } from '../pipeline/turn.ts'
 import { endpointsOf, loadSyncOf } from './capability-sync.ts'
 
 /** What a phase wants of a capability's rows. */
-export type Wish = 'forward' | 'idle' | 'dropped'
+export type Wish = Direction | 'ended' | 'dropped'
 
-/** The sync that a phase asks for. In `legacy` there is none and nothing may be left of it. */
+/**
+ * The sync that a phase asks for. In `legacy` there is none and nothing may be left of it; in `retired` there is none
+ * and the rows stay.
+ */
 export function wishOf(phase: Phase): Wish {
-  if (phase === 'legacy') return 'dropped'
-  return PHASE_RULES[phase].sync === 'forward' ? 'forward' : 'idle'
+  const { sync } = PHASE_RULES[phase]
+  if (sync !== 'none') return sync
+  return phase === 'legacy' ? 'dropped' : 'ended'
+}
+
+/** A wish, and the ledger that has it. */
+interface Order {
+  readonly wish: Wish
+  /** The ledger's id. */
+  readonly ledger: string
 }
 
 /** What failed is begun again after this time, in case somebody has mended it. */
 const RETRY_MS = 15_000
+/** The same for what may pass by itself. */
+const RETRY_SOON_MS = 2_000
+/** How often is looked whether the other direction is still carried by another process. */
+const STANDBY_MS = 500
 
 /** Brings one capability's sync to where its phase wants it, one step after the other. */
 export class CapabilityWorker {
@@ -26,7 +45,7 @@ export class CapabilityWorker {
   readonly #loaded: LoadedConfig
   readonly #log: Logger
   readonly #stopping = new AbortController()
-  #wish: Wish | undefined
+  #order: Order | undefined
   #changed = Promise.withResolvers<void>()
   #pipeline: Pipeline | undefined
   #idle: SyncStatus
@@ -37,23 +56,25 @@ export class CapabilityWorker {
     this.capability = capability
     this.#loaded = loaded
     this.#log = log.child({ capability })
-    this.#idle = idleStatus(loaded.migration.cdc.engine, 'stopped', null)
+    this.#idle = idleStatus('forward', loaded.migration.cdc.engine, 'stopped', null)
   }
 
-  /** Wants the sync that `phase` asks for from now on. Returns at once. */
-  follow(phase: Phase): void {
+  /**
+   * Wants the sync that `phase` asks for from now on. Returns at once.
+   * @param ledger the id of the ledger that says so.
+   */
+  follow(phase: Phase, ledger: string): void {
     const wish = wishOf(phase)
-    if (wish === this.#wish) return
-    this.#log.info({ phase, wish }, 'following the phase')
-    this.#wish = wish
+    if (wish === this.#order?.wish && ledger === this.#order.ledger) return
+    this.#log.info({ phase, wish, ledger }, 'following the phase')
+    this.#order = { wish, ledger }
     this.#changed.resolve()
     this.#loop ??= this.#run()
   }
 
   /** The state as of now; null while another worker does the work, who tells it better. */
   status(): SyncStatus | null {
-    if (this.#pipeline === undefined) return this.#idle
-    const status = this.#pipeline.status()
+    const status = this.#pipeline?.status() ?? this.#idle
     return status.state === 'waiting' && status.error === null ? null : status
   }
 
@@ -68,44 +89,52 @@ export class CapabilityWorker {
     const { signal } = this.#stopping
     while (!signal.aborted) {
       this.#changed = Promise.withResolvers()
-      const wish = this.#wish
-      const settled = await this.#fulfil(wish).catch(error => this.#fail(error))
-      if (signal.aborted || this.#wish !== wish) continue
-      const again = settled ? [] : [sleep(RETRY_MS, undefined, { signal }).catch(() => {})]
-      await Promise.race([this.#changed.promise, ...again])
+      const order = this.#order
+      const again = order === undefined ? null : await this.#fulfil(order).catch(error => this.#fail(order, error))
+      if (signal.aborted || this.#order !== order) continue
+      const retry = again === null ? [] : [sleep(again, undefined, { signal }).catch(() => {})]
+      await Promise.race([this.#changed.promise, ...retry])
     }
   }
 
-  /** Does what is wished. @returns whether it holds; otherwise it has to be tried again. */
-  async #fulfil(wish: Wish | undefined): Promise<boolean> {
-    if (wish === 'forward') return this.#carryForward()
+  /** Does what is wished. @returns after how many milliseconds it has to be tried again; null while it holds. */
+  async #fulfil(order: Order): Promise<number | null> {
+    const { wish, ledger } = order
     await this.#pipeline?.stop()
-    if (wish === 'dropped') {
-      const pipeline = this.#pipeline ?? (await this.#makePipeline())
-      const { existed } = await pipeline.drop()
-      if (existed) this.#log.info('removed slot, publication, position and copied rows')
+    if (wish === 'forward' || wish === 'reverse') return this.#carry(wish, order)
+    const [remove, state] = wish === 'dropped' ? ([dropSync, 'dropped'] as const) : ([endSync, 'stopped'] as const)
+    // Reverse first: it may have been left by a switch, and what it reads is what forward wrote.
+    for (const direction of ['reverse', 'forward'] as const) {
+      const { existed } = await remove(this.#dropOptions(direction, ledger))
+      if (existed) this.#log.info({ direction, wish }, 'removed slot, publication and position')
     }
-    this.#pipeline = undefined
-    this.#idle = idleStatus(this.#loaded.migration.cdc.engine, wish === 'dropped' ? 'dropped' : 'stopped', null)
-    return true
+    this.#rest(idleStatus('forward', this.#loaded.migration.cdc.engine, state, null))
+    return null
   }
 
-  async #carryForward(): Promise<boolean> {
-    await this.#pipeline?.stop()
-    const pipeline = await this.#makePipeline()
+  async #carry(direction: Direction, order: Order): Promise<number | null> {
+    // Whatever was told before ("dropped", say) holds no longer.
+    this.#rest(idleStatus(direction, this.#loaded.migration.cdc.engine, 'waiting', null))
+    const { source } = endpointsOf(this.#loaded, this.capability, direction)
+    // The opposite direction writes to the database that this one reads, and holds its turn there.
+    if (await withSession(source, client => turnIsTaken(client, this.capability, opposite(direction))))
+      return STANDBY_MS
+    const pipeline = await this.#makePipeline(direction, order.ledger)
+    if (this.#order !== order) return null
     this.#pipeline = pipeline
     await pipeline.start()
     // It ends only by failing, or because something else is wished.
     const failed = pipeline.ended().then(() => 'ended' as const)
-    return (await Promise.race([failed, this.#changed.promise])) !== 'ended'
+    return (await Promise.race([failed, this.#changed.promise])) === 'ended' ? RETRY_MS : null
   }
 
-  async #makePipeline(): Promise<Pipeline> {
+  async #makePipeline(direction: Direction, ledger: string): Promise<Pipeline> {
     const { cdc } = this.#loaded.migration
     return new Pipeline({
       capability: this.capability,
-      direction: 'forward',
-      ...endpointsOf(this.#loaded, this.capability, 'forward'),
+      direction,
+      ledger,
+      ...endpointsOf(this.#loaded, this.capability, direction),
       sync: await loadSyncOf(this.#loaded, this.capability),
       engine: chooseEngine(cdc),
       batchRows: cdc.batchRows,
@@ -114,37 +143,60 @@ export class CapabilityWorker {
     })
   }
 
-  #fail(error: unknown): boolean {
+  #dropOptions(direction: Direction, ledger: string): DropOptions {
+    const engine = chooseEngine(this.#loaded.migration.cdc)
+    return {
+      capability: this.capability,
+      direction,
+      ledger,
+      engine,
+      ...endpointsOf(this.#loaded, this.capability, direction),
+    }
+  }
+
+  /** No pipeline works from now on. */
+  #rest(status: SyncStatus): void {
+    this.#pipeline = undefined
+    this.#idle = status
+  }
+
+  #fail({ wish }: Order, error: unknown): number {
     const named =
       error instanceof FicusError ? error : new FicusError('FICUS_INTERNAL', messageOf(error), { cause: error })
     const { code, message, remedy } = named
-    this.#pipeline = undefined
     const state = named.retry ? 'waiting' : 'failed'
-    this.#idle = idleStatus(this.#loaded.migration.cdc.engine, state, { code, message, remedy })
+    const direction = wish === 'reverse' ? 'reverse' : 'forward'
+    this.#rest(idleStatus(direction, this.#loaded.migration.cdc.engine, state, { code, message, remedy }))
     this.#tell(this.#idle)
-    return false
+    return named.retry ? RETRY_SOON_MS : RETRY_MS
   }
 
   /** Logs what changed; progress of a copy is for the metrics. */
   #tell(status: SyncStatus): void {
-    const now = `${status.state} ${status.error?.message ?? ''}`
+    const now = `${status.direction} ${status.state} ${status.error?.message ?? ''}`
     if (now === this.#told) return
     this.#told = now
-    const { state, error } = status
-    if (error === null) this.#log.info({ state }, `sync is ${state}`)
-    else if (state === 'failed') this.#log.error({ state, ...error }, 'sync has failed')
-    else this.#log.warn({ state, ...error }, 'sync waits and tries again')
+    const { direction, state, error } = status
+    if (error === null) this.#log.info({ direction, state }, `sync is ${state}`)
+    else if (state === 'failed') this.#log.error({ direction, state, ...error }, 'sync has failed')
+    else this.#log.warn({ direction, state, ...error }, 'sync waits and tries again')
   }
 }
 
-function idleStatus(engine: string, state: SyncStatus['state'], error: SyncStatus['error']): SyncStatus {
+function idleStatus(
+  direction: Direction,
+  engine: string,
+  state: SyncStatus['state'],
+  error: SyncStatus['error'],
+): SyncStatus {
   return {
-    direction: 'forward',
+    direction,
     engine,
     state,
     copiedRows: 0,
     estimatedRows: 0,
     appliedRows: 0,
+    parked: 0,
     lagRows: 0,
     lagSeconds: 0,
     position: null,

@@ -32,8 +32,10 @@ export class SyncProcess implements Part {
   #ledger: Ledger | undefined
   #watch: LedgerWatch | undefined
   #opening: Promise<void> | undefined
-  #timers: { retry?: NodeJS.Timeout; report?: NodeJS.Timeout } = {}
+  #timers: { retry?: NodeJS.Timeout; report?: NodeJS.Timeout; follow?: NodeJS.Timeout } = {}
   #reporting: Promise<void> | undefined
+  #heard: readonly CapabilityState[] = []
+  #following: Promise<void> = Promise.resolve()
   #ready = false
   #away = false
   #stopped = false
@@ -72,9 +74,11 @@ export class SyncProcess implements Part {
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#timers.retry)
+    clearTimeout(this.#timers.follow)
     clearInterval(this.#timers.report)
     await this.#opening
     await this.#watch?.stop()
+    await this.#following
     await Promise.all([...this.#workers.values()].map(worker => worker.stop()))
     await this.#reporting
     await this.#report()
@@ -86,7 +90,7 @@ export class SyncProcess implements Part {
       const { url } = this.#loaded.migration.ledger
       this.#ledger = await Ledger.open(url, [...this.#workers.keys()])
       this.#watch = new LedgerWatch(this.#ledger, {
-        changed: states => this.#follow(states),
+        changed: states => this.#hear(states),
         lost: error => this.#lost(error),
         regained: () => this.#regained(),
       })
@@ -109,10 +113,27 @@ export class SyncProcess implements Part {
     this.#ledger = undefined
   }
 
-  #follow(states: readonly CapabilityState[]): void {
-    this.#regained()
-    this.#ready = true
-    for (const { name, phase } of states) this.#workers.get(name)?.follow(phase)
+  #hear(states: readonly CapabilityState[]): void {
+    this.#heard = states
+    this.#following = this.#following.then(() => this.#follow())
+  }
+
+  /**
+   * Tells the workers what was heard last, and which ledger says so. The id is read after the phases: should another
+   * database have taken the ledger's place in between, it is the newer one's, which has no say over what was begun.
+   */
+  async #follow(): Promise<void> {
+    if (this.#stopped || this.#ledger === undefined) return
+    const states = this.#heard
+    try {
+      const ledger = await this.#ledger.id()
+      this.#regained()
+      this.#ready = true
+      for (const { name, phase } of states) this.#workers.get(name)?.follow(phase, ledger)
+    } catch (error) {
+      this.#lost(error)
+      if (!this.#stopped) this.#timers.follow = setTimeout(() => this.#hear(this.#heard), LEDGER_RETRY_MS)
+    }
   }
 
   async #report(): Promise<void> {

@@ -6,7 +6,7 @@ import { type DiffReport, diffCapability } from '@ficus/cdc/diff/diff-capability
 import { checkMapping } from '@ficus/cdc/mapping/check-mapping'
 import type { Sync } from '@ficus/cdc/mapping/flow'
 import type { MappingProblem } from '@ficus/cdc/mapping/parse-sync'
-import { Pipeline } from '@ficus/cdc/pipeline/pipeline'
+import { dropSync as dropDirection } from '@ficus/cdc/pipeline/drop'
 import { endpointsOf, loadSyncOf } from '@ficus/cdc/worker/capability-sync'
 import type { LoadedConfig } from '@ficus/core/config/load-config'
 
@@ -131,20 +131,14 @@ function toDataDiff({ tables }: DiffReport): DataDiff {
 }
 
 /**
- * Removes slot, publication, position, what the engine made besides, and the copied rows. Those that are not there are
- * no problem.
- * @throws FICUS_LEASE_HELD while a sync process still runs.
+ * Removes slot, publication, position, what the engine made besides, and the copied rows, of both directions. Those that
+ * are not there are no problem. The sync file is not read.
+ * @param ledger the id of the ledger that asks for it.
+ * @throws FICUS_LEASE_HELD while a sync process still runs; FICUS_LEDGER_MISMATCH where another ledger began the sync.
  */
-export async function dropSync(loaded: LoadedConfig, capability: string): Promise<void> {
-  const { cdc } = loaded.migration
-  const pipeline = new Pipeline({
-    capability,
-    direction: 'forward',
-    ...endpointsOf(loaded, capability, 'forward'),
-    sync: await loadSyncOf(loaded, capability),
-    engine: chooseEngine(cdc),
-    batchRows: cdc.batchRows,
-    copyWorkers: cdc.copyWorkers,
-  })
-  await pipeline.drop()
+export async function dropSync(loaded: LoadedConfig, capability: string, ledger: string): Promise<void> {
+  const engine = chooseEngine(loaded.migration.cdc)
+  for (const direction of ['reverse', 'forward'] as const) {
+    await dropDirection({ capability, direction, ledger, engine, ...endpointsOf(loaded, capability, direction) })
+  }
 }

@@ -60,7 +60,7 @@ export async function finishDrop(
     await delay(POLL, undefined, { signal })
   }
   events.dropping?.('ficus')
-  await dropSync(control.loaded, state.name)
+  await dropSync(control.loaded, state.name, await ledger.id())
   await ledger.reportSync(state.name, control.holder, {
     direction: 'forward',
     engine: control.loaded.migration.cdc.engine,
@@ -68,6 +68,7 @@ export async function finishDrop(
     copiedRows: 0,
     estimatedRows: 0,
     appliedRows: 0,
+    parked: 0,
     lagRows: 0,
     lagSeconds: 0,
     position: null,

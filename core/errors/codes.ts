@@ -74,6 +74,20 @@ export const ERROR_CODES = {
     exit: 3,
     remedy: 'Start the ledger’s database or correct `ledger.url`. The edge goes on with the last state it knew.',
   },
+  FICUS_LEDGER_MISMATCH: {
+    status: 409,
+    retry: false,
+    exit: 2,
+    remedy:
+      'Another ledger began this sync, and nothing was touched: set `ledger.url` to that one, or restore it from its backup.',
+  },
+  FICUS_SYNC_NOT_BEGUN: {
+    status: 409,
+    retry: false,
+    exit: 2,
+    remedy:
+      'Nobody recorded where this sync starts, so rows would be lost: take the phase back and move forward again, or copy anew from `legacy`.',
+  },
   FICUS_FLAGS_UNREACHABLE: {
     status: 503,
     retry: true,

@@ -90,6 +90,16 @@ export class Ledger {
     await this.#pool.end()
   }
 
+  /**
+   * What tells this ledger from every other, a uuid. Asked anew each time: a process may outlive its ledger's database,
+   * and find an empty one in its place.
+   */
+  async id(): Promise<string> {
+    const [row] = await this.#query<{ id: string }>('SELECT id FROM ficus.ledger', [])
+    if (row === undefined) throw new FicusError('FICUS_INTERNAL', 'the ledger has lost its id')
+    return row.id
+  }
+
   async capabilities(): Promise<CapabilityState[]> {
     const rows = await this.#query<CapabilityRow>(
       `SELECT name, phase, owner, epoch, phase_since FROM ficus.capability ORDER BY name`,

@@ -3,6 +3,14 @@
 
 CREATE SCHEMA IF NOT EXISTS ficus;
 
+-- What tells this ledger from every other. Made once; sync keeps it beside whatever it makes elsewhere, so that another
+-- ledger (an empty one, or that of another migration) has no say over it.
+CREATE TABLE IF NOT EXISTS ficus.ledger (
+  single boolean PRIMARY KEY DEFAULT true CHECK (single),
+  id uuid NOT NULL DEFAULT gen_random_uuid()
+);
+INSERT INTO ficus.ledger DEFAULT VALUES ON CONFLICT DO NOTHING;
+
 -- One row a capability: what is allowed now.
 CREATE TABLE IF NOT EXISTS ficus.capability (
   name text PRIMARY KEY,
