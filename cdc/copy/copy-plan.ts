@@ -2,6 +2,7 @@ import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
 import type { Flow } from '../mapping/flow.ts'
 import { assignedType, columnOf, filterCondition, mappedSelect } from '../mapping/merge-sql.ts'
 import type { ColumnShape, TableShape } from '../mapping/table-shape.ts'
+import { readsClause } from '../mirror/reads-sql.ts'
 
 /** One `COPY` out of the source and into the target. */
 export interface CopyTask {
@@ -33,7 +34,7 @@ export function copyTasks(flow: Flow, source: TableShape, target: TableShape): C
 
 /** The mapped rows of the whole source table, as the source computes them. */
 export function copySelect(flow: Flow, target: TableShape): string {
-  return `${mappedSelect(flow, target, sourceSideType)} FROM ${quoteTable(flow.from)} AS ${quoteIdentifier(flow.from.table)} WHERE ${filterCondition(flow)}`
+  return `${readsClause(flow)}${mappedSelect(flow, target, sourceSideType)} FROM ${quoteTable(flow.from)} AS ${quoteIdentifier(flow.from.table)} WHERE ${filterCondition(flow)}`
 }
 
 /** The type that a value for `column` has in the source, which need not know the target's own types: then it is text. */

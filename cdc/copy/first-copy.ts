@@ -10,8 +10,11 @@ import type { Position } from '../change-source/position.ts'
 import { createExportedSlot, createPublication, dropSlotAndPublication } from '../change-source/slot.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { type Endpoint, endSession, openSession, withSession } from '../database/session.ts'
-import type { Flow } from '../mapping/flow.ts'
+import { type Flow, sourceTables } from '../mapping/flow.ts'
 import { readTableShape, type TableShape } from '../mapping/table-shape.ts'
+import type { Mirror } from '../mirror/mirror-plan.ts'
+import { createMirrors } from '../mirror/mirror-tables.ts'
+import { resolveReads } from '../mirror/resolve-reads.ts'
 import { passSyncPoint } from '../pipeline/points.ts'
 import { type CopyTask, copyTasks } from './copy-plan.ts'
 import { claimTarget, finishCopy } from './target-tables.ts'
@@ -38,6 +41,8 @@ export interface FirstCopyOptions {
   readonly key: SyncKey
   /** In the order in which inserts suit the target's foreign keys. */
   readonly flows: readonly ShapedFlow[]
+  /** Made anew, and copied like the flows' own tables. */
+  readonly mirrors: readonly Mirror[]
   /** Names the slot and the publication. */
   readonly slot: string
   readonly workers: number
@@ -54,40 +59,37 @@ export interface FirstCopyOptions {
  *   refuses a row.
  */
 export async function firstCopy(options: FirstCopyOptions): Promise<Position> {
-  const { source, target, key, flows, slot } = options
-  await withSession(target, client =>
-    claimTarget(
+  const { source, target, key, flows, mirrors, slot } = options
+  await withSession(target, async client => {
+    await claimTarget(
       client,
       target,
       key,
       flows.map(({ flow }) => flow.to),
-    ),
-  )
+    )
+    await createMirrors(client, target, key, mirrors)
+  })
   passSyncPoint('copy.claimed')
   await dropSlotAndPublication(source, slot)
   await withSession(source, client =>
-    createPublication(
-      client,
-      source,
-      slot,
-      flows.map(({ flow }) => flow.from),
-    ),
+    createPublication(client, source, slot, sourceTables(flows.map(({ flow }) => flow))),
   )
   passSyncPoint('copy.published')
   await using exported = await createExportedSlot(source, slot)
   passSyncPoint('copy.slot')
 
-  const tasks = flows.flatMap(({ flow, source: from, target: to }) => copyTasks(flow, from, to))
-  const copied = await new CopyRun(options, exported.snapshot, tasks).run()
+  const copied = [...flows, ...mirrors]
+  const tasks = copied.flatMap(({ flow, source: from, target: to }) => copyTasks(flow, from, to))
+  const rows = await new CopyRun(options, exported.snapshot, tasks).run()
   passSyncPoint('copy.rows')
   const position: Position = { lsn: exported.consistentPoint }
   await withSession(target, client =>
     finishCopy(
       client,
       key,
-      flows.map(({ flow }) => flow.to),
+      copied.map(({ flow }) => flow.to),
       position,
-      copied,
+      rows,
     ),
   )
   passSyncPoint('copy.finished')
@@ -199,7 +201,7 @@ export async function shapeFlows(source: Client, target: Client, flows: readonly
           : `the target has no table ${quoteTable(flow.to)}`
       throw new FicusError('FICUS_MAPPING_INVALID', `${flow.path}: ${missing}`)
     }
-    shaped.push({ flow, source: from, target: to })
+    shaped.push({ ...(await resolveReads(source, flow)), source: from, target: to })
   }
   return shaped
 }

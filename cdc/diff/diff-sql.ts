@@ -3,19 +3,22 @@ import { sourceSideType } from '../copy/copy-plan.ts'
 import { bracketed, type Flow } from '../mapping/flow.ts'
 import { columnOf, filterCondition } from '../mapping/merge-sql.ts'
 import type { TableShape } from '../mapping/table-shape.ts'
+import { readsClause, readVersions } from '../mirror/reads-sql.ts'
 
 /**
  * One side of a comparison as SQL. Every value is the text form of the target's column, so that equal rows have equal
  * texts on both sides; a row is the text of a record of those, in which null and the empty string differ.
  */
 export interface DiffSide {
+  /** What goes before SELECT: the tables that expressions look into. */
+  readonly reads: string
   /** The table with the alias that expressions know it by, and its filter. */
   readonly from: string
   readonly where: string
   /** Text of each key column, then of each other mapped column. */
   readonly keys: readonly string[]
   readonly values: readonly string[]
-  /** Changes whenever the row is written. */
+  /** Changes whenever the row is written, or one that it is computed from. */
   readonly version: string
   /** The key columns themselves, quoted, and their types. */
   readonly keyColumns: readonly { readonly column: string; readonly type: string }[]
@@ -30,11 +33,12 @@ export function sourceSide(flow: Flow, source: TableShape, target: TableShape): 
     ({ to, expression }) => `(${bracketed(expression)}::${sourceSideType(columnOf(target, to))})::text`,
   )
   return {
+    reads: readsClause(flow),
     from: `${quoteTable(flow.from)} AS ${alias}`,
     where: filterCondition(flow),
     keys: texts.slice(0, flow.key.length),
     values: texts.slice(flow.key.length),
-    version: `${alias}.xmin::text || ${alias}.ctid::text`,
+    version: `${alias}.xmin::text || ${alias}.ctid::text${readVersions(flow, alias)}`,
     keyColumns: flow.key.map(({ from }) => ({
       column: `${alias}.${quoteIdentifier(from)}`,
       type: columnOf(source, from).type,
@@ -47,6 +51,7 @@ export function sourceSide(flow: Flow, source: TableShape, target: TableShape): 
 export function targetSide(flow: Flow, target: TableShape): DiffSide {
   const texts = flow.columns.map(({ to }) => `t.${quoteIdentifier(to)}::text`)
   return {
+    reads: '',
     from: `${quoteTable(flow.to)} AS t`,
     where: 'true',
     keys: texts.slice(0, flow.key.length),
@@ -78,7 +83,7 @@ export function rowsByKeySql(side: DiffSide, compareAsText: boolean): string {
   const own = side.keyColumns.map(key => (compareAsText ? `${key.column}::text` : key.column))
   const arrays = side.keyColumns.map((_, index) => `$${index + 1}::text[]`)
   return (
-    `SELECT ARRAY[${side.keys.join(', ')}] AS key, ARRAY[${['NULL::text', ...side.values].join(', ')}] AS values, ${side.version} AS version ` +
+    `${side.reads}SELECT ARRAY[${side.keys.join(', ')}] AS key, ARRAY[${['NULL::text', ...side.values].join(', ')}] AS values, ${side.version} AS version ` +
     `FROM ${side.from} WHERE ${side.where} AND (${own.join(', ')}) IN ` +
     `(SELECT ${wanted.join(', ')} FROM unnest(${arrays.join(', ')}) AS u (${side.keyColumns.map((_, index) => `k${index}`).join(', ')}))`
   )
@@ -99,7 +104,7 @@ function hashesSql(side: DiffSide, range: string): string {
   const key = `ARRAY[${side.keys.join(', ')}]`
   const row = `ROW(${[...side.keys, ...side.values].join(', ')})::text`
   return (
-    `SELECT ${key} AS key, hashtextextended(${key}::text COLLATE "C", 0) AS hash_of_key, ` +
+    `${side.reads}SELECT ${key} AS key, hashtextextended(${key}::text COLLATE "C", 0) AS hash_of_key, ` +
     `hashtextextended(${row} COLLATE "C", 0) AS hash FROM ${side.from} WHERE ${side.where} AND ${range}`
   )
 }

@@ -2,7 +2,12 @@ import { messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
 import { quoteIdentifier, quoteTable, showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { copySelect } from '../copy/copy-plan.ts'
+import type { ShapedFlow } from '../copy/first-copy.ts'
 import { judgeFailure } from '../database/failure.ts'
+import { checkReads } from '../mirror/check-reads.ts'
+import { derivedStatements } from '../mirror/derived-sql.ts'
+import { readsClause } from '../mirror/reads-sql.ts'
+import { withColumns } from '../mirror/resolve-reads.ts'
 import { checkTables } from './check-tables.ts'
 import {
   bracketed,
@@ -13,8 +18,9 @@ import {
   mappedExpressions,
   type Sync,
 } from './flow.ts'
-import { columnOf, mergeStatements, OPERATION_COLUMN } from './merge-sql.ts'
+import { columnOf, mergeStatements } from './merge-sql.ts'
 import { type MappingProblem, mappingInvalid } from './parse-sync.ts'
+import { type StandIns, standIns } from './stand-ins.ts'
 import { type ColumnShape, readTableShape, type TableShape } from './table-shape.ts'
 
 /** The SQL that one mapping becomes. */
@@ -27,7 +33,8 @@ export interface MappingSql {
   readonly copy: string
   /** Run on the target, for each batch. */
   readonly remove: string
-  readonly insert: string
+  /** Null where the update inserts too: rows that are computed from mirrors. */
+  readonly insert: string | null
   readonly update: string
 }
 
@@ -36,8 +43,6 @@ export interface MappingReport {
   /** Of the mappings whose tables exist. */
   readonly sql: readonly MappingSql[]
 }
-
-const STAGING = 'ficus_staging'
 
 /**
  * Checks a mapping against both live schemas, and has both servers parse every expression and statement it becomes.
@@ -57,10 +62,14 @@ export async function checkMapping(
   for (const flow of flowsOf(sync, direction)) {
     const from = await readTableShape(source, flow.from)
     const to = await readTableShape(target, flow.to)
-    const found = checkTables(flow, from, to, direction)
+    const reads: (TableShape | null)[] = []
+    for (const { table } of flow.reads) reads.push(await readTableShape(source, table))
+    const found = [...checkTables(flow, from, to, direction), ...(from === null ? [] : checkReads(flow, from, reads))]
     problems.push(...found)
     if (from === null || to === null || found.length > 0) continue
-    const ofExpressions = await new ExpressionCheck(source, target, flow, from, to, direction).run()
+    const shapes = reads.filter(shape => shape !== null)
+    const shaped = { flow: withColumns(flow, shapes), source: from, target: to, reads: shapes }
+    const ofExpressions = await new ExpressionCheck(source, target, shaped, direction).run()
     problems.push(...ofExpressions.problems)
     sql.push(ofExpressions.sql)
   }
@@ -82,54 +91,53 @@ class ExpressionCheck {
   readonly #source: Client
   readonly #target: Client
   readonly #flow: Flow
-  readonly #from: TableShape
   readonly #to: TableShape
   readonly #direction: Direction
+  readonly #stand: StandIns
   readonly #problems: MappingProblem[] = []
 
-  constructor(source: Client, target: Client, flow: Flow, from: TableShape, to: TableShape, direction: Direction) {
+  constructor(source: Client, target: Client, shaped: ShapedFlow, direction: Direction) {
     this.#source = source
     this.#target = target
-    this.#flow = flow
-    this.#from = from
-    this.#to = to
+    this.#flow = shaped.flow
+    this.#to = shaped.target
     this.#direction = direction
+    this.#stand = standIns(shaped)
   }
 
   async run(): Promise<{ problems: readonly MappingProblem[]; sql: MappingSql }> {
     const flow = this.#flow
-    const columns = this.#from.columns.map(column => column.name)
-    const merge = mergeStatements(flow, this.#to, `pg_temp.${quoteIdentifier(STAGING)}`, columns)
+    const merge = this.#statements()
     const copy = copySelect(flow, this.#to)
-    await this.#createStaging()
+    for (const { create } of this.#stand.tables) await this.#target.query(create)
     try {
       await this.#checkWhere()
       for (const mapped of mappedExpressions(flow)) await this.#checkExpression(mapped)
       if (this.#problems.length === 0) {
         await this.#checkStatement(this.#source, copy)
         for (const statement of [merge.remove, merge.insert, merge.update])
-          await this.#checkStatement(this.#target, statement)
+          if (statement !== null) await this.#checkStatement(this.#target, statement)
       }
     } finally {
-      await this.#target.query(`DROP TABLE IF EXISTS pg_temp.${quoteIdentifier(STAGING)}`)
+      for (const { table } of this.#stand.tables) await this.#target.query(`DROP TABLE IF EXISTS ${table}`)
     }
     const { remove, insert, update } = merge
     const names = { path: flow.path, from: showTable(flow.from), to: showTable(flow.to) }
     return { problems: this.#problems, sql: { ...names, copy, remove, insert, update } }
   }
 
-  async #createStaging(): Promise<void> {
-    const columns = this.#from.columns.map(column => `${quoteIdentifier(column.name)} ${column.wireType}`)
-    await this.#target.query(
-      `CREATE TEMPORARY TABLE ${quoteIdentifier(STAGING)} (${[`${OPERATION_COLUMN} int2`, ...columns].join(', ')})`,
-    )
+  #statements(): Pick<MappingSql, 'remove' | 'insert' | 'update'> {
+    const { from, reads, affected, columns } = this.#stand
+    if (this.#flow.reads.length === 0) return mergeStatements(this.#flow, this.#to, from, columns)
+    const { remove, merge } = derivedStatements(this.#flow, this.#to, { from, reads, affected })
+    return { remove, insert: null, update: merge }
   }
 
   async #checkWhere(): Promise<void> {
     const { where, path } = this.#flow
     if (where === null) return
-    for (const { client, rows, side } of this.#sides()) {
-      const failure = await failureOf(client, `SELECT FROM ${rows} WHERE ${bracketed(where)} IS TRUE LIMIT 0`)
+    for (const { client, reads, rows, side } of this.#sides()) {
+      const failure = await failureOf(client, `${reads}SELECT FROM ${rows} WHERE ${bracketed(where)} IS TRUE LIMIT 0`)
       if (failure !== null) {
         this.#tell(
           `${path}.where`,
@@ -143,8 +151,8 @@ class ExpressionCheck {
 
   async #checkExpression(mapped: MappedColumn): Promise<void> {
     const path = `${this.#flow.path}.${this.#direction}.${mapped.to}`
-    for (const { client, rows, side } of this.#sides()) {
-      const failure = await failureOf(client, `SELECT ${bracketed(mapped.expression)} FROM ${rows} LIMIT 0`)
+    for (const { client, reads, rows, side } of this.#sides()) {
+      const failure = await failureOf(client, `${reads}SELECT ${bracketed(mapped.expression)} FROM ${rows} LIMIT 0`)
       if (failure !== null) {
         const remedy = `Use columns of ${showTable(this.#flow.from)} and functions that both databases have.`
         this.#tell(path, `fails on ${side}: ${failure.message}`, remedyOf(failure, remedy))
@@ -163,7 +171,7 @@ class ExpressionCheck {
     const failure = await failureOf(
       this.#target,
       `EXPLAIN INSERT INTO ${quoteTable(this.#flow.to)} (${quoteIdentifier(mapped.to)})${column.identityAlways ? ' OVERRIDING SYSTEM VALUE' : ''} ` +
-        `SELECT ${value} FROM ${this.#stagedRows()}`,
+        `${this.#stand.clause}SELECT ${value} FROM ${this.#stagedRows()}`,
     )
     if (failure === null) return
     this.#tell(path, `does not fit ${column.fullType}: ${failure.message}`, `Cast it: (…)::${column.type}.`)
@@ -176,17 +184,17 @@ class ExpressionCheck {
     this.#tell(this.#flow.path, failure.message, remedyOf(failure, remedy))
   }
 
-  #sides(): { client: Client; rows: string; side: string }[] {
+  #sides(): { client: Client; reads: string; rows: string; side: string }[] {
     const source = `${quoteTable(this.#flow.from)} AS ${quoteIdentifier(this.#flow.from.table)}`
     return [
-      { client: this.#source, rows: source, side: 'the source' },
-      { client: this.#target, rows: this.#stagedRows(), side: 'the target' },
+      { client: this.#source, reads: readsClause(this.#flow), rows: source, side: 'the source' },
+      { client: this.#target, reads: this.#stand.clause, rows: this.#stagedRows(), side: 'the target' },
     ]
   }
 
   #stagedRows(): string {
-    const columns = this.#from.columns.map(column => quoteIdentifier(column.name)).join(', ')
-    return `(SELECT ${columns} FROM pg_temp.${quoteIdentifier(STAGING)}) AS ${quoteIdentifier(this.#flow.from.table)}`
+    const columns = this.#stand.columns.map(quoteIdentifier).join(', ')
+    return `(SELECT ${columns} FROM ${this.#stand.from}) AS ${quoteIdentifier(this.#flow.from.table)}`
   }
 
   #tell(path: string, problem: string, remedy: string): void {

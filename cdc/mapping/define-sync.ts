@@ -1,7 +1,8 @@
 /**
  * How one source table becomes one target table. Every expression is SQL over one row; it runs in the databases: on
  * the source in the first copy and the diff, on the target in the merge. So it may use columns of its own row, built-in
- * functions and casts, and must give the same answer wherever and whenever it runs.
+ * functions and casts, and must give the same answer wherever and whenever it runs. A mapping with `reads` may look into
+ * other tables of the source too.
  *
  * A source table may appear in several mappings (a split); a target table in one.
  */
@@ -14,11 +15,27 @@ export interface TableMapping {
   readonly key: Readonly<Record<string, string>>
   /** A condition over source columns. A row that stops matching is deleted on the target. */
   readonly where?: string
+  /**
+   * Other tables of the source that `forward` and `where` look into (a document with its lines, a name for a code):
+   * `schema.table` -> its columns -> the columns of `source` that they equal. A change of such a row changes the target
+   * rows of all source rows that it belongs to. Expressions name the table by its bare name, in a subquery:
+   *
+   *     reads: { 'public.order_lines': { order_id: 'id' } },
+   *     forward: { lines: `(SELECT jsonb_agg(l.sku ORDER BY l.line_no) FROM order_lines l WHERE l.order_id = orders.id)` },
+   *
+   * and take from it no other rows than these. Where a row can belong in several ways, they are a list:
+   * `{ 'public.addresses': [{ id: 'ship_to' }, { id: 'bill_to' }] }`. `source` and the tables read are kept in the target
+   * database as a mirror.
+   */
+  readonly reads?: Readonly<Record<string, ReadMatch | readonly ReadMatch[]>>
   /** Target column -> expression over one source row. Target columns not named here belong to the service alone. */
   readonly forward: Readonly<Record<string, string>>
-  /** Source column -> expression over one target row, for the time when the service owns the data. */
+  /** Source column -> expression over one target row alone, for the time when the service owns the data. */
   readonly reverse?: Readonly<Record<string, string>>
 }
+
+/** Column of a table read -> column of `source` that holds the same; all of them. */
+export type ReadMatch = Readonly<Record<string, string>>
 
 /** What a capability's `sync.ts` exports. */
 export interface SyncInput {

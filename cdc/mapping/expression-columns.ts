@@ -9,7 +9,7 @@
 export function columnsRead(expression: string, table: string, columns: readonly string[]): Set<string> {
   const known = new Set(columns)
   const read = new Set<string>()
-  const tokens = [...tokenise(expression)]
+  const tokens = [...tokensOf(expression)]
   for (const [index, token] of tokens.entries()) {
     if (token.kind === 'unsure') return known
     if (token.kind !== 'name') continue
@@ -23,7 +23,8 @@ function qualifiesColumn(tokens: readonly Token[], index: number): boolean {
   return tokens[index + 1]?.text === '.' && tokens[index + 2]?.kind === 'name'
 }
 
-interface Token {
+/** A word or sign of an SQL expression; comments, constants and blanks are none. */
+export interface Token {
   /** `unsure`: an identifier written with Unicode escapes, which is not worth decoding. */
   readonly kind: 'name' | 'sign' | 'unsure'
   readonly text: string
@@ -36,7 +37,8 @@ interface Token {
 const LEXEME =
   /(?<skip>\s+|--[^\n]*|\/\*[\s\S]*?\*\/|\$(?<tag>[A-Za-z_\u0080-\uffff]?[\w\u0080-\uffff]*)\$[\s\S]*?\$\k<tag>\$|[eE]'(?:[^'\\]|\\[\s\S]|'')*'|(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*')|(?<unsure>[uU]&"(?:[^"]|"")*")|"(?<quoted>(?:[^"]|"")*)"|(?<bare>[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)|(?<number>\d[\w.]*)|(?<sign>[\s\S])/gu
 
-function* tokenise(sql: string): Generator<Token> {
+/** Cuts SQL into names and signs. Unquoted names are in lower case. */
+export function* tokensOf(sql: string): Generator<Token> {
   for (const { groups = {} } of sql.matchAll(LEXEME)) {
     if (groups.skip !== undefined || groups.number !== undefined) continue
     if (groups.unsure !== undefined) yield { kind: 'unsure', text: groups.unsure }

@@ -1,12 +1,11 @@
-import type { TableName } from '@ficus/core/sql/identifier'
-import { quoteIdentifier } from '@ficus/core/sql/identifier'
+import { quoteIdentifier, showTable, type TableName } from '@ficus/core/sql/identifier'
 
 /** `forward` carries the monolith's rows to the service, `reverse` the service's to the monolith. */
 export type Direction = 'forward' | 'reverse'
+
 export function opposite(direction: Direction): Direction {
   return direction === 'forward' ? 'reverse' : 'forward'
 }
-
 
 /** A column of the table that rows go to, and the SQL over one row of the table they come from. */
 export interface MappedColumn {
@@ -31,7 +30,21 @@ export interface Flow {
   readonly where: string | null
   /** Everything that is written, key columns first. */
   readonly columns: readonly MappedColumn[]
+  /** Other tables of the database that rows come from, which the expressions look into. */
+  readonly reads: readonly TableRead[]
 }
+
+/** A table that expressions look into, and which of its rows belong to a row of the flow's own table. */
+export interface TableRead {
+  readonly table: TableName
+  /** A row belongs to those of `from` that it matches in one of these ways. */
+  readonly matches: readonly Match[]
+  /** The columns that expressions see; none before the live table was looked at (mirror/read-columns.ts). */
+  readonly columns: readonly string[]
+}
+
+/** The columns by which a row of a table read belongs to a row of the flow's own: `column` holds what `equals` holds. */
+export type Match = readonly { readonly column: string; readonly equals: string }[]
 
 /** A sync file that was read and is well formed. */
 export interface Sync {
@@ -44,6 +57,7 @@ export interface MappedTable {
   readonly target: TableName
   readonly key: readonly { readonly source: string; readonly target: string }[]
   readonly where: string | null
+  readonly reads: readonly TableRead[]
   readonly forward: readonly MappedColumn[]
   readonly reverse: readonly MappedColumn[]
 }
@@ -62,12 +76,14 @@ export function flowsOf(sync: Sync, direction: Direction): Flow[] {
           key,
           where: table.where,
           columns: [...keys(key), ...table.forward],
+          reads: table.reads,
         },
       ]
     }
     if (table.reverse.length === 0) return []
     const key = table.key.map(column => ({ from: column.target, to: column.source }))
-    return [{ path, from: table.target, to: table.source, key, where: null, columns: [...keys(key), ...table.reverse] }]
+    const columns = [...keys(key), ...table.reverse]
+    return [{ path, from: table.target, to: table.source, key, where: null, columns, reads: [] }]
   })
 }
 
@@ -78,6 +94,12 @@ function keys(key: readonly KeyColumn[]): MappedColumn[] {
 /** The expressions that were written for `flow`, without the key's. */
 export function mappedExpressions(flow: Flow): readonly MappedColumn[] {
   return flow.columns.slice(flow.key.length)
+}
+
+/** The tables that rows of `flows` come from and those that their expressions look into, each once. */
+export function sourceTables(flows: readonly Flow[]): TableName[] {
+  const tables = flows.flatMap(({ from, reads }) => [from, ...reads.map(read => read.table)])
+  return [...new Map(tables.map(table => [showTable(table), table])).values()]
 }
 
 /** A user's SQL in brackets, so that it stays one operand. A comment at its end must not swallow the bracket. */

@@ -34,18 +34,26 @@ export function mergeStatements(
   const to = quoteTable(flow.to)
   const names = flow.columns.map(column => quoteIdentifier(column.to))
   const rows = (operations: readonly number[]) => mappedRows(flow, target, staging, staged, operations)
-  const overriding = target.columns.some(column => column.identityAlways && isWritten(flow, column))
-    ? ' OVERRIDING SYSTEM VALUE'
-    : ''
+  const overriding = overridingOf(flow, target)
   return {
     remove: `DELETE FROM ${to} AS t USING (${removedKeys(flow, target, staging, staged)}) AS s WHERE ${keyMatch(flow)}`,
     insert: `INSERT INTO ${to} (${names.join(', ')})${overriding} ${rows([OPERATION.INSERT, OPERATION.REPLACE])}`,
-    update:
-      `MERGE INTO ${to} AS t USING (${rows([OPERATION.UPDATE])}) AS s ON ${keyMatch(flow)} ` +
-      whenMatched(flow, target, flow.columns) +
-      ` WHEN NOT MATCHED THEN INSERT (${names.join(', ')})${overriding} VALUES (${names.map(name => `s.${name}`).join(', ')})`,
+    update: mergeMapped(flow, target, rows([OPERATION.UPDATE])),
     clear: `DELETE FROM ${to}`,
   }
+}
+
+/**
+ * Writes mapped rows: those that differ are updated, those that are not there inserted.
+ * @param rows a query of the target's mapped columns.
+ */
+export function mergeMapped(flow: Flow, target: TableShape, rows: string): string {
+  const names = flow.columns.map(column => quoteIdentifier(column.to))
+  return (
+    `MERGE INTO ${quoteTable(flow.to)} AS t USING (${rows}) AS s ON ${keyMatch(flow)} ` +
+    whenMatched(flow, target, flow.columns) +
+    ` WHEN NOT MATCHED THEN INSERT (${names.join(', ')})${overridingOf(flow, target)} VALUES (${names.map(name => `s.${name}`).join(', ')})`
+  )
 }
 
 /** The update of rows of which some source columns are unknown: target columns that read one of them stay as they are. */
@@ -132,8 +140,9 @@ function whenMatched(flow: Flow, target: TableShape, columns: readonly MappedCol
   )
 }
 
-function isWritten(flow: Flow, column: ColumnShape): boolean {
-  return flow.columns.some(({ to }) => to === column.name)
+function overridingOf(flow: Flow, target: TableShape): string {
+  const isWritten = (column: ColumnShape) => flow.columns.some(({ to }) => to === column.name)
+  return target.columns.some(column => column.identityAlways && isWritten(column)) ? ' OVERRIDING SYSTEM VALUE' : ''
 }
 
 /** A mapped column of the target. The mapping was checked against the target before any SQL is made of it. */

@@ -75,6 +75,7 @@ describe('flowsOf', () => {
           { to: 'item_id', expression: '"id"' },
           { to: 'title', expression: 'name_en' },
         ],
+        reads: [],
       },
     ])
   })
@@ -92,6 +93,7 @@ describe('flowsOf', () => {
           { to: 'id', expression: '"item_id"' },
           { to: 'name_en', expression: 'title' },
         ],
+        reads: [],
       },
     ])
   })

@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url'
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import { parseTableName, showTable, type TableName } from '@ficus/core/sql/identifier'
-import type { MappedColumn, MappedTable, Sync } from './flow.ts'
+import type { MappedColumn, MappedTable, Match, Sync, TableRead } from './flow.ts'
 
 /** What is wrong with a mapping, where in the sync file, and what to do. */
 export interface MappingProblem {
@@ -47,7 +47,7 @@ export function mappingInvalid(file: string, problems: readonly MappingProblem[]
   })
 }
 
-const SETTINGS = new Set(['source', 'target', 'key', 'where', 'forward', 'reverse'])
+const SETTINGS = new Set(['source', 'target', 'key', 'where', 'reads', 'forward', 'reverse'])
 
 class SyncReader {
   readonly #problems: MappingProblem[]
@@ -79,13 +79,14 @@ class SyncReader {
     if (target !== null) this.#claimTarget(target, path)
     const key = this.#readKey(value.key, `${path}.key`)
     const where = value.where === undefined ? null : this.#readExpression(value.where, `${path}.where`)
+    const reads = value.reads === undefined ? [] : this.#readReads(value.reads, `${path}.reads`, source)
     const forward = this.#readColumns(value.forward, `${path}.forward`)
     const reverse = value.reverse === undefined ? [] : this.#readColumns(value.reverse, `${path}.reverse`)
     for (const column of key) {
       this.#refuseKey(forward, column.target, `${path}.forward`)
       this.#refuseKey(reverse, column.source, `${path}.reverse`)
     }
-    return source === null || target === null ? null : { source, target, key, where, forward, reverse }
+    return source === null || target === null ? null : { source, target, key, where, reads, forward, reverse }
   }
 
   #readTableName(value: unknown, path: string): TableName | null {
@@ -108,7 +109,7 @@ class SyncReader {
       this.#tell(
         `${path}.target`,
         `${showTable(target)} is filled by ${first} already`,
-        'Give each target table one mapping.',
+        'Give each target table one mapping; what it needs of other source tables it names in `reads`.',
       )
   }
 
@@ -128,6 +129,49 @@ class SyncReader {
       seen.add(target)
       return [{ source, target }]
     })
+  }
+
+  /** Expressions know tables by their bare names, so no two of a mapping may share one. */
+  #readReads(value: unknown, path: string, source: TableName | null): TableRead[] {
+    if (!isRecord(value)) {
+      this.#tell(path, 'is not an object', "Write { 'schema.table': { <its column>: '<column of source>' } }.")
+      return []
+    }
+    const seen = new Set<string>()
+    const bare = new Map(source === null ? [] : [[source.table, showTable(source)]])
+    return Object.entries(value).flatMap(([name, match]) => {
+      const at = `${path}[${JSON.stringify(name)}]`
+      const table = this.#readTableName(name, at)
+      const matches = (Array.isArray(match) ? match : [match]).map(one => this.#readMatch(one, at))
+      if (table === null) return []
+      if (seen.has(showTable(table))) this.#tell(at, 'is read twice', 'List both ways: [{ … }, { … }].')
+      seen.add(showTable(table))
+      const other = bare.get(table.table)
+      if (other !== undefined && other !== showTable(table)) {
+        this.#tell(
+          at,
+          `expressions cannot tell it from ${other}: both are ${table.table}`,
+          'Read only one of the two in one mapping.',
+        )
+      }
+      bare.set(table.table, showTable(table))
+      return [{ table, matches, columns: [] }]
+    })
+  }
+
+  #readMatch(value: unknown, path: string): Match {
+    const columns = isRecord(value) ? Object.entries(value) : []
+    const match = columns.flatMap(([column, equals]) =>
+      typeof equals === 'string' && isColumnName(column) && isColumnName(equals) ? [{ column, equals }] : [],
+    )
+    if (match.length === 0 || match.length < columns.length) {
+      this.#tell(
+        path,
+        'does not say which rows belong to a row of the source table',
+        "Write { <its column>: '<column of source>' }, unquoted.",
+      )
+    }
+    return match
   }
 
   #readColumns(value: unknown, path: string): MappedColumn[] {

@@ -51,8 +51,8 @@ export async function inspectMapping(loaded: LoadedConfig, capability: string): 
     const way = `${from} -> ${to}`
     return [
       [`${way}: copy, on the source`, copy],
-      [`${way}: insert, on the target`, insert],
-      [`${way}: update, on the target`, update],
+      ...(insert === null ? [] : [[`${way}: insert, on the target`, insert]]),
+      [`${way}: ${insert === null ? 'insert and update' : 'update'}, on the target`, update],
       [`${way}: delete, on the target`, remove],
     ]
   })

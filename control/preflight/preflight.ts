@@ -128,7 +128,9 @@ async function lookAtTarget(loaded: LoadedConfig, capability: string, beforeCopy
 async function mappedTables(loaded: LoadedConfig, capability: string, side: 'source' | 'target') {
   try {
     const { tables } = await loadMapping(loaded, capability)
-    return tables.map(table => table[side])
+    return tables.flatMap(table =>
+      side === 'target' ? [table.target] : [table.source, ...table.reads.map(read => read.table)],
+    )
   } catch {
     return []
   }
