@@ -1,3 +1,4 @@
+import type { Triggers } from '@ficus/core/config/schema'
 import { showTable } from '@ficus/core/sql/identifier'
 import type { Client, QueryResult } from 'pg'
 import type { Change, ChangeBatch, Relation } from '../change-source/change-source.ts'
@@ -27,6 +28,7 @@ export interface ApplierOptions {
 }
 
 /**
+  readonly triggers?: Triggers | undefined
  * Writes batches to a target, each in one transaction together with the position (invariant 4): rows are staged as they
  * came, then merged by statements whose select list is the mapping.
  */
@@ -55,7 +57,18 @@ export class Applier {
   static async open(options: ApplierOptions): Promise<Applier> {
     const { position } = options.progress
     if (position === null) throw new TypeError('an applier begins after the first copy')
-    return new Applier(options, await openWriterSession(options.target, options.origin), position)
+    const session = await openWriterSession(options.target, options.origin, options.triggers)
+    try {
+      return new Applier(
+        options,
+        session,
+        position,
+        await Derivation.open(session.client, options.flows, options.mirrors),
+      )
+    } catch (error) {
+      await endSession(session.client)
+      throw error
+    }
   }
 
   /**

@@ -1,14 +1,16 @@
-import { systemCodeOf } from '@ficus/core/errors/ficus-error'
+import type { Triggers } from '@ficus/core/config/schema'
+import { FicusError, systemCodeOf } from '@ficus/core/errors/ficus-error'
 import pg, { type Client } from 'pg'
 import { MARK } from '../change-source/marks.ts'
-import { type Endpoint, openSession } from '../database/session.ts'
+import { type Endpoint, endSession, openSession } from '../database/session.ts'
 
 /** A session that writes to a target the way sync does, and what the server let it have. */
 export interface WriterSession {
   readonly client: Client
   /**
    * Ordinary triggers and foreign keys are silent, as they are for PostgreSQL's own replication: they fired at the
-   * source. Needs a superuser, or `GRANT SET ON PARAMETER session_replication_role`.
+   * source. Needs a superuser, or `GRANT SET ON PARAMETER session_replication_role` (PostgreSQL 15 and later). Those that
+   * are `ENABLE ALWAYS` act all the same.
    */
   readonly triggersSilent: boolean
   /** Goes after every BEGIN: marks the transaction as sync's where the session has no replication origin. */
@@ -19,13 +21,39 @@ export interface WriterSession {
  * Opens a session whose transactions are known as sync's (invariant 5): by a replication origin where the user may
  * set one, else by a logical message at the start of each transaction.
  * @param origin null for a session that works beside another one with the same origin, which only one may hold.
+ * @param triggers what the config says; `auto` where nobody asked.
+ * @throws FICUS_DATABASE_UNFIT where triggers have to be silent, and the user may not see to it.
  */
-export async function openWriterSession(target: Endpoint, origin: string | null): Promise<WriterSession> {
+export async function openWriterSession(
+  target: Endpoint,
+  origin: string | null,
+  triggers: Triggers = 'auto',
+): Promise<WriterSession> {
   const client = await openSession(target)
-  const triggersSilent = await allowed(client, 'SET session_replication_role = replica')
+  const triggersSilent = await silenceTriggers(client, triggers)
+  if (triggers === 'silent' && !triggersSilent) {
+    await endSession(client)
+    throw maySilence(target)
+  }
   const marked = origin !== null && (await setOrigin(client, origin))
   const message = `SELECT pg_logical_emit_message(true, '${MARK.ORIGIN}', ${pg.escapeLiteral(origin ?? '')})`
   return { client, triggersSilent, transactionMark: marked || origin === null ? '' : `${message}; ` }
+}
+
+/** The role of a session is `origin` unless somebody set another one for the user or the database. */
+async function silenceTriggers(client: Client, triggers: Triggers): Promise<boolean> {
+  const role = triggers === 'fire' ? 'origin' : 'replica'
+  const set = await allowed(client, `SET session_replication_role = ${role}`)
+  return set && role === 'replica'
+}
+
+function maySilence(target: Endpoint): FicusError {
+  const user = decodeURIComponent(new URL(target.url).username)
+  return new FicusError('FICUS_DATABASE_UNFIT', `user ${user} of ${target.name} may not silence triggers`, {
+    remedy:
+      `Run GRANT SET ON PARAMETER session_replication_role TO "${user}" there as a superuser (PostgreSQL 15 and later), ` +
+      `or let triggers and foreign keys act: capabilities.<name>.triggers: 'fire'.`,
+  })
 }
 
 async function setOrigin(client: Client, origin: string): Promise<boolean> {

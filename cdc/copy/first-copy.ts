@@ -1,4 +1,5 @@
 import { pipeline } from 'node:stream/promises'
+import type { Triggers } from '@ficus/core/config/schema'
 import { FicusError, messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
 import { databaseError } from '@ficus/core/ledger/connection'
 import { quoteTable, showTable } from '@ficus/core/sql/identifier'
@@ -46,6 +47,7 @@ export interface FirstCopyOptions {
   /** Names the slot and the publication. */
   readonly slot: string
   readonly workers: number
+  readonly triggers?: Triggers | undefined
   readonly onProgress: (progress: CopyProgress) => void
   readonly signal: AbortSignal
 }
@@ -127,7 +129,7 @@ class CopyRun {
     let reader: Client | undefined
     let writer: Client | undefined
     try {
-      const session = await openWriterSession(target, null)
+      const session = await openWriterSession(target, null, this.#options.triggers)
       writer = session.client
       // Where foreign keys hold, parents must be there before their children: one worker, in order.
       if (!session.triggersSilent && index > 0) return

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import { databaseError } from '@ficus/core/ledger/connection'
+import type { Triggers } from '@ficus/core/config/schema'
 import type { SyncStatus } from '@ficus/core/ledger/records'
 import type { Part } from '@ficus/core/lifecycle/part'
 import { showTable, type TableName } from '@ficus/core/sql/identifier'
@@ -36,6 +37,8 @@ export interface PipelineOptions {
   /** Rows in one applied transaction, about. */
   readonly batchRows: number
   readonly copyWorkers: number
+  /** Whether the target's triggers and foreign keys act on what is written; `auto` unless given. */
+  readonly triggers?: Triggers
   readonly onStatus?: (status: SyncStatus) => void
   /** Waits between attempts, ms: the first, doubled until the last. */
   readonly backoff?: { readonly first: number; readonly last: number }
@@ -184,6 +187,7 @@ export class Pipeline implements Part {
       flows,
       slot: this.#slot,
       workers: copyWorkers,
+      triggers: this.#options.triggers,
       onProgress: progress => this.#board.copying(progress),
       signal,
     })
@@ -194,7 +198,7 @@ export class Pipeline implements Part {
     if (progress.position === null) throw new ProgressMoved(`the first copy of ${this.name} was begun anew`)
     const heartbeat = new Heartbeat(source, this.#options.heartbeatMs)
     const origin = originName(this.#options, target.url)
-    const applier = await Applier.open({ source, target, key: this.#options, flows, origin, progress })
+    const applier = await Applier.open({ source, target, key: this.#options, flows, origin, triggers: this.#options.triggers, progress })
     try {
       heartbeat.start()
       this.#board.streaming(progress, heartbeat)

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import type { LoadedConfig } from '@ficus/core/config/load-config'
+import type { Triggers } from '@ficus/core/config/schema'
 import { FicusError } from '@ficus/core/errors/ficus-error'
 import type { Endpoint } from '../database/session.ts'
 import type { Direction, Sync } from '../mapping/flow.ts'
@@ -20,6 +21,11 @@ export function endpointsOf(loaded: LoadedConfig, capability: string, direction:
   return direction === 'forward'
     ? { source: monolithEnd, target: serviceEnd }
     : { source: serviceEnd, target: monolithEnd }
+}
+
+/** Whether triggers and foreign keys of the tables that `direction` writes to act. @throws FICUS_CAPABILITY_UNKNOWN */
+export function triggersOf(loaded: LoadedConfig, capability: string, direction: Direction): Triggers {
+  return capabilityOf(loaded, capability).triggers[direction]
 }
 
 /** Reads the capability's sync file. @throws FICUS_CAPABILITY_UNKNOWN, FICUS_MAPPING_INVALID */

@@ -10,7 +10,7 @@ import { type Direction, opposite } from '../mapping/flow.ts'
 import { type DropOptions, dropSync, endSync } from '../pipeline/drop.ts'
 import { Pipeline } from '../pipeline/pipeline.ts'
 import { turnIsTaken } from '../pipeline/turn.ts'
-import { endpointsOf, loadSyncOf } from './capability-sync.ts'
+import { endpointsOf, loadSyncOf, triggersOf } from './capability-sync.ts'
 
 /** What a phase wants of a capability's rows. */
 export type Wish = Direction | 'ended' | 'dropped'
@@ -50,6 +50,7 @@ export class CapabilityWorker {
   #pipeline: Pipeline | undefined
   #idle: SyncStatus
   #told = ''
+  #standsBy = false
   #loop: Promise<void> | undefined
 
   constructor(loaded: LoadedConfig, capability: string, log: Logger) {
@@ -117,8 +118,12 @@ export class CapabilityWorker {
     this.#rest(idleStatus(direction, this.#loaded.migration.cdc.engine, 'waiting', null))
     const { source } = endpointsOf(this.#loaded, this.capability, direction)
     // The opposite direction writes to the database that this one reads, and holds its turn there.
-    if (await withSession(source, client => turnIsTaken(client, this.capability, opposite(direction))))
+    if (await withSession(source, client => turnIsTaken(client, this.capability, opposite(direction)))) {
+      if (!this.#standsBy) this.#log.info({ direction }, 'another process still carries the opposite direction')
+      this.#standsBy = true
       return STANDBY_MS
+    }
+    this.#standsBy = false
     const pipeline = await this.#makePipeline(direction, order.ledger)
     if (this.#order !== order) return null
     this.#pipeline = pipeline
@@ -139,6 +144,7 @@ export class CapabilityWorker {
       engine: chooseEngine(cdc),
       batchRows: cdc.batchRows,
       copyWorkers: cdc.copyWorkers,
+      triggers: triggersOf(this.#loaded, this.capability, direction),
       onStatus: status => this.#tell(status),
     })
   }

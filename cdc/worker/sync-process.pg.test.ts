@@ -2,12 +2,10 @@ import { loadConfig } from '@ficus/core/config/load-config'
 import { Ledger } from '@ficus/core/ledger/ledger'
 import { LedgerWatch } from '@ficus/core/ledger/watch'
 import { createLogger } from '@ficus/core/log/logger'
-import type { Phase } from '@ficus/core/phases/phase'
-import { createDatabase, type TestDatabase } from '@ficus/deploy/testing/postgres'
+import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { expect, it, vi } from 'vitest'
 import { waitUntilCaughtUp } from '../lag/lag.ts'
-import { createSyncFolder, type SyncFolder } from '../testing/sync-child.ts'
-import { createHarness, type SyncHarness } from '../testing/sync-harness.ts'
+import { createProcessHarness, type ProcessHarness } from '../testing/process-harness.ts'
 import { SyncProcess } from './sync-process.ts'
 
 const SOURCE = `
@@ -19,51 +17,16 @@ const SYNC = {
   tables: [{ source: 'products', target: 'items', key: { id: 'item_id' }, forward: { title: 'name' } }],
 }
 
-interface Context extends AsyncDisposable {
-  readonly sync: SyncHarness
-  readonly ledger: Ledger
-  readonly folder: SyncFolder
-  move(to: Phase): Promise<void>
-}
-
-async function createContext(): Promise<Context> {
-  const sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
-  const ledgerDatabase: TestDatabase = await createDatabase('ledger')
-  const ledger = await Ledger.open(ledgerDatabase.url, ['catalog'])
-  const folder = await createSyncFolder({
-    monolithUrl: sync.source.url,
-    serviceUrl: sync.target.url,
-    ledgerUrl: ledgerDatabase.url,
-    sync: SYNC,
-  })
-  return {
-    sync,
-    ledger,
-    folder,
-    move: async to => {
-      const { epoch } = await ledger.capability('catalog')
-      await ledger.move({ capability: 'catalog', epoch, to, actor: 'test', action: 'move', reason: null, evidence: {} })
-    },
-    [Symbol.asyncDispose]: async () => {
-      await folder[Symbol.asyncDispose]()
-      await ledger.close()
-      await sync[Symbol.asyncDispose]()
-      await ledgerDatabase[Symbol.asyncDispose]()
-    },
-  }
-}
-
-async function reports(ledger: Ledger, state: string): Promise<void> {
-  const check = async () => expect(await ledger.syncStatus('catalog')).toMatchObject({ state })
-  await vi.waitFor(check, { timeout: 20_000, interval: 50 })
+function createContext(): Promise<ProcessHarness> {
+  return createProcessHarness(createDatabase, SOURCE, TARGET, SYNC)
 }
 
 it('follows the phase: copies and streams in syncing, removes all in legacy', async () => {
   await using context = await createContext()
-  const { sync, ledger, folder, move } = context
+  const { sync, folder, move, reports } = context
   const child = await folder.start()
   await move('syncing')
-  await reports(ledger, 'streaming')
+  await reports({ state: 'streaming' })
   await sync.onSource(`INSERT INTO products VALUES (5000, 'late')`)
   await waitUntilCaughtUp({ ...sync, capability: 'catalog', direction: 'forward', timeoutMs: 10_000 })
   expect(await sync.onTarget('SELECT count(*)::int AS rows FROM items')).toEqual([{ rows: 1001 }])
@@ -74,24 +37,24 @@ it('follows the phase: copies and streams in syncing, removes all in legacy', as
   expect(metrics).toContain('ficus_sync_applied_rows{capability="catalog",direction="forward"} 1')
 
   await move('legacy')
-  await reports(ledger, 'dropped')
+  await reports({ state: 'dropped' })
   expect(await sync.onTarget('SELECT count(*)::int AS rows FROM items')).toEqual([{ rows: 0 }])
   expect(await sync.onSource('SELECT FROM pg_publication')).toEqual([])
   expect(await sync.onSource('SELECT FROM pg_replication_slots WHERE database = current_database()')).toEqual([])
 
   await move('syncing')
-  await reports(ledger, 'streaming')
+  await reports({ state: 'streaming' })
   await child.kill('SIGTERM')
   expect(child.process.exitCode).toBe(0)
-  await reports(ledger, 'stopped')
+  await reports({ state: 'stopped' })
 })
 
 it('invariant 3: killed while it streams, it resumes; a second process stands by until then', async () => {
   await using context = await createContext()
-  const { sync, ledger, folder, move } = context
+  const { sync, folder, move, reports } = context
   const first = await folder.start()
   await move('syncing')
-  await reports(ledger, 'streaming')
+  await reports({ state: 'streaming' })
   const second = await folder.start()
   await sync.onSource(`UPDATE products SET name = name || '!'`)
   expect((await fetch(`${second.management}/ready`)).status).toBe(200)

@@ -49,6 +49,7 @@ export async function moveForward(
     force: options.force === true,
     ...(options.reason === undefined ? {} : { reason: options.reason }),
     ...gateLines(terminal),
+    dropping: () => terminal.remark('removing what an interrupted rollback left ...'),
   })
   const { from, state, forced } = moved
   if (forced.length > 0)

@@ -1,5 +1,6 @@
 import { PHASES, type Phase } from '@ficus/core/phases/phase'
 import { type Command, Option } from 'commander'
+import { dropIsUnfinished } from '../move/drop.ts'
 import { rollback } from '../move/rollback.ts'
 import type { MoveOptions } from './advance.ts'
 import { ficusCommand, type Host, runWithControl } from './command.ts'
@@ -23,8 +24,10 @@ export function rollbackCommand(host: Host): Command {
     .option('--as <name>', 'who goes back, for the journal (default: the system user)')
     .action((capability: string, options: RollbackCommandOptions) =>
       runWithControl(host, options, async (control, { terminal, signal }) => {
-        const { phase } = await control.ledger.capability(control.name(capability))
-        const drops = options.to === 'legacy' || (options.to === undefined && phase === 'syncing')
+        const state = await control.ledger.capability(control.name(capability))
+        const { phase } = state
+        const unfinished = await dropIsUnfinished(control, state)
+        const drops = options.to === 'legacy' || (options.to === undefined && (phase === 'syncing' || unfinished))
         const question = `This drops the rows that were copied into ${capability}'s database. Go on?`
         if (drops && options.yes !== true && !(await terminal.confirm(question))) {
           terminal.line(`${capability} stays ${phase}`)

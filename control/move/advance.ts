@@ -6,9 +6,10 @@ import { evaluateGates, type GateEvents, type GateOutcome } from '../gate/evalua
 import { changedVersions } from '../gate/freshness.ts'
 import { GATES_BEFORE, type GateName } from '../gate/gate.ts'
 import { gatherVersions } from '../gate/versions.ts'
+import { type DropEvents, dropIsUnfinished, finishDrop } from './drop.ts'
 import { withLease } from './lease.ts'
 
-export interface AdvanceOptions extends GateEvents {
+export interface AdvanceOptions extends GateEvents, DropEvents {
   readonly signal: AbortSignal
   /** Gathers every gate now, the slow ones too. */
   readonly run?: boolean
@@ -30,7 +31,8 @@ export interface Advanced {
 
 /**
  * Moves a capability one phase forward, if every gate before that phase is green on fresh evidence for the versions
- * that run now (invariant 9). The journal keeps the evidence.
+ * that run now (invariant 9). The journal keeps the evidence. What an interrupted way back to legacy left is removed first,
+ * so that no new sync goes on with an old copy.
  * @throws FICUS_GATE_RED whose `details.gates` holds every `GateOutcome`; FICUS_MOVE_NOT_ALLOWED; FICUS_LEASE_HELD;
  *   FICUS_USAGE for force without a reason.
  */
@@ -43,6 +45,7 @@ export async function advance(control: Control, capability: string, options: Adv
   return withLease(control, capability, options.signal, async signal => {
     const state = await control.ledger.capability(capability)
     const { to, gates: names } = nextStep(state)
+    if (await dropIsUnfinished(control, state)) await finishDrop(control, state, options, signal)
     const versions = await gatherVersions(control, capability, signal)
     const context = { control, capability, config, state, versions, signal }
     const gates = await evaluateGates(names, context, { ...options, all: options.run === true })

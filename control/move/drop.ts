@@ -27,6 +27,15 @@ export function dropStep(report: (SyncReport & { readonly reportedAt: Date }) | 
 }
 
 /**
+ * Whether a way back to legacy was broken off before all was removed, as far as the ledger tells. A capability that never
+ * left legacy has nothing to remove.
+ */
+export async function dropIsUnfinished({ ledger }: Control, state: CapabilityState): Promise<boolean> {
+  if (state.phase !== 'legacy' || state.epoch === 0) return false
+  return dropStep(await ledger.syncStatus(state.name), state.phaseSince) !== 'done'
+}
+
+/**
  * Sees to it that slot, publication and copied rows of a capability that became legacy are gone. A live sync process
  * does it when it sees the phase; where none lives, it is done here.
  * @throws the error that a live sync process reports; FICUS_SYNC_BEHIND where it reports none and does not come to an end.

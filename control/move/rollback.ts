@@ -4,7 +4,7 @@ import type { CapabilityState } from '@ficus/core/ledger/records'
 import { judgeMove, PHASE_RULES, type Phase } from '@ficus/core/phases/phase'
 import type { Control } from '../control.ts'
 import { toFicusError } from '../terminal/report-error.ts'
-import { type DropEvents, finishDrop } from './drop.ts'
+import { type DropEvents, dropIsUnfinished, finishDrop } from './drop.ts'
 import { withLease } from './lease.ts'
 
 export interface RollbackOptions {
@@ -40,7 +40,8 @@ const DIAL_OF: Readonly<Partial<Record<Phase, 'read' | 'shadow'>>> = { canary: '
 
 /**
  * Moves a capability back, phase by phase (invariant 10). No gate can refuse it, and a flag server that is away does not
- * keep it: the phase alone takes the traffic back. Run again after an interruption, it goes on.
+ * keep it: the phase alone takes the traffic back. Run again after an interruption, it goes on; in legacy it finishes what
+ * an earlier one left to be removed.
  * @throws FICUS_MOVE_NOT_ALLOWED where there is no such way back; FICUS_LEASE_HELD; FICUS_LEDGER_UNREACHABLE.
  */
 export async function rollback(control: Control, capability: string, options: RollbackOptions): Promise<RolledBack> {
@@ -48,7 +49,7 @@ export async function rollback(control: Control, capability: string, options: Ro
   const { events = {} } = options
   return withLease(control, capability, options.signal, async signal => {
     const before = await control.ledger.capability(capability)
-    const path = wayBack(before, options.to)
+    const path = wayBack(before, options.to ?? ((await dropIsUnfinished(control, before)) ? 'legacy' : undefined))
     const dialsLeft: { dial: 'read' | 'shadow'; error: FicusError }[] = []
     let state = before
     for (const to of path) {

@@ -274,6 +274,14 @@ const local = z
 
 /** The schema of each section; sections are checked one by one, so that problems of all of them are told at once. */
 export const SECTIONS = {
+/**
+ * Whether ordinary triggers and foreign keys act on the rows that sync writes. `silent`: no, as with PostgreSQL's own
+ * replication, since they acted where the row was first written; needs the right to set `session_replication_role`. `fire`:
+ * yes, with deferrable constraints checked at the end of each transaction, and parents written before their children.
+ * `auto`: silent where the user may, else fire.
+ */
+const triggers = (byDefault: 'auto' | 'silent' | 'fire') => z.enum(['auto', 'silent', 'fire']).default(byDefault)
+
   name: z.string().regex(/^[a-z][a-z0-9_-]*$/, 'must be lower case letters, digits, dash or underscore'),
   monolith,
   ledger: z.strictObject({ url: databaseUrl }),
@@ -281,10 +289,20 @@ export const SECTIONS = {
   edge,
   cdc,
   local,
+    /** `schema.table` of the service's transactional outbox. It is never synced; Debezium carries it to Kafka. */
+    outbox: z.string().min(1).optional(),
 } as const
 
 export const CAPABILITY = capability
 export const CAPABILITY_NAME = /^[a-z][a-z0-9_-]{0,39}$/
+  triggers: z
+    .strictObject({
+      /** Those of the service's tables, while the monolith owns the data. */
+      forward: triggers('auto'),
+      /** Those of the monolith's tables, once the service owns the data. */
+      reverse: triggers('silent'),
+    })
+    .prefault({}),
 
 const whole = z.strictObject({ ...SECTIONS, capabilities: z.record(z.string(), capability) })
 
@@ -309,3 +327,4 @@ type WithEnv<T> =
 
 /** A config as a person writes it: any value may be `fromEnv(…)`. */
 export type MigrationInput = WithEnv<z.input<typeof whole>>
+export type Triggers = Capability['triggers']['forward']
