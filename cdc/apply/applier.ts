@@ -24,11 +24,11 @@ export interface ApplierOptions {
   /** In the order in which inserts suit the target's foreign keys. */
   readonly flows: readonly TargetedFlow[]
   readonly origin: string
+  readonly triggers?: Triggers | undefined
   readonly progress: Progress
 }
 
 /**
-  readonly triggers?: Triggers | undefined
  * Writes batches to a target, each in one transaction together with the position (invariant 4): rows are staged as they
  * came, then merged by statements whose select list is the mapping.
  */
@@ -57,18 +57,7 @@ export class Applier {
   static async open(options: ApplierOptions): Promise<Applier> {
     const { position } = options.progress
     if (position === null) throw new TypeError('an applier begins after the first copy')
-    const session = await openWriterSession(options.target, options.origin, options.triggers)
-    try {
-      return new Applier(
-        options,
-        session,
-        position,
-        await Derivation.open(session.client, options.flows, options.mirrors),
-      )
-    } catch (error) {
-      await endSession(session.client)
-      throw error
-    }
+    return new Applier(options, await openWriterSession(options.target, options.origin, options.triggers), position)
   }
 
   /**

@@ -226,6 +226,14 @@ const gates = z
   })
   .prefault({})
 
+/**
+ * Whether ordinary triggers and foreign keys act on the rows that sync writes. `silent`: no, as with PostgreSQL's own
+ * replication, since they acted where the row was first written; needs the right to set `session_replication_role`. `fire`:
+ * yes, with deferrable constraints checked at the end of each transaction, and parents written before their children.
+ * `auto`: silent where the user may, else fire.
+ */
+const triggers = (byDefault: 'auto' | 'silent' | 'fire') => z.enum(['auto', 'silent', 'fire']).default(byDefault)
+
 const capability = z.strictObject({
   team: z.string().optional(),
   service: z.strictObject({
@@ -233,10 +241,20 @@ const capability = z.strictObject({
     database,
     health: path.default('/health'),
     ready: path.default('/ready'),
+    /** `schema.table` of the service's transactional outbox. It is never synced; Debezium carries it to Kafka. */
+    outbox: z.string().min(1).optional(),
   }),
   routes: z.array(route).min(1, 'must list at least one route'),
   /** The file whose default export is the mapping. Relative to the config file. */
   sync: z.string().min(1),
+  triggers: z
+    .strictObject({
+      /** Those of the service's tables, while the monolith owns the data. */
+      forward: triggers('auto'),
+      /** Those of the monolith's tables, once the service owns the data. */
+      reverse: triggers('silent'),
+    })
+    .prefault({}),
   contracts: z
     .strictObject({
       /** The folder of consumer pacts. Relative to the config file. */
@@ -274,14 +292,6 @@ const local = z
 
 /** The schema of each section; sections are checked one by one, so that problems of all of them are told at once. */
 export const SECTIONS = {
-/**
- * Whether ordinary triggers and foreign keys act on the rows that sync writes. `silent`: no, as with PostgreSQL's own
- * replication, since they acted where the row was first written; needs the right to set `session_replication_role`. `fire`:
- * yes, with deferrable constraints checked at the end of each transaction, and parents written before their children.
- * `auto`: silent where the user may, else fire.
- */
-const triggers = (byDefault: 'auto' | 'silent' | 'fire') => z.enum(['auto', 'silent', 'fire']).default(byDefault)
-
   name: z.string().regex(/^[a-z][a-z0-9_-]*$/, 'must be lower case letters, digits, dash or underscore'),
   monolith,
   ledger: z.strictObject({ url: databaseUrl }),
@@ -289,26 +299,17 @@ const triggers = (byDefault: 'auto' | 'silent' | 'fire') => z.enum(['auto', 'sil
   edge,
   cdc,
   local,
-    /** `schema.table` of the service's transactional outbox. It is never synced; Debezium carries it to Kafka. */
-    outbox: z.string().min(1).optional(),
 } as const
 
 export const CAPABILITY = capability
 export const CAPABILITY_NAME = /^[a-z][a-z0-9_-]{0,39}$/
-  triggers: z
-    .strictObject({
-      /** Those of the service's tables, while the monolith owns the data. */
-      forward: triggers('auto'),
-      /** Those of the monolith's tables, once the service owns the data. */
-      reverse: triggers('silent'),
-    })
-    .prefault({}),
 
 const whole = z.strictObject({ ...SECTIONS, capabilities: z.record(z.string(), capability) })
 
 /** A config after loading: defaults filled in, durations in milliseconds, routes read. */
 export type Migration = z.output<typeof whole>
 export type Capability = z.output<typeof capability>
+export type Triggers = Capability['triggers']['forward']
 export type ContractProvider = z.output<typeof provider>
 export type FlagsConfig = z.output<typeof flags>
 export type EdgeConfig = z.output<typeof edge>
@@ -327,4 +328,3 @@ type WithEnv<T> =
 
 /** A config as a person writes it: any value may be `fromEnv(…)`. */
 export type MigrationInput = WithEnv<z.input<typeof whole>>
-export type Triggers = Capability['triggers']['forward']
