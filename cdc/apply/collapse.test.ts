@@ -4,7 +4,7 @@ import { BatchBuilder } from '../change-source/batch-builder.ts'
 import type { Change, Relation } from '../change-source/change-source.ts'
 import { encodeTextTuple, valueAt } from '../change-source/tuple.ts'
 import { OPERATION } from '../mapping/merge-sql.ts'
-import { collapse } from './collapse.ts'
+import { collapse, locate } from './collapse.ts'
 
 const RELATION: Relation = {
   table: { schema: 'public', table: 'products' },
@@ -44,7 +44,8 @@ function show(data: Buffer, changes: readonly Change[]): { truncated: boolean; r
   const { truncated, rows } = collapse(data, changes, [0])
   const names = Object.entries(OPERATION)
   const shown = rows.map(({ operation, starts, unknown }) => {
-    const values = starts.map((start, index) =>
+    const places = typeof starts === 'number' ? locate(data, starts) : starts
+    const values = places.map((start, index) =>
       unknown.includes(index) ? '?' : (valueAt(data, start)?.toString() ?? 'null'),
     )
     return `${names.find(([, code]) => code === operation)?.[0]} ${values.join(' ')}`

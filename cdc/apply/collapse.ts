@@ -1,14 +1,17 @@
 import type { Change } from '../change-source/change-source.ts'
-import { KIND, locateColumns } from '../change-source/tuple.ts'
+import { afterColumn, KIND, locateColumns } from '../change-source/tuple.ts'
 import { OPERATION } from '../mapping/merge-sql.ts'
 
-/** A row to be staged: where each of its columns starts in the batch's data. */
+/** A row to be staged, in the batch's data. */
 export interface StagedRow {
   /** One of OPERATION, without KEPT. */
   readonly operation: number
-  /** Positions of the kind bytes of the relation's columns. */
-  readonly starts: readonly number[]
-  /** Indexes of columns whose value is not known from this batch (unchanged TOAST). */
+  /**
+   * Where its tuple begins; or, if its values come from several, the positions of the kind bytes of the relation's
+   * columns. Few rows do, and a list for each of the others would be most of the memory that a batch takes.
+   */
+  readonly starts: number | readonly number[]
+  /** Indexes of columns whose value is not known from this batch: an unchanged TOAST value, or one that was left out. */
   readonly unknown: readonly number[]
 }
 
@@ -17,12 +20,6 @@ export interface Collapsed {
   /** All rows were truncated before those below came. */
   readonly truncated: boolean
   readonly rows: readonly StagedRow[]
-}
-
-interface Entry {
-  operation: number
-  starts: number[]
-  unknown: number[]
 }
 
 /**
@@ -34,27 +31,38 @@ interface Entry {
  * @param keyColumns indexes of the key's columns in the relation.
  */
 export function collapse(data: Buffer, changes: readonly Change[], keyColumns: readonly number[]): Collapsed {
-  if (changes.every(change => change.kind === 'insert')) return { truncated: false, rows: changes.map(asInsert(data)) }
-  const entries = new Map<string, Entry>()
+  const readBack = readBackColumns(changes[0])
+  if (changes.every(change => change.kind === 'insert')) {
+    return { truncated: false, rows: changes.map(asInsert(data, readBack)) }
+  }
+  const entries = new Map<string, StagedRow>()
   let truncated = false
   for (const change of changes) {
     if (change.kind === 'truncate') {
       truncated = true
       entries.clear()
     } else if (change.kind === 'insert') {
-      const starts = locate(data, change.newTuple)
-      insert(entries, keyOf(data, starts, keyColumns), starts, [])
+      const unknown = unsent(data, change.newTuple, readBack)
+      insert(entries, keyIn(data, change.newTuple, keyColumns), change.newTuple, unknown)
     } else if (change.kind === 'delete') {
-      const starts = locate(data, change.oldTuple)
-      entries.set(keyOf(data, starts, keyColumns), { operation: OPERATION.DELETE, starts, unknown: [] })
+      const key = keyIn(data, change.oldTuple, keyColumns)
+      entries.set(key, { operation: OPERATION.DELETE, starts: change.oldTuple, unknown: NONE })
+    } else if (change.oldTuple < 0 && isWhole(data, change.newTuple)) {
+      updateInPlace(entries, keyIn(data, change.newTuple, keyColumns), change.newTuple, NONE)
     } else {
-      update(data, entries, change, keyColumns)
+      update(data, entries, change, keyColumns, readBack)
     }
   }
   return { truncated, rows: [...entries.values()] }
 }
 
-function update(data: Buffer, entries: Map<string, Entry>, change: Change, keyColumns: readonly number[]): void {
+function update(
+  data: Buffer,
+  entries: Map<string, StagedRow>,
+  change: Change,
+  keyColumns: readonly number[],
+  readBack: readonly number[],
+): void {
   const starts = locate(data, change.newTuple)
   const old = change.oldTuple < 0 ? null : locate(data, change.oldTuple)
   // A key value that was not sent (it is that large) did not change either, so the old tuple has it.
@@ -63,32 +71,48 @@ function update(data: Buffer, entries: Map<string, Entry>, change: Change, keyCo
   const newKey = keyOf(data, starts, keyColumns)
   const oldKey = old === null ? newKey : keyOf(data, old, keyColumns)
   const before = entries.get(oldKey)
-  const unknown = complete(data, starts, before, old)
+  // What was left out may have changed, so it is not what it was before.
+  const leftOut = unsent(data, change.newTuple, readBack)
+  const unknown = [...leftOut, ...complete(data, starts, before, old, leftOut)]
 
   if (oldKey !== newKey && old !== null) {
     entries.set(oldKey, { operation: OPERATION.DELETE, starts: old, unknown: [] })
     insert(entries, newKey, starts, unknown)
     return
   }
-  // A row that is new in this batch stays new, whatever became of it since.
-  const isNew = before?.operation === OPERATION.INSERT || before?.operation === OPERATION.REPLACE
-  entries.set(newKey, { operation: isNew ? before.operation : OPERATION.UPDATE, starts, unknown })
+  updateInPlace(entries, newKey, starts, unknown)
 }
 
-function insert(entries: Map<string, Entry>, key: string, starts: number[], unknown: number[]): void {
+type Starts = StagedRow['starts']
+
+/** A row that is new in this batch stays new, whatever became of it since. */
+function updateInPlace(entries: Map<string, StagedRow>, key: string, starts: Starts, unknown: readonly number[]): void {
+  const before = entries.get(key)
+  const isNew = before?.operation === OPERATION.INSERT || before?.operation === OPERATION.REPLACE
+  entries.set(key, { operation: isNew ? before.operation : OPERATION.UPDATE, starts, unknown })
+}
+
+function insert(entries: Map<string, StagedRow>, key: string, starts: Starts, unknown: readonly number[]): void {
   const operation = entries.has(key) ? OPERATION.REPLACE : OPERATION.INSERT
   entries.set(key, { operation, starts, unknown })
 }
 
-/** Fills in unsent values from the row's last change or its old tuple. @returns the columns that stay unknown. */
-function complete(data: Buffer, starts: number[], before: Entry | undefined, old: readonly number[] | null): number[] {
+/** Fills in unchanged values from the row's last change or its old tuple. @returns the columns that stay unknown. */
+function complete(
+  data: Buffer,
+  starts: number[],
+  before: StagedRow | undefined,
+  old: readonly number[] | null,
+  leftOut: readonly number[],
+): number[] {
   const unknown: number[] = []
+  const earlier = before === undefined || before.operation === OPERATION.DELETE ? null : before
+  const earlierStarts = typeof earlier?.starts === 'number' ? locate(data, earlier.starts) : (earlier?.starts ?? NONE)
   for (let column = 0; column < starts.length; column++) {
-    if (data[at(starts, column)] !== KIND.UNCHANGED) continue
+    if (data[at(starts, column)] !== KIND.UNCHANGED || leftOut.includes(column)) continue
     if (old !== null && isSent(data[at(old, column)])) starts[column] = at(old, column)
-    else if (before !== undefined && before.operation !== OPERATION.DELETE && !before.unknown.includes(column)) {
-      starts[column] = at(before.starts, column)
-    } else unknown.push(column)
+    else if (earlier !== null && !earlier.unknown.includes(column)) starts[column] = at(earlierStarts, column)
+    else unknown.push(column)
   }
   return unknown
 }
@@ -98,11 +122,41 @@ function isSent(kind: number | undefined): boolean {
   return kind === KIND.TEXT || kind === KIND.BINARY
 }
 
-function asInsert(data: Buffer): (change: Change) => StagedRow {
-  return change => ({ operation: OPERATION.INSERT, starts: locate(data, change.newTuple), unknown: [] })
+function asInsert(data: Buffer, readBack: readonly number[]): (change: Change) => StagedRow {
+  return ({ newTuple }) => ({
+    operation: OPERATION.INSERT,
+    starts: newTuple,
+    unknown: unsent(data, newTuple, readBack),
+  })
 }
 
-function locate(data: Buffer, offset: number): number[] {
+/** Whether every value of the tuple at `offset` was sent. */
+function isWhole(data: Buffer, offset: number): boolean {
+  const count = data.readInt16BE(offset)
+  let at = offset + 2
+  for (let column = 0; column < count; column++) {
+    if (data[at] === KIND.UNCHANGED) return false
+    at = afterColumn(data, at)
+  }
+  return true
+}
+
+/** The columns whose values the engine may leave out. */
+function readBackColumns(change: Change | undefined): number[] {
+  return (change?.relation.columns ?? []).flatMap((column, index) => (column.readBack ? [index] : []))
+}
+
+const NONE: readonly number[] = []
+
+/** Those of `columns` that were left out of the tuple at `offset`. */
+function unsent(data: Buffer, offset: number, columns: readonly number[]): readonly number[] {
+  if (columns.length === 0) return NONE
+  const starts = locate(data, offset)
+  return columns.filter(column => data[at(starts, column)] === KIND.UNCHANGED)
+}
+
+/** Where the columns of the tuple at `offset` start. */
+export function locate(data: Buffer, offset: number): number[] {
   const starts: number[] = []
   locateColumns(data, offset, starts)
   return starts
@@ -115,14 +169,20 @@ function at(starts: readonly number[], column: number): number {
 }
 
 /** The key's bytes, each part with its length before it so that two keys never read alike. */
-function keyOf(data: Buffer, starts: readonly number[], keyColumns: readonly number[]): string {
+export function keyOf(data: Buffer, starts: readonly number[], keyColumns: readonly number[]): string {
   let key = ''
-  for (const column of keyColumns) {
-    const start = at(starts, column)
-    const kind = data[start]
-    if (kind === KIND.TEXT || kind === KIND.BINARY) {
-      key += data.toString('latin1', start + 1, start + 5 + data.readInt32BE(start + 1))
-    } else key += '\0'
-  }
+  for (const column of keyColumns) key += keyPart(data, at(starts, column))
   return key
+}
+
+/** The key of the tuple at `offset`. Almost always it is the first column, so nothing else is looked at. */
+function keyIn(data: Buffer, offset: number, keyColumns: readonly number[]): string {
+  if (keyColumns.length === 1 && keyColumns[0] === 0) return keyPart(data, offset + 2)
+  return keyOf(data, locate(data, offset), keyColumns)
+}
+
+function keyPart(data: Buffer, start: number): string {
+  const kind = data[start]
+  if (kind !== KIND.TEXT && kind !== KIND.BINARY) return '\0'
+  return data.toString('latin1', start + 1, start + 5 + data.readInt32BE(start + 1))
 }
