@@ -1,7 +1,7 @@
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import { quoteIdentifier, showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
-import type { Relation } from '../change-source/change-source.ts'
+import type { Relation, RelationColumn } from '../change-source/change-source.ts'
 import { copyIn } from '../database/copy-in.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { columnsRead } from '../mapping/expression-columns.ts'
@@ -35,6 +35,8 @@ export class Staging {
   readonly table: string
   /** Names of the staged columns. */
   readonly columns: readonly string[]
+  /** Columns whose values the engine may leave out though they changed. */
+  readonly readBack: ReadonlySet<string>
   /** Where the staged columns stand in the relation. */
   readonly columnIndexes: readonly number[]
   /** Where the key's columns stand in the relation. */
@@ -46,6 +48,7 @@ export class Staging {
     this.relation = relation
     this.table = `pg_temp.${quoteIdentifier(name)}`
     this.columns = all.filter(column => read.has(column))
+    this.readBack = new Set(relation.columns.flatMap(column => (column.readBack ? [column.name] : [])))
     this.columnIndexes = this.columns.map(column => all.indexOf(column))
     this.keyIndexes = (flows[0]?.flow.key ?? []).map(({ from }) => all.indexOf(from))
     this.flows = flows.map(({ flow, target }) => ({
@@ -71,6 +74,10 @@ export class Staging {
       relation.columns.every(column => column.name !== from),
     )
     if (missing !== undefined) throw sourceChanged(relation, `it has no column ${missing.from}, which is the key`)
+    const unreadable = staging.keyIndexes
+      .flatMap(index => relation.columns[index] ?? [])
+      .find(column => column.readBack)
+    if (unreadable !== undefined) throw keyUnreadable(relation, unreadable)
     const columns = staging.columnIndexes.map(index => {
       const column = relation.columns[index]
       return `${quoteIdentifier(column?.name ?? '')} ${column?.type}`
@@ -118,6 +125,14 @@ function readsNone(read: ReadonlySet<string> | undefined, unknown: ReadonlySet<s
 
 function readsOnly(read: ReadonlySet<string>, unknown: ReadonlySet<string>): boolean {
   return [...read].every(column => unknown.has(column))
+}
+
+function keyUnreadable({ table }: Relation, { name, type }: RelationColumn): FicusError {
+  return new FicusError(
+    'FICUS_MAPPING_INVALID',
+    `the engine debezium cannot carry ${showTable(table)}: the mapping’s key has ${name}, and Debezium does not pass on ${type} without loss`,
+    { remedy: `Set cdc.engine to 'postgres', or map ${showTable(table)} by another key.` },
+  )
 }
 
 function sourceChanged(relation: Relation, why: string, cause?: unknown): FicusError {

@@ -1,4 +1,4 @@
-import type { Change, ChangeBatch, Relation } from './change-source.ts'
+import type { Change, ChangeBatch, CommitEnd, Relation } from './change-source.ts'
 import type { Position } from './position.ts'
 
 const INITIAL_BYTES = 64 * 1024
@@ -18,6 +18,11 @@ export class BatchBuilder {
   #position: Position | null = null
   #firstCommit: number | null = null
   #lastCommit: number | null = null
+  /** Ids of the transactions gathered; the last one may be open. */
+  #transactions: number[] = []
+  #commits: CommitEnd[] = []
+  /** Where the commit of the transaction that began last begins. */
+  #finalLsn: bigint | undefined
   /** Whole batches that wait for being taken, because what follows them must not share theirs. */
   readonly #sealed: ChangeBatch[] = []
 
@@ -46,6 +51,12 @@ export class BatchBuilder {
     return this.#position !== null || this.full
   }
 
+  /** Begins a transaction. @param id the source's, 32 bits. @param finalLsn where its commit begins. */
+  begin(id: number, finalLsn?: bigint): void {
+    this.#finalLsn = finalLsn
+    this.#transactions.push(id)
+  }
+
   /** Adds a change whose message body is `bytes`; tuple offsets are relative to it, -1 for none. */
   add(kind: Change['kind'], relation: Relation, bytes: Buffer | null, oldTuple: number, newTuple: number): void {
     const base = this.#used
@@ -62,6 +73,7 @@ export class BatchBuilder {
   commit(position: Position, time: number): void {
     this.#committed = { changes: this.#changes.length, bytes: this.#used }
     this.#position = position
+    this.#commits.push({ lsn: position.lsn, changes: this.#changes.length })
     this.#firstCommit ??= time
     this.#lastCommit = time
   }
@@ -92,6 +104,9 @@ export class BatchBuilder {
       position: this.#position,
       firstCommit: this.#firstCommit,
       lastCommit: this.#lastCommit,
+      transactions: this.#transactions,
+      commits: this.#commits,
+      ...(whole || this.#finalLsn === undefined ? {} : { open: this.#finalLsn }),
     }
     this.#startAfter(count, bytes)
     return batch
@@ -108,8 +123,11 @@ export class BatchBuilder {
     this.#changes = rest
     this.#committed = { changes: 0, bytes: 0 }
     this.#position = null
+    this.#commits = []
     this.#firstCommit = null
     this.#lastCommit = null
+    // An open transaction goes on in the next batch; one that has ended does no harm there.
+    this.#transactions = this.#transactions.slice(-1)
   }
 
   #append(bytes: Buffer): void {

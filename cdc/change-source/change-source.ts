@@ -8,6 +8,11 @@ export interface RelationColumn {
   readonly type: string
   /** Whether the old row of an update or delete holds it. */
   readonly identity: boolean
+  /**
+   * The engine cannot carry every value of the type, and leaves one out as if it was not sent, changed or not: whoever
+   * needs it reads it back from the source.
+   */
+  readonly readBack?: true
 }
 
 /**
@@ -45,6 +50,23 @@ export interface ChangeBatch {
   /** When the source committed the first and the last transaction of the batch, in the source's clock, ms since 1970. */
   readonly firstCommit: number | null
   readonly lastCommit: number | null
+  /**
+   * The source's ids of the transactions that the changes belong to, 32 bits each. They are committed, but for a moment
+   * a query there may not see them yet.
+   */
+  readonly transactions: readonly number[]
+  /** Where the batch's transactions end, in order; absent where the engine does not tell. */
+  readonly commits?: readonly CommitEnd[]
+  /** Where the commit of the transaction begins that goes on in the next batch, if the engine tells; see `position`. */
+  readonly open?: bigint
+}
+
+/** Where one transaction of a batch ends. */
+export interface CommitEnd {
+  /** In the source's log. */
+  readonly lsn: string
+  /** How many of the batch's changes are committed by then. */
+  readonly changes: number
 }
 
 /** What the engine received and has not handed out yet. */
@@ -103,6 +125,8 @@ export interface ChangeSourceOptions {
   readonly batchRows: number
   /** Changes that a session with one of these replication origins made are left out: they came from the other side. */
   readonly ignoredOrigins: readonly string[]
+  /** Is told of every transaction that is read from the stream, before its batch is handed out: its id, 32 bits. */
+  readonly onTransaction?: (xid: number) => void
 }
 
 /** Makes an engine; the composition root chooses which. */

@@ -9,17 +9,22 @@ export interface Endpoint {
 }
 
 /**
- * Settings on which the text form of a value depends, the same in every session of sync and diff on both sides. Times
- * are UTC, so that an expression that depends on the time zone means the same in both databases.
+ * Settings on which the text form of a value depends, the same in every session of sync and diff on both sides,
+ * whatever a database or a role has for them. Times are UTC, so that an expression that depends on the time zone means
+ * the same in both databases.
  */
+export const TEXT_SETTINGS: Readonly<Record<string, string>> = {
+  TimeZone: 'UTC',
+  DateStyle: 'ISO, MDY',
+  IntervalStyle: 'postgres',
+  bytea_output: 'hex',
+  xmloption: 'content',
+  extra_float_digits: '1',
+  lc_monetary: 'C',
+}
+
 const PINNED_SETTINGS = [
-  `TimeZone = 'UTC'`,
-  `DateStyle = 'ISO, MDY'`,
-  `IntervalStyle = 'postgres'`,
-  `bytea_output = 'hex'`,
-  `xmloption = 'content'`,
-  `extra_float_digits = 1`,
-  `lc_monetary = 'C'`,
+  ...Object.entries(TEXT_SETTINGS).map(([name, value]) => `${name} = '${value}'`),
   `statement_timeout = 0`,
   `idle_in_transaction_session_timeout = 0`,
   `client_min_messages = 'error'`,
@@ -41,14 +46,16 @@ export async function openSession(endpoint: Endpoint): Promise<Client> {
 }
 
 /**
- * Opens a session that speaks the replication protocol besides SQL.
+ * Opens a session that speaks the replication protocol besides SQL, with the pinned settings.
  * @throws FICUS_DATABASE_UNREACHABLE, FICUS_DATABASE_REFUSED; FICUS_DATABASE_UNFIT without the REPLICATION attribute.
  */
 export async function openReplicationSession(endpoint: Endpoint): Promise<Client> {
   const url = new URL(endpoint.url)
   url.searchParams.set('replication', 'database')
   try {
-    return await connect(url.href, endpoint.name, { application_name: 'ficus sync' })
+    const client = await connect(url.href, endpoint.name, { application_name: 'ficus sync' })
+    await client.query(PINNED_SETTINGS.map(setting => `SET ${setting}`).join('; '))
+    return client
   } catch (error) {
     throw isMissingReplication(error) ? lacksReplication(endpoint, error) : error
   }

@@ -50,6 +50,9 @@ export interface TableShape {
   readonly owned: boolean
 }
 
+/** `regclass`, `regtype`, …, and arrays of them; regexp functions have no types of their own. */
+const NAMES_AN_OBJECT = `ltrim(t.typname, '_') LIKE 'reg%'`
+
 /** Types up to this OID are PostgreSQL's own and the same everywhere (access/transam.h: FirstNormalObjectId). */
 const FIRST_USER_OID = 16_384
 
@@ -134,7 +137,8 @@ async function readColumns(client: Client, oid: string): Promise<ColumnShape[]> 
 
 /**
  * Every type with the one that carries its values elsewhere. A domain travels as its base type; an enum's binary form
- * is its label, so it travels as text even there; other types of a user's making travel as text in text form.
+ * is its label, so it travels as text even there; other types of a user's making travel as text in text form, and so do
+ * `regclass` and its kind: their binary form is an OID, which is another object elsewhere.
  */
 export const WIRE_TYPES = `
   WITH RECURSIVE base (oid, base) AS (
@@ -144,7 +148,7 @@ export const WIRE_TYPES = `
   )
   SELECT base.oid,
          CASE WHEN t.oid < ${FIRST_USER_OID} THEN format_type(t.oid, -1) ELSE 'text' END AS type,
-         (t.oid < ${FIRST_USER_OID} AND t.typsend <> 0) OR t.typtype = 'e' AS binary
+         (t.oid < ${FIRST_USER_OID} AND t.typsend <> 0 AND NOT ${NAMES_AN_OBJECT}) OR t.typtype = 'e' AS binary
   FROM base JOIN pg_type t ON t.oid = base.base`
 
 async function readUniqueIndexes(client: Client, oid: string): Promise<IndexRow[]> {

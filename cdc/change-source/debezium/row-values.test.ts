@@ -4,7 +4,7 @@ import { readEvent } from './event.ts'
 import { Placeholder } from './placeholder.ts'
 import { TableReader } from './table-reader.ts'
 import { dateText, instantText, timestampText } from './time-text.ts'
-import { arrayText, asText, integerText, numericText, type ToText } from './value-text.ts'
+import { asText, integerText, numericText, type ToText } from './value-text.ts'
 
 const UNSENT = 'ficus.unchanged:c'
 
@@ -15,7 +15,7 @@ function carried(json: string, toText: ToText): string | null {
   )
   const event = readEvent({ offset: '0', value })
   if (event.kind !== 'row' || event.after === null) throw new TypeError('a row was expected')
-  const columns = [{ name: 'v', type: 'text', toText, identity: false }]
+  const columns = [{ name: 'v', type: 'text', toText, identity: false, readBack: false }]
   const table = { schema: 's', table: 't' }
   const reader = new TableReader(
     { table, columns, unread: [], fullIdentity: false },
@@ -32,7 +32,6 @@ it.each<[string, ToText, string, string | null]>([
   ['the smallest int8', integerText, '-9223372036854775808', '-9223372036854775808'],
   ['the first integer that a double cannot hold', integerText, '9007199254740993', '9007199254740993'],
   ['the last that it can', integerText, '9007199254740991', '9007199254740991'],
-  ['int8[] of such', arrayText(integerText), '[1,null,-9007199254740993]', '{1,NULL,-9007199254740993}'],
   [
     'jsonb with large numbers, as it is',
     asText,
@@ -43,13 +42,14 @@ it.each<[string, ToText, string, string | null]>([
   ['numeric with every digit', numericText, '"12345678901234567890.123456789000"', '12345678901234567890.123456789000'],
   ['numeric NaN', numericText, '"NAN"', 'NaN'],
   ['numeric infinity', numericText, '"POSITIVE_INFINITY"', 'Infinity'],
-  ['a first day', dateText, '-2440588', 'J0'],
-  ['a last day', dateText, '2145042905', 'J2147483493'],
-  ['the day after: infinity', dateText, '2145042906', 'infinity'],
-  ['a timestamp before 1970, to the microsecond', timestampText, '-86400000001', 'J2440586 23:59:59.999999'],
-  ['the last microsecond of 9999', timestampText, '253402300799999999', 'J5373484 23:59:59.999999'],
+  ['a first day', dateText, '"-4713-11-24Z"', '4714-11-24 BC'],
+  [
+    'a timestamp before 1970, to the microsecond',
+    timestampText,
+    '"1969-12-30T23:59:59.999999Z"',
+    '1969-12-30T23:59:59.999999',
+  ],
   ['a timestamptz BC', instantText, '"-4712-01-01T00:00:00Z"', '4713-01-01T00:00:00Z BC'],
-  ['line breaks and backslashes in an array', arrayText(asText), '["a\\nb","c\\\\d","{e}"]', '{"a\nb","c\\\\d","{e}"}'],
   ['a text that only begins like the placeholder', asText, `"${UNSENT}x"`, `${UNSENT}x`],
 ])('%s', (_, toText, json, text) => {
   expect(carried(json, toText)).toBe(text)

@@ -14,15 +14,18 @@ export interface ReadColumn {
   readonly name: string
   /** The staging column's type. */
   readonly type: string
-  readonly toText: ToText
+  /** Null where no value arrives: all are read back from the source. */
+  readonly toText: ToText | null
   readonly identity: boolean
+  /** Some values are read back, or all of them. */
+  readonly readBack: boolean
 }
 
 /** A table as the catalog has it. */
 export interface ReadTable {
   readonly table: TableName
   readonly columns: readonly ReadColumn[]
-  /** Columns that need not travel. */
+  /** Columns that need not travel, or cannot. */
   readonly unread: readonly string[]
   /** The old row of an update or a delete is told whole. */
   readonly fullIdentity: boolean
@@ -31,7 +34,7 @@ export interface ReadTable {
 /**
  * Reads what is needed to turn a table's events into rows.
  * @param reads which of all columns the mapping reads.
- * @throws FICUS_MAPPING_INVALID where the mapping reads a column whose type Debezium does not pass on without loss;
+ * @throws FICUS_MAPPING_INVALID where Debezium does not pass on a key's type without loss: a row is read back by its key;
  *   FICUS_SOURCE_CHANGED where the table is gone.
  */
 export async function readTable(
@@ -50,10 +53,12 @@ export async function readTable(
   for (const { name, wireType } of shape.columns) {
     const form = forms.find(candidate => candidate.name === name)
     if (!needed(name) || form === undefined) continue
-    if (form.toText === null) throw unsupported(table, name, form.type)
-    columns.push({ name, type: wireType, toText: form.toText, identity: identity.includes(name) })
+    const isIdentity = identity.includes(name)
+    if (form.toText === null && isIdentity && kind !== 'full') throw unsupported(table, name, form.type)
+    columns.push({ name, type: wireType, toText: form.toText, identity: isIdentity, readBack: form.readBack })
   }
-  const unread = shape.columns.map(column => column.name).filter(name => !needed(name))
+  const travels = (name: string) => columns.some(column => column.name === name && column.toText !== null)
+  const unread = shape.columns.map(column => column.name).filter(name => !travels(name))
   return { table, columns, unread, fullIdentity: kind === 'full' }
 }
 
@@ -64,15 +69,18 @@ export class TableReader {
   readonly #fullIdentity: boolean
   readonly #placeholder: Placeholder
 
-  /** @param present the columns that the events hold; the catalog's others were added later. */
+  /** @param present the columns that the events hold; the catalog's others were added later, or do not travel. */
   constructor({ table, columns, fullIdentity }: ReadTable, present: ReadonlySet<string>, placeholder: Placeholder) {
-    this.#columns = columns.filter(column => present.has(column.name))
+    this.#columns = columns.filter(({ name, toText }) => toText === null || present.has(name))
     this.#fullIdentity = fullIdentity
     this.#placeholder = placeholder
     this.relation = {
       table,
       format: 'text',
-      columns: this.#columns.map(({ name, type, identity }) => ({ name, type, identity })),
+      columns: this.#columns.map(({ name, type, identity, readBack }) => {
+        const column = { name, type, identity }
+        return readBack && !this.#isKey({ identity }) ? { ...column, readBack } : column
+      }),
     }
   }
 
@@ -86,12 +94,20 @@ export class TableReader {
     return encodeTextTuple(this.#columns.map(column => (told(column) ? this.#valueOf(row, column) : null)))
   }
 
-  #valueOf(row: Row, { name, toText }: ReadColumn): string | null | undefined {
+  /** Rows are read back by these columns, so that their own values cannot be. */
+  #isKey({ identity }: Pick<ReadColumn, 'identity'>): boolean {
+    return identity && !this.#fullIdentity
+  }
+
+  #valueOf(row: Row, { name, type, toText, identity }: ReadColumn): string | null | undefined {
+    if (toText === null) return undefined
     const value: JsonValue = row[name] ?? null
     if (value === null) return null
     if (this.#placeholder.stands(value)) return undefined
     try {
-      return toText(value)
+      const text = toText(value)
+      if (text === undefined && this.#isKey({ identity })) throw unsupported(this.relation.table, name, type)
+      return text
     } catch (error) {
       if (!(error instanceof UnreadableValue)) throw error
       throw new FicusError(
@@ -99,8 +115,7 @@ export class TableReader {
         `an event of ${showTable(this.relation.table)} cannot be read: in ${name}, ${error.message}`,
         {
           cause: error,
-          remedy:
-            'If the column’s type was changed, roll the capability back to legacy and advance it again. Arrays of several dimensions need the engine postgres.',
+          remedy: 'If the column’s type was changed, roll the capability back to legacy and advance it again.',
         },
       )
     }
@@ -110,7 +125,7 @@ export class TableReader {
 function unsupported(table: TableName, column: string, type: string): FicusError {
   return new FicusError(
     'FICUS_MAPPING_INVALID',
-    `the engine debezium cannot carry ${showTable(table)}.${column}: Debezium does not pass on ${type} without loss`,
-    { remedy: `Set cdc.engine to 'postgres', or leave ${column} out of the mapping.` },
+    `the engine debezium cannot carry ${showTable(table)}: its key has ${column}, and Debezium does not pass on ${type} without loss`,
+    { remedy: `Set cdc.engine to 'postgres', or give the table another key (REPLICA IDENTITY USING INDEX …).` },
   )
 }

@@ -33,13 +33,14 @@ export class TableReaders {
     await withSession(source, async client => {
       for (const table of tables) {
         const catalog = await readTable(client, table, columns => columnsRead(table, columns))
-        readers.#learn(catalog, signatureOf(catalog.columns.map(column => column.name)))
+        const travelling = catalog.columns.filter(column => column.toText !== null)
+        readers.#learn(catalog, signatureOf(travelling.map(column => column.name)))
       }
     })
     return readers
   }
 
-  /** Columns that need not travel. */
+  /** Columns that need not travel, or cannot. */
   get unread(): { table: TableName; column: string }[] {
     return [...this.#known.values()].flatMap(({ catalog }) =>
       catalog.unread.map(column => ({ table: catalog.table, column })),

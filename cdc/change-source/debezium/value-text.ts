@@ -8,8 +8,12 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [key: string]: JsonValue }
 
-/** Turns a value of one type into PostgreSQL's text form of it. @throws UnreadableValue */
-export type ToText = (value: JsonValue) => string
+/**
+ * Turns a value of one type into PostgreSQL's text form of it. Undefined where different values are written alike, so
+ * that it has to be read back from the source.
+ * @throws UnreadableValue
+ */
+export type ToText = (value: JsonValue) => string | undefined
 
 /** The value is not of the form in which Debezium writes the column's type: the type must have changed. */
 export class UnreadableValue extends Error {
@@ -22,18 +26,18 @@ export class UnreadableValue extends Error {
 }
 
 /** Types whose text form Debezium passes on. */
-export const asText: ToText = value => {
+export const asText = (value: JsonValue): string => {
   if (typeof value !== 'string') throw new UnreadableValue(value, 'a text')
   return value
 }
 
-export const integerText: ToText = value => {
+export const integerText = (value: JsonValue): string => {
   if (typeof value === 'bigint' || (typeof value === 'number' && Number.isInteger(value))) return String(value)
   throw new UnreadableValue(value, 'an integer')
 }
 
 /** `float4` and `float8`: both sides write the shortest text that reads as the same number. */
-export const floatText: ToText = value => {
+export const floatText = (value: JsonValue): string => {
   if (typeof value === 'number') return Object.is(value, -0) ? '-0' : String(value)
   if (typeof value === 'bigint') return String(value)
   if (value === 'NaN' || value === 'Infinity' || value === '-Infinity') return value
@@ -72,29 +76,65 @@ function hexDigits(value: JsonValue): string {
   return text
 }
 
-/** `interval.handling.mode=string`: ISO 8601 with a sign at each part, which PostgreSQL reads. */
+const ZERO = 'P0Y0M0DT0H0M0S'
+
+/**
+ * `interval.handling.mode=string`: ISO 8601 with a sign at each part, which PostgreSQL reads. From PostgreSQL 17 on there
+ * are infinite ones, and they are written like zero.
+ */
 export const intervalText: ToText = value => {
   const text = asText(value)
   if (!/^P(-?\d+[YMD])*(T(-?\d+(\.\d+)?[HMS])*)?$/.test(text)) throw new UnreadableValue(value, 'an interval')
-  return text
+  return text === ZERO ? undefined : text
 }
 
-/** An array's text form (documentation, 8.15.6), with quotes where PostgreSQL itself puts them. */
-export function arrayText(element: ToText): ToText {
+/** `bit(length)`: a boolean for one bit; else bytes in base64, the last bits first. */
+export function bitText(length: number): ToText {
   return value => {
-    if (!Array.isArray(value)) throw new UnreadableValue(value, 'an array')
-    const items: readonly JsonValue[] = value
-    // Debezium writes an array of arrays as one of nulls.
-    if (items.length > 0 && items.every(item => item === null)) {
-      throw new UnreadableValue(value, 'an array of one dimension that holds more than nulls')
-    }
-    return `{${items.map(item => (item === null ? 'NULL' : quoted(element(item)))).join(',')}}`
+    if (length === 1 && typeof value === 'boolean') return value ? '1' : '0'
+    const text = asText(value)
+    if (!/^[A-Za-z\d+/]*={0,2}$/.test(text)) throw new UnreadableValue(value, 'bits in base64')
+    const hex = Buffer.from(text, 'base64').reverse().toString('hex')
+    const bits = BigInt(`0x0${hex}`).toString(2).padStart(length, '0')
+    if (bits.length > length) throw new UnreadableValue(value, `${length} bits`)
+    return bits
   }
 }
 
-const NEEDS_QUOTES = /^$|^null$|[{}",\\ \t\n\r\v\f]/i
+/** `hstore.handling.mode=json`: an object, as text. A key is there once, and their order means nothing. */
+export const hstoreText: ToText = value => {
+  const pairs: unknown = JSON.parse(asText(value))
+  if (typeof pairs !== 'object' || pairs === null) throw new UnreadableValue(value, 'an hstore')
+  const quote = (part: unknown) => {
+    if (typeof part !== 'string') throw new UnreadableValue(value, 'an hstore')
+    return `"${part.replaceAll(/["\\]/g, String.raw`\$&`)}"`
+  }
+  return Object.entries(pairs)
+    .map(([key, part]) => `${quote(key)}=>${part === null ? 'NULL' : quote(part)}`)
+    .join(', ')
+}
 
-function quoted(text: string): string {
-  if (!NEEDS_QUOTES.test(text)) return text
-  return `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`
+/** The coordinates come as numbers, and once more in binary. */
+export const pointText: ToText = value => {
+  const { x, y } = partsOf(value, 'a point')
+  return `(${floatText(x ?? null)},${floatText(y ?? null)})`
+}
+
+export const lineText: ToText = value => {
+  const { a, b, c } = partsOf(value, 'a line')
+  return `{${floatText(a ?? null)},${floatText(b ?? null)},${floatText(c ?? null)}}`
+}
+
+export const circleText: ToText = value => {
+  const { center, radius } = partsOf(value, 'a circle')
+  return `<${pointText(center ?? null)},${floatText(radius ?? null)}>`
+}
+
+function partsOf(value: JsonValue, expected: string): { readonly [key: string]: JsonValue } {
+  if (typeof value !== 'object' || value === null || isList(value)) throw new UnreadableValue(value, expected)
+  return value
+}
+
+function isList(value: object): value is readonly JsonValue[] {
+  return Array.isArray(value)
 }

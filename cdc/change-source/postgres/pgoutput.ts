@@ -4,7 +4,7 @@
  * relative to the message; values stay bytes.
  */
 export type PgOutputMessage =
-  | { readonly tag: 'begin'; readonly finalLsn: bigint }
+  | { readonly tag: 'begin'; readonly finalLsn: bigint; readonly transaction: number }
   | { readonly tag: 'commit'; readonly endLsn: bigint; readonly time: number }
   | { readonly tag: 'origin'; readonly name: string }
   | { readonly tag: 'message'; readonly prefix: string; readonly content: string }
@@ -72,7 +72,7 @@ export function readPgOutput(data: Buffer, afterTuple: (data: Buffer, offset: nu
     case 0x44 /* D */:
       return { tag: 'row', kind: 'delete', oid: data.readUInt32BE(1), old: 6, new: -1 }
     case 0x42 /* B */:
-      return { tag: 'begin', finalLsn: data.readBigUInt64BE(1) }
+      return { tag: 'begin', finalLsn: data.readBigUInt64BE(1), transaction: data.readUInt32BE(17) }
     case 0x43 /* C */:
       return { tag: 'commit', endLsn: data.readBigUInt64BE(10), time: toMilliseconds(data.readBigInt64BE(18)) }
     case 0x52 /* R */:
