@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { SECTIONS } from '@ficus/core/config/schema'
 import { quoteIdentifier } from '@ficus/core/sql/identifier'
 import { kafkaStack } from '@ficus/deploy/testing/kafka'
 import { createDatabase } from '@ficus/deploy/testing/postgres'
@@ -126,6 +127,7 @@ describe.skipIf(stack === null)('both engines', () => {
     brokers: [stack?.bootstrapServers ?? ''],
     connectUrl: stack?.connectUrl ?? '',
     topicPrefix: `conformance_${randomBytes(4).toString('hex')}`,
+    topics: SECTIONS.cdc.parse({}).topics,
   }
   const engines: Readonly<Record<'postgres' | 'debezium', ChangeSourceFactory>> = {
     postgres: options => new PostgresSource(options),

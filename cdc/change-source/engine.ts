@@ -10,7 +10,7 @@ import { PostgresSource } from './postgres/postgres-source.ts'
  */
 export function chooseEngine(cdc: CdcConfig): ChangeSourceFactory {
   if (cdc.engine === 'postgres') return options => new PostgresSource(options)
-  const { kafka, connect, topicPrefix, connectDatabaseHost } = cdc
+  const { kafka, connect, topicPrefix, topics, connectDatabaseHost } = cdc
   if (kafka === undefined || connect === undefined) {
     const missing = [
       kafka === undefined ? 'cdc.kafka.brokers' : [],
@@ -20,6 +20,6 @@ export function chooseEngine(cdc: CdcConfig): ChangeSourceFactory {
       remedy: `Add ${missing.join(' and ')} to ficus.config.ts, or set cdc.engine to 'postgres'.`,
     })
   }
-  const debezium = { brokers: kafka.brokers, connectUrl: connect.url, topicPrefix, connectDatabaseHost }
+  const debezium = { brokers: kafka.brokers, connectUrl: connect.url, topicPrefix, topics, connectDatabaseHost }
   return options => new DebeziumSource(options, debezium)
 }

@@ -150,12 +150,59 @@ const edge = z.strictObject({
     .prefault({}),
 })
 
+/** The topics of a capability's changes, with the engine `debezium`. */
+const topics = z
+  .strictObject({
+    /**
+     * `single`: all changes of a capability in one topic with one partition, in commit order. `tables`: a topic a table,
+     * keyed and partitioned, besides one for the transactions, by which they are put together again. Chosen once: a
+     * sync that runs keeps the layout it began with.
+     */
+    layout: z.enum(['single', 'tables']).default('single'),
+    /** Partitions of each table's topic, with the layout `tables`. May be raised later, never lowered. */
+    partitions: numeric(z.number().int().min(1).max(200)).default(1),
+    /**
+     * Which columns are the key of a table's records, with the layout `tables`: `{ 'public.order_lines': ['order_id'] }`.
+     * Records of one key stay in one partition. Without it: the primary key.
+     */
+    keys: z.record(z.string(), z.array(z.string().min(1)).min(1)).default({}),
+    /** Copies of each topic, or what the broker's `default.replication.factor` says. */
+    replicationFactor: positiveInteger.optional(),
+    /** Kafka removes whole segments of what the target has: smaller ones are freed sooner, and are more files. */
+    segmentBytes: numeric(z.number().int().min(14)).default(128 * 1024 * 1024),
+    /** The largest event, of all the columns that are read. Past it the sync stops; nothing is skipped. */
+    maxMessageBytes: numeric(
+      z
+        .number()
+        .int()
+        .min(1024)
+        .max(512 * 1024 * 1024),
+    ).default(16 * 1024 * 1024),
+    /**
+     * `applied`: what the target has is removed, and nothing else ever. A duration, for others who read the topics:
+     * everything is kept so long and then removed, even what the target lacks: a sync that was down for longer has to
+     * copy anew.
+     */
+    retention: z.union([z.literal('applied'), duration]).default('applied'),
+  })
+  .refine(({ layout, partitions }) => layout === 'tables' || partitions === 1, {
+    path: ['partitions'],
+    error: "needs layout 'tables': one topic for all tables has one partition, which keeps the order of commits",
+  })
+  .refine(({ layout, keys }) => layout === 'tables' || Object.keys(keys).length === 0, {
+    path: ['keys'],
+    error: "needs layout 'tables': one partition needs no keys",
+  })
+  .prefault({})
+
 const cdc = z
   .strictObject({
     engine: z.enum(['postgres', 'debezium']).default('postgres'),
     /** Rows in one applied transaction, about. */
     batchRows: positiveInteger.default(20_000),
     copyWorkers: positiveInteger.default(2),
+    /** How many changes may be parked before a refused one stops sync: then it is hardly one bad row. 0: none is parked. */
+    maxParked: numeric(z.number().int().nonnegative()).default(1_000),
     management: listen(7082),
     kafka: z.strictObject({ brokers: z.array(z.string()).min(1) }).optional(),
     connect: z.strictObject({ url: httpUrl }).optional(),
@@ -164,6 +211,7 @@ const cdc = z
       .string()
       .regex(/^[A-Za-z0-9._-]+$/, 'may hold letters, digits, dot, dash and underscore')
       .default('ficus'),
+    topics,
     /** How Kafka Connect reaches the source databases, where it differs from how Ficus does: `host:port`. */
     connectDatabaseHost: z.string().optional(),
   })
@@ -314,6 +362,7 @@ export type ContractProvider = z.output<typeof provider>
 export type FlagsConfig = z.output<typeof flags>
 export type EdgeConfig = z.output<typeof edge>
 export type CdcConfig = z.output<typeof cdc>
+export type TopicsConfig = CdcConfig['topics']
 export type GatesConfig = z.output<typeof gates>
 export type LocalConfig = NonNullable<z.output<typeof local>>
 export type IdentitySource = z.output<typeof identitySource>

@@ -11,6 +11,7 @@ const INPUT: ConnectorInput = {
     { schema: 'Sales', table: 'Order, Items' },
   ],
   unread: [{ table: { schema: 'public', table: 'products' }, column: 'internal note' }],
+  topics: { layout: 'single', keys: {}, maxMessageBytes: 16 * 1024 * 1024 },
 }
 
 it('is made of the capability’s settings', () => {
@@ -25,11 +26,13 @@ it('is made of the capability’s settings', () => {
       "database.port": "5433",
       "database.user": "user@x",
       "decimal.handling.mode": "string",
+      "driver.options": "-c TimeZone=UTC -c DateStyle=ISO,\\ MDY -c IntervalStyle=postgres -c bytea_output=hex -c xmloption=content -c extra_float_digits=1 -c lc_monetary=C",
       "event.converting.failure.handling.mode": "fail",
       "exactly.once.support": "required",
       "extended.headers.enabled": "false",
       "heartbeat.action.query": "SELECT pg_logical_emit_message(true, 'ficus.heartbeat', '')",
       "heartbeat.interval.ms": "10000",
+      "hstore.handling.mode": "json",
       "include.unknown.datatypes": "true",
       "interval.handling.mode": "string",
       "key.converter": "org.apache.kafka.connect.json.JsonConverter",
@@ -40,6 +43,7 @@ it('is made of the capability’s settings', () => {
       "offset.mismatch.strategy": "trust_offset",
       "plugin.name": "pgoutput",
       "poll.interval.ms": "10",
+      "producer.override.buffer.memory": "33554432",
       "producer.override.max.request.size": "16777216",
       "provide.transaction.metadata": "true",
       "publication.autocreate.mode": "disabled",
@@ -51,7 +55,7 @@ it('is made of the capability’s settings', () => {
       "snapshot.mode": "no_data",
       "table.include.list": "public\\.products,Sales\\.Order\\,\\ Items",
       "tasks.max": "1",
-      "time.precision.mode": "microseconds",
+      "time.precision.mode": "isostring",
       "tombstones.on.delete": "false",
       "topic.prefix": "ficus.catalog.forward.0-1A2B",
       "transforms": "route",
@@ -85,4 +89,17 @@ it('names tables so that a regular expression matches them alone', () => {
 
 it('leaves the list of columns out where the mapping reads all of them', () => {
   expect(connectorConfig({ ...INPUT, unread: [] })).not.toHaveProperty(['column.exclude.list'])
+})
+
+it('with a topic a table, keys are what the config says, and a key’s columns travel', () => {
+  const topics: ConnectorInput['topics'] = {
+    layout: 'tables',
+    keys: { products: ['internal note'], '"Sales"."Order, Items"': ['a', 'b'], elsewhere: ['c'] },
+    maxMessageBytes: 100 * 1024 * 1024,
+  }
+  const config = connectorConfig({ ...INPUT, topics })
+  expect(config['message.key.columns']).toBe(String.raw`public\.products:internal note;Sales\.Order\,\ Items:a,b`)
+  expect(config).not.toHaveProperty('column.exclude.list')
+  expect(config['transforms.route.replacement']).toBe(`${INPUT.name}.transaction`)
+  expect(config['producer.override.buffer.memory']).toBe(String(200 * 1024 * 1024))
 })

@@ -1,5 +1,8 @@
-import type { TableName } from '@ficus/core/sql/identifier'
+import type { TopicsConfig } from '@ficus/core/config/schema'
+import { parseTableName, type TableName } from '@ficus/core/sql/identifier'
+import { TEXT_SETTINGS } from '../../database/session.ts'
 import { MARK } from '../marks.ts'
+import { routeSettings } from './topic-layout.ts'
 
 /** What a connector's configuration is made of. */
 export interface ConnectorInput {
@@ -14,14 +17,13 @@ export interface ConnectorInput {
   readonly tables: readonly TableName[]
   /** Columns that the mapping does not read, and that so need not travel. */
   readonly unread: readonly { readonly table: TableName; readonly column: string }[]
+  readonly topics: Pick<TopicsConfig, 'layout' | 'keys' | 'maxMessageBytes'>
 }
-
-/** The largest event that the topic takes, bytes. */
-export const MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 export const CONNECTOR_CLASS = 'io.debezium.connector.postgresql.PostgresConnector'
 const JSON_CONVERTER = 'org.apache.kafka.connect.json.JsonConverter'
-const REGEX_ROUTER = 'org.apache.kafka.connect.transforms.RegexRouter'
+/** Kafka's own size of a producer's buffer, bytes. It has to hold the largest message. */
+const PRODUCER_BUFFER = 32 * 1024 * 1024
 
 /**
  * The value that stands for one that was not sent (an unchanged TOAST value). The connector's name is part of it, so
@@ -33,12 +35,15 @@ export function placeholderOf(name: string): string {
 
 /**
  * The configuration of Debezium's PostgreSQL connector, as Kafka Connect's REST interface takes it. The slot and the
- * publication exist; everything goes to one topic with one partition, so that Kafka keeps the source's commit order
- * across tables.
+ * publication exist, and so do the topics.
  */
 export function connectorConfig(input: ConnectorInput): Record<string, string> {
-  const { name, slot, publication, tables, unread } = input
-  const excluded = unread.map(({ table, column }) => pattern(table.schema, table.table, column)).join(',')
+  const { name, slot, publication, tables, unread, topics } = input
+  const keys = keysOf(topics.keys, tables)
+  const excluded = unread
+    .filter(({ table, column }) => keys.every(key => !isSame(key.table, table) || !key.columns.includes(column)))
+    .map(({ table, column }) => pattern(table.schema, table.table, column))
+    .join(',')
   return {
     'connector.class': CONNECTOR_CLASS,
     'tasks.max': '1',
@@ -58,9 +63,12 @@ export function connectorConfig(input: ConnectorInput): Record<string, string> {
 
     // Values come without loss, or not at all.
     'decimal.handling.mode': 'string',
-    'time.precision.mode': 'microseconds',
+    'time.precision.mode': 'isostring',
     'interval.handling.mode': 'string',
     'binary.handling.mode': 'hex',
+    'hstore.handling.mode': 'json',
+    // Debezium misreads what a database or a role with other settings writes, and says nothing.
+    'driver.options': textOptions(),
     'include.unknown.datatypes': 'true',
     'event.converting.failure.handling.mode': 'fail',
     'unavailable.value.placeholder': placeholderOf(name),
@@ -72,16 +80,15 @@ export function connectorConfig(input: ConnectorInput): Record<string, string> {
     'extended.headers.enabled': 'false',
 
     'topic.prefix': name,
-    transforms: 'route',
-    'transforms.route.type': REGEX_ROUTER,
-    'transforms.route.regex': '.*',
-    'transforms.route.replacement': name,
+    ...routeSettings(name, topics.layout),
+    ...keySettings(keys),
     'key.converter': JSON_CONVERTER,
     'key.converter.schemas.enable': 'false',
     'value.converter': JSON_CONVERTER,
     'value.converter.schemas.enable': 'false',
     'exactly.once.support': 'required',
-    'producer.override.max.request.size': String(MAX_EVENT_BYTES),
+    'producer.override.max.request.size': String(topics.maxMessageBytes),
+    'producer.override.buffer.memory': String(Math.max(PRODUCER_BUFFER, 2 * topics.maxMessageBytes)),
 
     'poll.interval.ms': '10',
     'max.batch.size': '8192',
@@ -91,6 +98,13 @@ export function connectorConfig(input: ConnectorInput): Record<string, string> {
     'heartbeat.interval.ms': '10000',
     'heartbeat.action.query': `SELECT pg_logical_emit_message(true, '${MARK.HEARTBEAT}', '')`,
   }
+}
+
+/** The settings on which the text form of a value depends, as PostgreSQL's command line takes them. */
+function textOptions(): string {
+  return Object.entries(TEXT_SETTINGS)
+    .map(([name, value]) => `-c ${name}=${value.replaceAll(' ', String.raw`\ `)}`)
+    .join(' ')
 }
 
 function databaseSettings(databaseUrl: string, otherHost: string | undefined): Record<string, string> {
@@ -105,6 +119,27 @@ function databaseSettings(databaseUrl: string, otherHost: string | undefined): R
     'database.dbname': decodeURIComponent(url.pathname.slice(1)),
     ...(sslMode === null ? {} : { 'database.sslmode': sslMode }),
   }
+}
+
+interface TableKey {
+  readonly table: TableName
+  readonly columns: readonly string[]
+}
+
+function keysOf(keys: TopicsConfig['keys'], tables: readonly TableName[]): TableKey[] {
+  return Object.entries(keys)
+    .map(([name, columns]) => ({ table: parseTableName(name), columns }))
+    .filter(key => tables.some(table => isSame(table, key.table)))
+}
+
+function isSame(one: TableName, other: TableName): boolean {
+  return one.schema === other.schema && one.table === other.table
+}
+
+/** `message.key.columns`: `<table>:<column>,<column>;…`, where a table's key is not its primary key. */
+function keySettings(keys: readonly TableKey[]): Record<string, string> {
+  const entries = keys.map(({ table, columns }) => `${pattern(table.schema, table.table)}:${columns.join(',')}`)
+  return entries.length === 0 ? {} : { 'message.key.columns': entries.join(';') }
 }
 
 /** A regular expression that matches one qualified name; a comma would separate two of them. */

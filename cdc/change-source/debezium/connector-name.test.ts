@@ -1,16 +1,21 @@
 import { expect, it } from 'vitest'
-import { connectorName, connectorPrefix, partitionKey, storedOffset } from './connector-name.ts'
+import { connectorName, connectorPrefix, numberOf, partitionKey, topicOf } from './connector-name.ts'
 
 const CATALOG = { capability: 'catalog', direction: 'forward' } as const
 
-it('a first copy has a connector of its own, and the target’s position remembers which', () => {
+it.each([
+  ['one topic', ''],
+  ['a topic a table', '.public.products'],
+  ['a topic whose name looks like a connector’s', '.a.forward.1-2'],
+])('a first copy has a connector of its own, and the target’s position remembers which: %s', (_, topic) => {
   const name = connectorName('ficus', CATALOG, { lsn: '16/B374D848' })
   expect(name).toBe('ficus.catalog.forward.16-B374D848')
   expect(name.startsWith(connectorPrefix('ficus', CATALOG))).toBe(true)
-  expect(connectorName('ficus', CATALOG, { lsn: '17/0', offsets: { [partitionKey(name)]: '42' } })).toBe(name)
+  const offsets = { [partitionKey(`${name}${topic}`, 3)]: '42' }
+  expect(connectorName('ficus', CATALOG, { lsn: '17/0', offsets })).toBe(name)
 })
 
-it('a position tells where to go on, once something was read', () => {
-  expect(storedOffset('t', { lsn: '0/1' })).toBeNull()
-  expect(storedOffset('t', { lsn: '0/1', offsets: { 't:0': '9007199254740993' } })).toBe(9007199254740993n)
+it('a partition is named by its topic and its number', () => {
+  const key = partitionKey('a.b', 12)
+  expect([key, topicOf(key), numberOf(key)]).toEqual(['a.b:12', 'a.b', 12])
 })

@@ -10,9 +10,9 @@ export function connectorPrefix(
 }
 
 /**
- * The name of a connector, of its topic and of its offsets in Kafka Connect. It ends with where the slot's stream
+ * The name of a connector, of its topics and of its offsets in Kafka Connect. It ends with where the slot's stream
  * begins: each first copy makes a new slot, and must not go on from what an earlier one left in Kafka. Once the target
- * has read from the topic, its position tells the name.
+ * has read from the topics, its position tells the name.
  */
 export function connectorName(
   topicPrefix: string,
@@ -20,17 +20,24 @@ export function connectorName(
   from: Position,
 ): string {
   const [stored] = Object.keys(from.offsets ?? {})
-  if (stored !== undefined) return stored.slice(0, stored.lastIndexOf(':'))
+  if (stored !== undefined) return NAME.exec(stored)?.[0] ?? topicOf(stored)
   return `${connectorPrefix(topicPrefix, options)}${from.lsn.replace('/', '-')}`
 }
 
-/** Where in `topic` the target's position says to go on, or null where nothing of it was read yet. */
-export function storedOffset(topic: string, from: Position): bigint | null {
-  const stored = from.offsets?.[partitionKey(topic)]
-  return stored === undefined ? null : BigInt(stored)
+/** A connector's name, with which the names of all its topics begin. */
+const NAME = /^.*?\.(?:forward|reverse)\.[0-9A-F]+-[0-9A-F]+(?=[.:])/
+
+/** A partition as a position names it: `topic:0`. */
+export function partitionKey(topic: string, partition = 0): string {
+  return `${topic}:${partition}`
 }
 
-/** The topic's only partition, as a position names it. */
-export function partitionKey(topic: string): string {
-  return `${topic}:0`
+/** The topic of a partition's key. */
+export function topicOf(partition: string): string {
+  return partition.slice(0, partition.lastIndexOf(':'))
+}
+
+/** The number of a partition's key. */
+export function numberOf(partition: string): number {
+  return Number(partition.slice(partition.lastIndexOf(':') + 1))
 }

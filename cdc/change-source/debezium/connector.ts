@@ -8,8 +8,8 @@ const PATIENCE_MS = 60_000
 const POLL_MS = 200
 
 /**
- * Registers the connector, or gives it its configuration of now, and waits until its task runs. One that had failed is
- * restarted, one that somebody paused goes on.
+ * Registers the connector, or gives it its configuration of now, and waits until its task runs with it. One that had
+ * failed is restarted, one that somebody paused goes on.
  * @throws FICUS_CONNECTOR_FAILED with the task's reason, FICUS_KAFKA_UNREACHABLE.
  */
 export async function runConnector(
@@ -19,19 +19,16 @@ export async function runConnector(
   signal: AbortSignal,
 ): Promise<void> {
   const registered = await connect.config(name)
-  if (!isDeepStrictEqual(registered, { ...config, name })) await connect.configure(name, config)
+  if (!isDeepStrictEqual(registered, { ...config, name })) {
+    // A task that runs goes on for a while with what it was given before, and nothing tells when it has ended.
+    if (registered !== null) await stopConnector(connect, name)
+    await connect.configure(name, config)
+  }
   const before = await connect.status(name)
   if (before?.failure != null) await connect.restartFailed(name)
   else if (before?.state === 'PAUSED' || before?.state === 'STOPPED') await connect.resume(name)
   const status = await settled(connect, name, isRunning, signal, before?.failure ?? null)
   if (status?.failure != null) throw connectorFailed(name, status.failure)
-}
-
-/** @throws FICUS_CONNECTOR_FAILED where the connector or its task has failed. */
-export async function assertRuns(connect: ConnectClient, name: string): Promise<void> {
-  const status = await connect.status(name)
-  if (status === null) throw connectorFailed(name, 'it was removed from Kafka Connect')
-  if (status.failure !== null) throw connectorFailed(name, status.failure)
 }
 
 /** Ends the connector's tasks and waits until they have ended: then nobody reads the slot or writes to the topic. */
@@ -77,8 +74,21 @@ function isStopped(status: ConnectorStatus | null): boolean {
   return status === null || (status.state === 'STOPPED' && status.tasks.length === 0)
 }
 
-function connectorFailed(name: string, reason: string): FicusError {
+/**
+ * Why a connector does not do its work.
+ * @param reason what Kafka Connect tells; a record that is too large has a remedy of its own.
+ */
+export function connectorFailed(name: string, reason: string): FicusError {
   return new FicusError('FICUS_CONNECTOR_FAILED', `connector ${name} has failed: ${reason}`, {
     details: { name, reason },
+    ...(isTooLarge(reason) ? { remedy: TOO_LARGE_REMEDY } : {}),
   })
 }
+
+/** Whether Kafka takes an event for too large: no restart makes it smaller. */
+export function isTooLarge(reason: string): boolean {
+  return /RecordTooLargeException|MessageTooLargeException/.test(reason)
+}
+
+const TOO_LARGE_REMEDY =
+  'Nothing was skipped. Raise cdc.topics.maxMessageBytes above the size that the message gives and restart sync: it sets topic, producer and reader. Above 100 MB raise the brokers’ socket.request.max.bytes too, and the heap of Kafka Connect and the brokers.'

@@ -1,3 +1,4 @@
+import type { TopicsConfig } from '@ficus/core/config/schema'
 import { kafkaStack } from '@ficus/deploy/testing/kafka'
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { describe, expect, it } from 'vitest'
@@ -29,10 +30,14 @@ const SYNC = {
 const stack = kafkaStack()
 
 describe.skipIf(stack === null)('the debezium engine', () => {
-  const create = () => createKafkaHarness(stack, createDatabase, SOURCE, TARGET, SYNC)
+  const create = (topics: Partial<TopicsConfig>) =>
+    createKafkaHarness(stack, createDatabase, SOURCE, TARGET, SYNC, topics)
 
-  it('invariant 3: copies, then streams every kind of change, while writes go on', async () => {
-    await using sync = await create()
+  it.each([
+    ['one topic', {}],
+    ['a topic a table', { layout: 'tables', partitions: 3, keys: { 'public.stock': ['units'] } }],
+  ] as const)('invariant 3: copies, then streams every kind of change, while writes go on: %s', async (_, topics) => {
+    await using sync = await create(topics)
     let writing = true
     const writes = (async () => {
       for (let n = 10_000; writing; n++) {

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { TopicsConfig } from '@ficus/core/config/schema'
 import { FicusError } from '@ficus/core/errors/ficus-error'
 import { withSession } from '../../database/session.ts'
 import {
@@ -11,12 +12,14 @@ import {
 import { lsnToNumber, type Position } from '../position.ts'
 import { readSlot } from '../slot.ts'
 import { ConnectClient } from './connect-client.ts'
-import { assertRuns, runConnector, stopConnector } from './connector.ts'
-import { connectorConfig, MAX_EVENT_BYTES, placeholderOf } from './connector-config.ts'
-import { connectorName, connectorPrefix, storedOffset } from './connector-name.ts'
-import { KafkaTopic } from './kafka-topic.ts'
+import { isTooLarge, runConnector, stopConnector } from './connector.ts'
+import { connectorConfig, placeholderOf } from './connector-config.ts'
+import { connectorName, connectorPrefix } from './connector-name.ts'
+import { ConnectorWatch } from './connector-watch.ts'
+import { KafkaTopics } from './kafka-topics.ts'
 import { Placeholder } from './placeholder.ts'
 import { TableReaders } from './table-readers.ts'
+import { prepareTopics } from './topic-preparation.ts'
 import { TopicStream } from './topic-stream.ts'
 
 /** Where Kafka and Kafka Connect are, and what they call things. */
@@ -24,30 +27,41 @@ export interface DebeziumOptions {
   readonly brokers: readonly string[]
   readonly connectUrl: string
   readonly topicPrefix: string
+  /** How the topics are laid out and kept; core/config/schema.ts. */
+  readonly topics: TopicsConfig
   /** `host:port`, where Kafka Connect reaches the source database by another address. */
   readonly connectDatabaseHost?: string | undefined
 }
 
 /** How often the connector is asked how it fares. */
 const WATCH_MS = 2_000
-/** So many times in a row Kafka Connect may be silent while changes are read from Kafka. */
-const SILENCES = 5
 /** How often Kafka is told what the target has. */
 const RELEASE_MS = 10_000
 /** A connector that failed is restarted so many times within this time; then somebody has to look. */
 const RESTARTS = 3
 const RESTARTS_WITHIN_MS = 5 * 60_000
 
-/** The engine for many machines: Debezium fills a topic from the slot, and this reads the topic. */
+/** What `prepare` made ready for `read`. */
+interface Prepared {
+  readonly topics: KafkaTopics
+  /** The first offset to read of each partition. */
+  readonly offsets: ReadonlyMap<string, bigint>
+  readonly readers: TableReaders
+  readonly connectorConfig: Readonly<Record<string, string>>
+}
+
+/** The engine for many machines: Debezium fills topics from the slot, and this reads the topics. */
 export class DebeziumSource implements ChangeSource {
   readonly engine = 'debezium'
   readonly #options: ChangeSourceOptions
   readonly #debezium: DebeziumOptions
   readonly #connect: ConnectClient
   readonly #failures: number[] = []
-  #readers: TableReaders | undefined
+  #prepared: Prepared | undefined
   #stream: TopicStream | undefined
-  #applied: { readonly topic: KafkaTopic; readonly offset: bigint } | undefined
+  /** Where the target stands, and what of it Kafka was told. */
+  #applied: Position['offsets']
+  #released: Position['offsets']
 
   constructor(options: ChangeSourceOptions, debezium: DebeziumOptions) {
     this.#options = options
@@ -55,40 +69,35 @@ export class DebeziumSource implements ChangeSource {
     this.#connect = new ConnectClient(debezium.connectUrl)
   }
 
-  /** Makes the topic and the connector that fills it, and sees to it that it runs. */
+  /** Makes the topics and the connector that fills them, and sees to it that it runs. */
   async prepare(from: Position, signal: AbortSignal): Promise<void> {
     const { source, slot, publication, tables } = this.#options
-    const name = this.#nameAt(from)
+    const { brokers, connectDatabaseHost, topics: settings, topicPrefix } = this.#debezium
+    const name = connectorName(topicPrefix, this.#options, from)
     const readers = await TableReaders.open(this.#options, new Placeholder(placeholderOf(name)))
-    const topic = new KafkaTopic(this.#debezium.brokers, name)
-    await this.#prepareTopic(topic, from)
+    const topics = new KafkaTopics(brokers, name)
+    const offsets = await prepareTopics(topics, settings, tables, from)
     await this.#prepareSlot(from)
-    const config = connectorConfig({
-      name,
-      databaseUrl: source.url,
-      connectDatabaseHost: this.#debezium.connectDatabaseHost,
-      slot,
-      publication,
-      tables,
-      unread: readers.unread,
-    })
+    const { unread } = readers
+    const target = { name, databaseUrl: source.url, connectDatabaseHost, slot, publication, tables }
+    const config = connectorConfig({ ...target, unread, topics: settings })
     try {
       await runConnector(this.#connect, name, config, signal)
     } catch (error) {
       throw this.#judged(error)
     }
-    this.#readers = readers
+    this.#prepared = { topics, offsets, readers, connectorConfig: config }
   }
 
   async *read(from: Position, signal: AbortSignal): AsyncGenerator<ChangeBatch> {
-    if (this.#readers === undefined) throw new TypeError('prepare comes before read')
+    const prepared = this.#prepared
+    if (prepared === undefined) throw new TypeError('prepare comes before read')
     const { batchRows, ignoredOrigins } = this.#options
-    const topic = new KafkaTopic(this.#debezium.brokers, this.#nameAt(from))
-    const stream = new TopicStream({ topic, from, batchRows, ignoredOrigins, readers: this.#readers })
+    const stream = new TopicStream({ ...prepared, from, batchRows, ignoredOrigins })
     this.#stream = stream
     const reading = new AbortController()
     const ends = AbortSignal.any([signal, reading.signal])
-    const watching = this.#watch(topic, stream, ends)
+    const watching = this.#watch(prepared, stream, ends)
     try {
       yield* stream.batches(ends)
     } finally {
@@ -99,9 +108,7 @@ export class DebeziumSource implements ChangeSource {
   }
 
   acknowledge(position: Position): void {
-    const topic = this.#stream?.topic
-    const offset = topic === undefined ? null : storedOffset(topic.name, position)
-    if (topic !== undefined && offset !== null) this.#applied = { topic, offset }
+    this.#applied = position.offsets
   }
 
   backlog(): Backlog {
@@ -112,33 +119,17 @@ export class DebeziumSource implements ChangeSource {
     this.#stream?.end(undefined)
   }
 
-  /** Removes every connector that reads this capability's slot, with its offsets and its topic. */
+  /** Removes every connector that reads this capability's slot, with its offsets and its topics. */
   async drop(): Promise<void> {
     const prefix = connectorPrefix(this.#debezium.topicPrefix, this.#options)
     for (const [name, config] of await this.#connect.list()) {
       if (!name.startsWith(prefix) || config['slot.name'] !== this.#options.slot) continue
       await stopConnector(this.#connect, name)
       await this.#connect.deleteOffsets(name)
-      await new KafkaTopic(this.#debezium.brokers, name).delete()
+      await new KafkaTopics(this.#debezium.brokers, name).deleteAll()
       // Last: as long as it is known, a drop that was broken off finds it again.
       await this.#connect.delete(name)
     }
-  }
-
-  #nameAt(from: Position): string {
-    return connectorName(this.#debezium.topicPrefix, this.#options, from)
-  }
-
-  async #prepareTopic(topic: KafkaTopic, from: Position): Promise<void> {
-    const offset = storedOffset(topic.name, from)
-    if (offset === null) {
-      await topic.create(MAX_EVENT_BYTES)
-      return
-    }
-    const bounds = await topic.bounds()
-    if (bounds !== null && bounds.first <= offset && offset <= bounds.end) return
-    const holds = bounds === null ? 'there is no such topic' : `it holds ${bounds.first} to ${bounds.end}`
-    throw new FicusError('FICUS_SLOT_LOST', `topic ${topic.name} was to be read from ${offset} on, but ${holds}`)
   }
 
   /** Moves a slot that nothing was read from yet to where the target stands: it may come from the other engine. */
@@ -154,26 +145,28 @@ export class DebeziumSource implements ChangeSource {
     })
   }
 
-  /** While the topic is read: ends the stream when the connector fails, and lets Kafka forget what the target has. */
-  async #watch(topic: KafkaTopic, stream: TopicStream, signal: AbortSignal): Promise<void> {
-    let silences = 0
+  /** While the topics are read: ends the stream when the connector fails, and lets Kafka forget what the target has. */
+  async #watch({ topics, connectorConfig }: Prepared, stream: TopicStream, signal: AbortSignal): Promise<void> {
+    const watch = new ConnectorWatch(this.#connect, topics.name, connectorConfig)
     let releasedAt = performance.now()
     while (!signal.aborted) {
       await sleep(WATCH_MS, undefined, { signal }).catch(() => {})
       if (signal.aborted) return
-      try {
-        await assertRuns(this.#connect, topic.name)
-        silences = 0
-      } catch (error) {
-        silences += 1
-        const unreachable = error instanceof FicusError && error.code === 'FICUS_KAFKA_UNREACHABLE'
-        if (!unreachable || silences >= SILENCES) stream.end(this.#judged(error))
-      }
-      if (performance.now() - releasedAt < RELEASE_MS || this.#applied?.topic !== topic) continue
+      stream.endIfStuck()
+      await watch.look().catch(error => stream.end(this.#judged(error)))
+      if (performance.now() - releasedAt < RELEASE_MS) continue
       releasedAt = performance.now()
       // A hint: what is not removed now is removed the next time.
-      await topic.deleteBefore(this.#applied.offset).catch(() => {})
+      await this.#release(topics).catch(() => {})
     }
+  }
+
+  async #release(topics: KafkaTopics): Promise<void> {
+    const applied = this.#applied
+    if (this.#debezium.topics.retention !== 'applied' || applied === undefined) return
+    const moved = Object.entries(applied).filter(([partition, offset]) => this.#released?.[partition] !== offset)
+    await topics.deleteBefore(new Map(moved.map(([partition, offset]) => [partition, BigInt(offset)])))
+    this.#released = applied
   }
 
   /** A failed connector is worth some restarts, each of which begins with `prepare`; then its failure is final. */
@@ -183,6 +176,7 @@ export class DebeziumSource implements ChangeSource {
     const now = performance.now()
     this.#failures.push(now)
     const recent = this.#failures.filter(at => now - at < RESTARTS_WITHIN_MS)
-    return recent.length > RESTARTS ? error : new StreamEnded(error.message, { cause: error })
+    const isFinal = recent.length > RESTARTS || isTooLarge(error.message)
+    return isFinal ? error : new StreamEnded(error.message, { cause: error })
   }
 }

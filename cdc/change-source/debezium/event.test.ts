@@ -22,12 +22,13 @@ it('reads where a transaction begins and where its commit ends', () => {
 })
 
 it('reads a row without losing a digit', () => {
-  const text = `{"before":null,"after":{"id":9007199254740993,"n":-9223372036854775808,"f":0.1},"source":{"schema":"public","table":"products","ts_ns":1795379924785665000,"origin":"other"},"transaction":{"id":"801:5","total_order":1},"op":"c"}`
+  const text = `{"before":null,"after":{"id":9007199254740993,"n":-9223372036854775808,"f":0.1},"source":{"schema":"public","table":"products","ts_ns":1795379924785665000,"origin":"other","sequence":"[\\"33295056\\",\\"33295256\\"]"},"transaction":{"id":"801:5","total_order":1},"op":"c"}`
   expect(readEvent(record(text))).toEqual({
     kind: 'row',
     transaction: '801',
     order: 1,
     origin: 'other',
+    previousCommit: 33295056n,
     operation: 'insert',
     table: { schema: 'public', table: 'products' },
     before: null,

@@ -6,7 +6,7 @@ import type { JsonValue } from './value-text.ts'
 /** A row as Debezium writes it. */
 export type Row = Readonly<Record<string, JsonValue>>
 
-/** What a record of the topic tells. */
+/** What a record of the topics tells. */
 export type DebeziumEvent =
   | { readonly kind: 'begin'; readonly transaction: string }
   /** `endLsn` is where the commit's record ends; `time` when it was, ms since 1970. */
@@ -38,6 +38,8 @@ export interface Placed {
   readonly order: number
   /** The writer's replication origin. */
   readonly origin: string | null
+  /** Where the commit before this transaction ends; null in the first one that a connector writes. */
+  readonly previousCommit: bigint | null
 }
 
 /** The part of a Kafka record that is read. */
@@ -55,7 +57,12 @@ interface Envelope {
   readonly op?: string
   readonly before?: Row | null
   readonly after?: Row | null
-  readonly source?: { readonly schema: string; readonly table: string; readonly origin?: string | null }
+  readonly source?: {
+    readonly schema: string
+    readonly table: string
+    readonly origin?: string | null
+    readonly sequence?: string
+  }
   readonly transaction?: { readonly id: string; readonly total_order: number } | null
   readonly message?: { readonly prefix: string; readonly content: string }
 }
@@ -63,7 +70,7 @@ interface Envelope {
 const OPERATIONS: Readonly<Record<string, 'insert' | 'update' | 'delete'>> = { c: 'insert', u: 'update', d: 'delete' }
 
 /**
- * Reads a record of a connector's topic (Debezium documentation, PostgreSQL connector, "Data change events" and
+ * Reads a record of a connector's topics (Debezium documentation, PostgreSQL connector, "Data change events" and
  * "Transaction metadata").
  * @throws FICUS_CONNECTOR_FAILED on what is no such event.
  */
@@ -78,6 +85,7 @@ export function readEvent(record: EventRecord): DebeziumEvent {
     transaction: transactionIdOf(transaction.id),
     order: transaction.total_order,
     origin: source.origin ?? null,
+    previousCommit: previousCommitOf(source.sequence),
   }
   const table = { schema: source.schema, table: source.table }
   if (op === 'm') {
@@ -99,6 +107,12 @@ function readBoundary({ status, id = '', event_count, ts_ms = 0 }: Envelope): De
   if (status === 'BEGIN') return { kind: 'begin', transaction }
   const endLsn = BigInt(id.slice(id.indexOf(':') + 1))
   return { kind: 'end', transaction, endLsn, time: ts_ms, events: event_count ?? 0 }
+}
+
+/** `["<end of the commit before>","<this event>"]`, the first one null where the connector knows of none. */
+function previousCommitOf(sequence: string | undefined): bigint | null {
+  const digits = sequence === undefined ? undefined : /^\["(\d+)"/.exec(sequence)?.[1]
+  return digits === undefined ? null : BigInt(digits)
 }
 
 function transactionIdOf(id: string): string {

@@ -10,7 +10,7 @@ const table = { schema: 'public', table: 't' }
 const reader = new TableReader(
   {
     table,
-    columns: [{ name: 'id', type: 'int8', toText: integerText, identity: true }],
+    columns: [{ name: 'id', type: 'int8', toText: integerText, identity: true, readBack: false }],
     unread: [],
     fullIdentity: false,
   },
@@ -22,19 +22,25 @@ const BATCH_ROWS = 2
 /** Three rows in one transaction whose commit ends at 0/10, up to its end. */
 function takeRows(from: string) {
   const builder = new BatchBuilder(BATCH_ROWS, 1_000_000)
-  const assembler = new TransactionAssembler({ topic: 't', from: { lsn: from }, ignoredOrigins: [], builder })
+  const assembler = new TransactionAssembler({
+    name: 't',
+    offsets: () => ({ 't:0': '5' }),
+    from: { lsn: from },
+    ignoredOrigins: [],
+    builder,
+  })
   const transaction = '1'
-  assembler.take({ kind: 'begin', transaction }, 0n, null)
-  for (const id of [1, 2]) assembler.take(row(id), BigInt(id), reader)
+  assembler.take({ kind: 'begin', transaction }, null)
+  for (const id of [1, 2]) assembler.take(row(id), reader)
   const part = builder.take()
   assembler.handedOut()
-  assembler.take(row(3), 3n, reader)
-  const end = () => assembler.take({ kind: 'end', transaction, endLsn: 0x10n, time: 1_000, events: 3 }, 4n, null)
+  assembler.take(row(3), reader)
+  const end = () => assembler.take({ kind: 'end', transaction, endLsn: 0x10n, time: 1_000, events: 3 }, null)
   return { builder, part, end }
 }
 
 function row(order: number): DebeziumEvent {
-  const placed = { transaction: '1', order, origin: null, table, before: null, keyChange: null }
+  const placed = { transaction: '1', order, origin: null, previousCommit: null, table, before: null, keyChange: null }
   return { kind: 'row', operation: 'insert', after: { id: order }, ...placed }
 }
 

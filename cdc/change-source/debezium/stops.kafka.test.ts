@@ -8,7 +8,7 @@ import { PostgresSource } from '../postgres/postgres-source.ts'
 import { ConnectClient } from './connect-client.ts'
 import { stopConnector } from './connector.ts'
 import { DebeziumSource } from './debezium-source.ts'
-import { KafkaTopic } from './kafka-topic.ts'
+import { KafkaTopics } from './kafka-topics.ts'
 import { createKafkaHarness } from './testing/kafka-harness.ts'
 
 const SOURCE = `
@@ -126,7 +126,7 @@ describe.skipIf(stack === null)('the debezium engine stops or waits, and says wh
     )
     const connector = String(stored?.partition).replace(/:0$/, '')
     await stopConnector(new ConnectClient(sync.debezium.connectUrl), connector)
-    await new KafkaTopic(sync.debezium.brokers, connector).delete()
+    await new KafkaTopics(sync.debezium.brokers, connector).deleteAll()
     const again = sync.pipeline()
     await again.start()
     const { error } = await tells(again, 'FICUS_SLOT_LOST')
@@ -141,11 +141,11 @@ describe.skipIf(stack === null)('the debezium engine stops or waits, and says wh
     const ours = async () =>
       [...(await connect.list()).keys()].filter(name => name.startsWith(sync.debezium.topicPrefix))
     const [name = ''] = await ours()
-    const topic = new KafkaTopic(sync.debezium.brokers, name)
-    expect(await topic.bounds()).not.toBeNull()
+    const topics = new KafkaTopics(sync.debezium.brokers, name)
+    expect((await topics.bounds([name])).size).toBe(1)
     expect(await pipeline.drop()).toEqual({ existed: true })
     expect(await ours()).toEqual([])
-    expect(await topic.bounds()).toBeNull()
+    expect(await topics.bounds([name])).toEqual(new Map())
     const left = `SELECT slot_name AS name FROM pg_replication_slots WHERE database = current_database() UNION ALL SELECT pubname FROM pg_publication`
     expect(await sync.onSource(left)).toEqual([])
     expect(await sync.onTarget('SELECT * FROM copies')).toEqual([])

@@ -1,45 +1,74 @@
-import type { KafkaMessage } from 'kafkajs'
+import { FicusError } from '@ficus/core/errors/ficus-error'
 import { BatchBuilder } from '../batch-builder.ts'
-import type { Backlog, ChangeBatch } from '../change-source.ts'
-import type { Position } from '../position.ts'
-import { storedOffset } from './connector-name.ts'
-import { type DebeziumEvent, readEvent } from './event.ts'
-import type { KafkaTopic } from './kafka-topic.ts'
+import { type Backlog, type ChangeBatch, StreamEnded } from '../change-source.ts'
+import { lsnToNumber, type Position } from '../position.ts'
+import { type CommitOrder, OnePartition } from './commit-order.ts'
+import { partitionKey } from './connector-name.ts'
+import type { DebeziumEvent } from './event.ts'
+import type { KafkaTopics } from './kafka-topics.ts'
+import { PartitionQueue } from './partition-queue.ts'
 import type { TableReader } from './table-reader.ts'
 import type { TableReaders } from './table-readers.ts'
+import { transactionTopic } from './topic-layout.ts'
+import type { FlowControl } from './topic-reading.ts'
 import { TransactionAssembler } from './transaction-assembler.ts'
+import { TransactionMerger } from './transaction-merger.ts'
 
 /** How much one batch may hold; one more is being applied meanwhile. */
 const MAX_BATCH_BYTES = 16 * 1024 * 1024
+/** How much may wait of all partitions together, about, and of one at least: a partition past its share is paused. */
+const WAITING_BYTES = 16 * 1024 * 1024
+const LEAST_SHARE_BYTES = 256 * 1024
+/** Kafka holds an event as long as its transaction's end: one that does not come within this time is looked for anew. */
+const PATIENCE_MS = 60_000
 
 export interface TopicStreamOptions {
-  readonly topic: KafkaTopic
+  readonly topics: KafkaTopics
   readonly from: Position
+  /** The first offset to read of each partition. */
+  readonly offsets: ReadonlyMap<string, bigint>
   readonly batchRows: number
   readonly ignoredOrigins: readonly string[]
   readonly readers: TableReaders
 }
 
-/** A topic's records as batches: one batch is applied while the next is gathered, then reading waits. */
+/** A connector's records as batches: one batch is applied while the next is gathered, then reading waits. */
 export class TopicStream {
-  readonly topic: KafkaTopic
-  readonly #from: Position
+  readonly topics: KafkaTopics
+  readonly #offsets: ReadonlyMap<string, bigint>
   readonly #readers: TableReaders
   readonly #builder: BatchBuilder
   readonly #assembler: TransactionAssembler
+  readonly #queues: ReadonlyMap<string, PartitionQueue>
+  readonly #order: CommitOrder
+  readonly #share: number
   readonly #ending = new AbortController()
+  readonly #paused = new Set<string>()
+  #flow: FlowControl | undefined
   #failure: Error | undefined
+  #gathering = false
   /** Wakes whoever waits for a batch. */
   #wake: (() => void) | undefined
-  /** Wakes the reader that waits for room. */
-  #makeRoom: (() => void) | undefined
+  /** What is waited for, and since when; performance.now(). */
+  #waiting: { readonly what: string; readonly since: number } | null = null
 
-  constructor({ topic, from, batchRows, ignoredOrigins, readers }: TopicStreamOptions) {
-    this.topic = topic
-    this.#from = from
+  constructor({ topics, from, offsets, batchRows, ignoredOrigins, readers }: TopicStreamOptions) {
+    this.topics = topics
+    this.#offsets = offsets
     this.#readers = readers
+    this.#queues = new Map(
+      [...offsets].map(([partition, offset]) => [partition, new PartitionQueue(partition, offset)]),
+    )
+    this.#order = orderOf(topics.name, this.#queues, from)
+    this.#share = Math.max(LEAST_SHARE_BYTES, Math.floor(WAITING_BYTES / offsets.size))
     this.#builder = new BatchBuilder(batchRows, MAX_BATCH_BYTES)
-    this.#assembler = new TransactionAssembler({ topic: topic.name, from, ignoredOrigins, builder: this.#builder })
+    this.#assembler = new TransactionAssembler({
+      name: topics.name,
+      offsets: () => this.#order.offsets(),
+      from,
+      ignoredOrigins,
+      builder: this.#builder,
+    })
   }
 
   /** Batches until `signal` is aborted. @throws what ended the stream otherwise. */
@@ -63,15 +92,38 @@ export class TopicStream {
     this.#failure = failure
     this.#ending.abort()
     this.#wake?.()
-    this.#makeRoom?.()
+  }
+
+  /**
+   * Ends the stream where an event of a transaction that has ended does not come: either the reader lost a partition
+   * without a word, which a new one finds, or somebody added partitions.
+   */
+  endIfStuck(): void {
+    const what = this.#order.waitsFor()
+    if (what === null) this.#waiting = null
+    else if (this.#waiting?.what !== what) this.#waiting = { what, since: performance.now() }
+    else if (performance.now() - this.#waiting.since > PATIENCE_MS) {
+      const message = `${what} did not come for ${PATIENCE_MS / 1000} s from the topics of ${this.topics.name}`
+      const cause = new FicusError('FICUS_KAFKA_UNREACHABLE', message, {
+        remedy: 'It is read anew. Should that not help: are all brokers up, and was no record or topic removed?',
+      })
+      this.end(new StreamEnded(message, { cause }))
+    }
   }
 
   async #read(signal: AbortSignal): Promise<void> {
     try {
-      await this.topic.read({
-        from: storedOffset(this.topic.name, this.#from) ?? 0n,
-        take: message => this.#take(message),
-        taken: () => this.#wakeIfReady(),
+      await this.topics.read({
+        from: this.#offsets,
+        fetchBytes: this.#share,
+        take: (partition, messages) => {
+          this.#queues.get(partition)?.push(messages)
+          // Later: Kafka is asked for more before this is worked on.
+          setImmediate(() => void this.#gather())
+        },
+        begin: flow => {
+          this.#flow = flow
+        },
         signal,
       })
       this.end(undefined)
@@ -92,40 +144,57 @@ export class TopicStream {
     if (signal.aborted) return null
     const batch = this.#builder.take()
     if (batch.position === null) this.#assembler.handedOut()
-    this.#makeRoom?.()
+    setImmediate(() => void this.#gather())
     return batch
   }
 
-  #take(message: KafkaMessage): Promise<void> | undefined {
-    const event = readEvent(message)
-    const offset = BigInt(message.offset)
-    const reader = this.#readers.readerOf(event)
-    if (reader === undefined && event.kind === 'row') return this.#takeInNewShape(event, offset)
-    return this.#add(event, offset, reader ?? null)
+  /** Takes what was read, as far as there is room for it. */
+  async #gather(): Promise<void> {
+    if (this.#gathering) return
+    this.#gathering = true
+    try {
+      while (!this.#builder.full && !this.#ending.signal.aborted) {
+        const event = this.#order.next()
+        if (event === null) break
+        const reader = this.#readers.readerOf(event)
+        this.#assembler.take(event, reader === undefined ? await this.#newShape(event) : reader)
+      }
+      this.#keepWaiting()
+    } catch (error) {
+      this.end(error instanceof Error ? error : new Error(String(error)))
+    }
+    this.#gathering = false
+    if (this.#builder.ready) this.#wake?.()
   }
 
-  async #takeInNewShape(event: Extract<DebeziumEvent, { kind: 'row' }>, offset: bigint): Promise<void> {
+  async #newShape(event: DebeziumEvent): Promise<TableReader | null> {
+    if (event.kind !== 'row') return null
     const reader = await this.#readers.lookUp(event)
     // What was committed before is whole in itself: should the new shape not fit the mapping, none of that is held back.
     this.#builder.seal()
-    await this.#add(event, offset, reader)
+    return reader
   }
 
-  #add(event: DebeziumEvent, offset: bigint, reader: TableReader | null): Promise<void> | undefined {
-    this.#assembler.take(event, offset, reader)
-    return this.#builder.full ? this.#room() : undefined
-  }
-
-  async #room(): Promise<void> {
-    this.#wakeIfReady()
-    while (this.#builder.full && !this.#ending.signal.aborted) {
-      await new Promise<void>(resolve => {
-        this.#makeRoom = resolve
-      })
+  /** Pauses partitions of which more waits than their share, and lets those go on of which little is left. */
+  #keepWaiting(): void {
+    for (const [partition, queue] of this.#queues) {
+      if (!this.#paused.has(partition) && queue.bytes > this.#share) {
+        this.#paused.add(partition)
+        this.#flow?.pause(partition)
+      } else if (this.#paused.has(partition) && queue.bytes <= this.#share / 2) {
+        this.#paused.delete(partition)
+        this.#flow?.resume(partition)
+      }
     }
   }
+}
 
-  #wakeIfReady(): void {
-    if (this.#builder.ready) this.#wake?.()
-  }
+function orderOf(name: string, queues: ReadonlyMap<string, PartitionQueue>, from: Position): CommitOrder {
+  const only = queues.get(partitionKey(name))
+  if (only !== undefined) return new OnePartition(only)
+  const transactions = partitionKey(transactionTopic(name))
+  const boundaries = queues.get(transactions)
+  if (boundaries === undefined) throw new TypeError(`the partition ${transactions} is to be read`)
+  const partitions = [...queues.values()].filter(queue => queue !== boundaries)
+  return new TransactionMerger({ boundaries, partitions, reached: lsnToNumber(from.lsn) })
 }

@@ -8,7 +8,7 @@ import { TransactionAssembler } from './transaction-assembler.ts'
 import { asText } from './value-text.ts'
 
 const table = { schema: 'public', table: 't' }
-const column = (name: string, identity: boolean) => ({ name, type: 'text', toText: asText, identity })
+const column = (name: string, identity: boolean) => ({ name, type: 'text', toText: asText, identity, readBack: false })
 const reader = new TableReader(
   { table, columns: [column('id', true), column('note', false)], unread: [], fullIdentity: false },
   new Set(['id', 'note']),
@@ -18,8 +18,14 @@ const THEIRS = 'ficus_c_reverse_1'
 
 function assemble(events: readonly DebeziumEvent[], from = '0/0') {
   const builder = new BatchBuilder(100, 1_000_000)
-  const assembler = new TransactionAssembler({ topic: 't', from: { lsn: from }, ignoredOrigins: [THEIRS], builder })
-  for (const [offset, event] of events.entries()) assembler.take(event, BigInt(offset), reader)
+  let taken = 0
+  const offsets = () => ({ 't:0': String(taken) })
+  const options = { name: 't', offsets, from: { lsn: from }, ignoredOrigins: [THEIRS], builder }
+  const assembler = new TransactionAssembler(options)
+  for (const event of events) {
+    taken += 1
+    assembler.take(event, reader)
+  }
   return builder
 }
 
@@ -31,7 +37,12 @@ const end = (transaction: string, events: number, endLsn = 0x10n): DebeziumEvent
   time: 1_000,
   events,
 })
-const placed = (transaction: string, order: number, origin: string | null = null) => ({ transaction, order, origin })
+const placed = (transaction: string, order: number, origin: string | null = null) => ({
+  transaction,
+  order,
+  origin,
+  previousCommit: null,
+})
 const insert = (transaction: string, order: number, id: string, origin: string | null = null): DebeziumEvent => ({
   kind: 'row',
   ...placed(transaction, order, origin),

@@ -2,7 +2,6 @@ import { FicusError } from '@ficus/core/errors/ficus-error'
 import type { BatchBuilder } from '../batch-builder.ts'
 import { MARK } from '../marks.ts'
 import { lsnToNumber, numberToLsn, type Position } from '../position.ts'
-import { partitionKey } from './connector-name.ts'
 import type { DebeziumEvent, Placed, Row } from './event.ts'
 import type { TableReader } from './table-reader.ts'
 
@@ -10,7 +9,10 @@ type RowEvent = Extract<DebeziumEvent, { kind: 'row' }>
 type TableEvent = RowEvent | Extract<DebeziumEvent, { kind: 'truncate' }>
 
 export interface AssemblerOptions {
-  readonly topic: string
+  /** The connector's name, for messages. */
+  readonly name: string
+  /** Where to go on reading behind the transaction whose end was taken: the next offset of each partition. */
+  readonly offsets: () => Record<string, string>
   readonly from: Position
   readonly ignoredOrigins: readonly string[]
   readonly builder: BatchBuilder
@@ -29,7 +31,7 @@ interface OpenTransaction {
 }
 
 /**
- * Puts the events of a topic together to transactions, in the source's commit order. Within one the events are counted:
+ * Turns events in the source's commit order into batches of whole transactions. Within one the events are counted:
  * one that a restarted connector wrote again is left out, one that is missing ends the sync.
  */
 export class TransactionAssembler {
@@ -47,13 +49,13 @@ export class TransactionAssembler {
    * @param reader of the event's table, in the event's shape; null for a table that is not read.
    * @throws FICUS_SLOT_LOST where the topic does not hold a transaction whole.
    */
-  take(event: DebeziumEvent, offset: bigint, reader: TableReader | null): void {
+  take(event: DebeziumEvent, reader: TableReader | null): void {
     switch (event.kind) {
       case 'begin':
         this.#begin(event.transaction)
         break
       case 'end':
-        this.#end(event, offset)
+        this.#end(event)
         break
       case 'row':
       case 'truncate':
@@ -76,6 +78,7 @@ export class TransactionAssembler {
     if (this.#open?.id === id) return
     if (this.#open !== null) throw this.#lost(`transaction ${this.#open.id} does not end before ${id} begins`)
     this.#open = { id, seen: 0, skipped: false, oldRow: null, handedOut: false }
+    this.#options.builder.begin(Number(id))
   }
 
   #message(event: Extract<DebeziumEvent, { kind: 'message' }>): void {
@@ -113,8 +116,8 @@ export class TransactionAssembler {
     )
   }
 
-  #end({ transaction, endLsn, time, events }: Extract<DebeziumEvent, { kind: 'end' }>, offset: bigint): void {
-    const { builder, topic } = this.#options
+  #end({ transaction, endLsn, time, events }: Extract<DebeziumEvent, { kind: 'end' }>): void {
+    const { builder, offsets } = this.#options
     const open = this.#open
     if (open === null || open.id !== transaction)
       throw this.#lost(`transaction ${transaction} ends without a beginning`)
@@ -128,7 +131,7 @@ export class TransactionAssembler {
       return
     }
     this.#reached = endLsn
-    builder.commit({ lsn: numberToLsn(endLsn), offsets: { [partitionKey(topic)]: String(offset + 1n) } }, time)
+    builder.commit({ lsn: numberToLsn(endLsn), offsets: offsets() }, time)
   }
 
   /** The open transaction, or null where `event` was taken before. */
@@ -151,7 +154,7 @@ export class TransactionAssembler {
   #lost(why: string): FicusError {
     return new FicusError(
       'FICUS_SLOT_LOST',
-      `topic ${this.#options.topic} does not hold all that was committed: ${why}`,
+      `what connector ${this.#options.name} wrote is not all that was committed: ${why}`,
     )
   }
 }

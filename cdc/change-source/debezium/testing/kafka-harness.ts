@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { SECTIONS, type TopicsConfig } from '@ficus/core/config/schema'
 import { expect } from 'vitest'
 import { diffCapability } from '../../../diff/diff-capability.ts'
 import { waitUntilCaughtUp } from '../../../lag/lag.ts'
@@ -14,7 +15,7 @@ import {
 } from '../../../testing/sync-harness.ts'
 import { type DebeziumOptions, DebeziumSource } from '../debezium-source.ts'
 
-/** A sync harness whose pipelines read through Kafka; its end removes connector and topic too. */
+/** A sync harness whose pipelines read through Kafka; its end removes connector and topics too. */
 export interface KafkaHarness extends SyncHarness {
   readonly debezium: DebeziumOptions
   /** Compares every mapped row of both sides. */
@@ -34,6 +35,7 @@ export async function createKafkaHarness(
   sourceSql: string,
   targetSql: string,
   syncInput: SyncInput,
+  topics: Partial<TopicsConfig> = {},
 ): Promise<KafkaHarness> {
   if (stack === null) throw new Error('a test without Kafka is to be skipped')
   const sync = await createHarness(createDatabase, sourceSql, targetSql, syncInput)
@@ -41,6 +43,7 @@ export async function createKafkaHarness(
     brokers: [stack.bootstrapServers],
     connectUrl: stack.connectUrl,
     topicPrefix: `test_${randomBytes(4).toString('hex')}`,
+    topics: { ...SECTIONS.cdc.parse({}).topics, ...topics },
   }
   const pipelines: Pipeline[] = []
   const pipeline = (options: Partial<PipelineOptions> = {}) => {

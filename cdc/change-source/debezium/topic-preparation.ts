@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { TopicsConfig } from '@ficus/core/config/schema'
+import { FicusError } from '@ficus/core/errors/ficus-error'
+import type { TableName } from '@ficus/core/sql/identifier'
+import type { Position } from '../position.ts'
+import { partitionKey, topicOf } from './connector-name.ts'
+import type { KafkaTopics, PartitionBounds } from './kafka-topics.ts'
+import { layoutOf, topicsOf } from './topic-layout.ts'
+
+/** How long Kafka may take to tell of topics and partitions that it has made. */
+const PATIENCE_MS = 30_000
+const POLL_MS = 100
+/** A batch of one record is this much larger than the record, bytes, at most. */
+const BATCH_OVERHEAD = 1024
+
+/**
+ * Makes the topics of a connector, or brings them to the settings of now, and finds where to go on reading.
+ * @returns the first offset to read of every partition, by its key.
+ * @throws FICUS_SLOT_LOST where Kafka does not hold what the target has not read; FICUS_CONFIG_INVALID where the sync
+ *   began with another layout.
+ */
+export async function prepareTopics(
+  kafka: KafkaTopics,
+  settings: TopicsConfig,
+  tables: readonly TableName[],
+  from: Position,
+): Promise<Map<string, bigint>> {
+  assertLayout(kafka.name, settings, from)
+  const stored = new Map(Object.entries(from.offsets ?? {}).map(([partition, offset]) => [partition, BigInt(offset)]))
+  // A table that is not mapped any more may have events still, among those of transactions that are not applied.
+  const known = new Set([...stored.keys()].map(topicOf))
+  assertHolds(stored, await kafka.bounds([...known]))
+  const planned = topicsOf(kafka.name, settings, tables)
+  const { replicationFactor } = settings
+  await kafka.ensure(planned.map(topic => ({ ...topic, config: topicConfig(settings), replicationFactor })))
+  const expected = planned.flatMap(({ topic, partitions }) =>
+    Array.from({ length: partitions }, (_, number) => partitionKey(topic, number)),
+  )
+  const topics = [...new Set([...known, ...planned.map(({ topic }) => topic)])]
+  const bounds = await boundsOf(kafka, topics, expected)
+  const offsets = new Map([...bounds.keys()].map(partition => [partition, stored.get(partition) ?? 0n]))
+  assertHolds(offsets, bounds)
+  return offsets
+}
+
+function assertLayout(name: string, { layout }: TopicsConfig, from: Position): void {
+  const begun = layoutOf(name, from.offsets)
+  if (begun === null || begun === layout) return
+  throw new FicusError('FICUS_CONFIG_INVALID', `cdc.topics.layout is '${layout}', and ${name} began with '${begun}'`, {
+    remedy: `Set cdc.topics.layout to '${begun}' again; or roll the capability back to legacy and advance it again, which copies anew.`,
+  })
+}
+
+/** It keeps everything until it is told what the target has: what was not applied must not run out of time. */
+function topicConfig({ segmentBytes, maxMessageBytes, retention }: TopicsConfig): Record<string, string> {
+  return {
+    'cleanup.policy': 'delete',
+    'retention.ms': retention === 'applied' ? '-1' : String(retention),
+    'retention.bytes': '-1',
+    'segment.bytes': String(segmentBytes),
+    'max.message.bytes': String(maxMessageBytes + BATCH_OVERHEAD),
+  }
+}
+
+async function boundsOf(
+  kafka: KafkaTopics,
+  topics: readonly string[],
+  expected: readonly string[],
+): Promise<Map<string, PartitionBounds>> {
+  const deadline = performance.now() + PATIENCE_MS
+  for (;;) {
+    const bounds = await kafka.bounds(topics)
+    const missing = expected.find(partition => !bounds.has(partition))
+    if (missing === undefined) return bounds
+    if (performance.now() > deadline) {
+      throw new FicusError(
+        'FICUS_KAFKA_UNREACHABLE',
+        `Kafka does not show ${missing} ${PATIENCE_MS / 1000} s after it was made`,
+      )
+    }
+    await sleep(POLL_MS)
+  }
+}
+
+function assertHolds(offsets: ReadonlyMap<string, bigint>, bounds: ReadonlyMap<string, PartitionBounds>): void {
+  for (const [partition, offset] of offsets) {
+    const held = bounds.get(partition)
+    if (held !== undefined && held.first <= offset && offset <= held.end) continue
+    const holds = held === undefined ? 'there is no such partition' : `it holds ${held.first} to ${held.end}`
+    throw new FicusError('FICUS_SLOT_LOST', `${partition} was to be read from ${offset} on, but ${holds}`)
+  }
+}
