@@ -8,8 +8,8 @@ import { type Endpoint, endSession, openSession } from '../database/session.ts'
 import { OPERATION } from '../mapping/merge-sql.ts'
 import { passSyncPoint } from '../pipeline/points.ts'
 import { collapse, type StagedRow } from './collapse.ts'
+import { Parking } from './parking.ts'
 import { lockProgress, moveProgress, type Progress, type ProgressKey, ProgressMoved } from './progress.ts'
-import { changeRefused } from './refusal.ts'
 import { segmentsOf } from './segments.ts'
 import { canKeep, Staging, type TargetedFlow } from './staging.ts'
 import type { RowToStage } from './staging-rows.ts'
@@ -26,6 +26,8 @@ export interface ApplierOptions {
   readonly origin: string
   readonly triggers?: Triggers | undefined
   readonly progress: Progress
+  /** How many changes may be parked before a refused one stops sync instead. */
+  readonly maxParked: number
 }
 
 /**
@@ -45,12 +47,19 @@ export class Applier {
   #openRows = 0
   /** Staging tables that hold rows of the open transaction. */
   readonly #filled = new Set<Staging>()
+  readonly #parking: Parking
 
   private constructor(options: ApplierOptions, session: WriterSession, position: Position) {
     this.#options = options
     this.#session = session
     this.#client = session.client
     this.#position = position
+    this.#parking = new Parking({
+      client: session.client,
+      key: options.key,
+      maxParked: options.maxParked,
+      stagingsOf: change => this.#stagings.get(change.relation) ?? [],
+    })
   }
 
   /** @param options whose progress has a position. */
@@ -62,15 +71,16 @@ export class Applier {
 
   /**
    * Applies a batch. When this resolves and the batch has a position, both are committed.
-   * @throws FICUS_CHANGE_REFUSED, FICUS_SOURCE_CHANGED; ProgressMoved where another worker wrote meanwhile. Nothing of the
-   *   batch is then kept; the applier is to be closed.
+   * What the target refuses of it is parked with it.
+   * @throws FICUS_CHANGE_REFUSED where it cannot be parked; FICUS_SOURCE_CHANGED; ProgressMoved where another worker wrote
+   *   meanwhile. Nothing of the batch is then kept; the applier is to be closed.
    */
   async apply(batch: ChangeBatch): Promise<void> {
     try {
       if (!this.#open) await this.#begin()
       for (const changes of segmentsOf(batch.changes)) {
         await this.#prepareStaging(changes)
-        await this.#applyChanges(batch.data, changes)
+        await this.#applyChanges(batch, changes)
       }
       this.#openRows += batch.changes.length
       if (batch.position !== null) await this.#commit(batch.position, batch.lastCommit)
@@ -81,20 +91,54 @@ export class Applier {
     }
   }
 
+  /** How many changes are parked. */
+  get parked(): number {
+    return this.#parking.count
+  }
+
+  /**
+   * Applies changes that were parked, all of them or none, beside the worker that carries this sync: the row lock keeps
+   * the two apart, and the position stays.
+   * @param read what is to be applied, read under the lock.
+   * @param finish what else the transaction does.
+   * @throws what the target says. The applier is then to be closed.
+   */
+  async applyParked(
+    read: (client: Client) => Promise<Pick<ChangeBatch, 'data' | 'changes'>>,
+    finish: (client: Client) => Promise<void>,
+  ): Promise<void> {
+    try {
+      await this.#begin('wherever it stands')
+      const { data, changes } = await read(this.#client)
+      for (const segment of segmentsOf(changes)) {
+        await this.#prepareStaging(segment)
+        await this.#client.query('SAVEPOINT ficus')
+        await this.#merge(data, segment)
+      }
+      await finish(this.#client)
+      await this.#client.query('COMMIT')
+      this.#open = false
+    } catch (error) {
+      await this.#client.query('ROLLBACK').catch(() => {})
+      throw error
+    }
+  }
+
   async close(): Promise<void> {
     await Promise.all([endSession(this.#client), endSession(this.#source)])
   }
 
-  async #begin(): Promise<void> {
+  async #begin(expected: Position | 'wherever it stands' = this.#position): Promise<void> {
     const { triggersSilent, transactionMark } = this.#session
     const constraints = triggersSilent ? '' : 'SET CONSTRAINTS ALL DEFERRED'
     const results = await queryAll(this.#client, `${lockProgress(this.#options.key)}; ${transactionMark}${constraints}`)
-    const row: { position?: string; epoch?: string } = results[1]?.rows[0] ?? {}
-    const expected = JSON.stringify(this.#position)
+    const row: { position?: string; epoch?: string; parked_version?: string } = results[1]?.rows[0] ?? {}
     const stored = row.position === undefined ? '' : JSON.stringify(JSON.parse(row.position))
-    if (sorted(stored) !== sorted(expected) || Number(row.epoch) !== this.#options.progress.epoch) {
-      throw new ProgressMoved(`the target stands at ${stored}, not at ${expected}`)
+    const moved = expected !== 'wherever it stands' && sorted(stored) !== sorted(JSON.stringify(expected))
+    if (moved || Number(row.epoch) !== this.#options.progress.epoch) {
+      throw new ProgressMoved(`the target stands at ${stored}, not at ${JSON.stringify(expected)}`)
     }
+    await this.#parking.begin(Number(row.parked_version))
     passSyncPoint('apply.begun')
     this.#open = true
     this.#openRows = 0
@@ -113,11 +157,13 @@ export class Applier {
     this.#open = false
   }
 
-  /** Applies changes at once; if the server refuses a value, in halves, until it is clear which change it is. */
-  async #applyChanges(data: Buffer, changes: readonly Change[]): Promise<void> {
+  /** Applies changes at once; if the server refuses a value, in halves, until it is clear which change it is: that is parked. */
+  async #applyChanges(batch: ChangeBatch, all: readonly Change[]): Promise<void> {
+    const changes = this.#parking.active ? await this.#parking.setAside(batch, all) : all
+    if (changes.length === 0) return
     await this.#client.query('SAVEPOINT ficus')
     try {
-      await this.#merge(data, changes)
+      await this.#merge(batch.data, changes)
     } catch (error) {
       if (judgeFailure(error) !== 'data') throw error
       await this.#client.query('ROLLBACK TO SAVEPOINT ficus; RELEASE SAVEPOINT ficus')
@@ -125,11 +171,11 @@ export class Applier {
       if (only === undefined || changes.length > 1) {
         // Together, rows may collide that did not one after the other: two that swap a unique value, say.
         const middle = Math.ceil(changes.length / 2)
-        await this.#applyChanges(data, changes.slice(0, middle))
-        await this.#applyChanges(data, changes.slice(middle))
+        await this.#applyChanges(batch, changes.slice(0, middle))
+        await this.#applyChanges(batch, changes.slice(middle))
         return
       }
-      throw await changeRefused(this.#client, only, data, this.#stagings.get(only.relation) ?? [], error)
+      await this.#parking.park(batch, only, error)
     }
   }
 

@@ -1,42 +1,32 @@
 import { FicusError, messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
-import { showTable } from '@ficus/core/sql/identifier'
-import type { Client } from 'pg'
-import type { ChangeEvent, EventRow } from '../change-event/change-event.ts'
-import { viewChange } from '../change-event/view-change.ts'
-import type { Change } from '../change-source/change-source.ts'
-import type { Staging } from './staging.ts'
+import type { DescribedChange } from './describe-change.ts'
+
+/** `id = 42, region = north` */
+export function showKey(key: DescribedChange['key']): string {
+  return Object.entries(key)
+    .map(([name, value]) => `${name} = ${value}`)
+    .join(', ')
+}
 
 /**
- * The error of the one change that the target refuses: which table, which key, why, and the change as an event. The
- * transaction that `client` is in must still be usable.
+ * The error of the one change that the target refuses and that cannot be parked: which table, which key, why, and the
+ * change as an event.
+ * @param why it cannot be parked, and what to do then, where the error's own remedy does not say it.
  */
-export async function changeRefused(
-  client: Client,
-  change: Change,
-  data: Buffer,
-  stagings: readonly Staging[],
+export function changeRefused(
+  change: DescribedChange,
   cause: unknown,
-): Promise<FicusError> {
-  const { relation, kind } = change
-  const targets = stagings.flatMap(staging => staging.flows.map(({ flow }) => showTable(flow.to)))
-  const event = await viewChange(client, change, data).catch(() => null)
-  const keyNames = stagings.flatMap(({ keyIndexes }) =>
-    keyIndexes.flatMap(index => relation.columns[index]?.name ?? []),
-  )
-  const key = event === null ? {} : keyOf(event, keyNames)
-  const shownKey = Object.entries(key).map(([name, value]) => `${name} = ${value}`)
+  why?: { readonly message: string; readonly remedy: string },
+): FicusError {
+  const { table, targets, kind, key, event } = change
   const reason = messageOf(cause)
   return new FicusError(
     'FICUS_CHANGE_REFUSED',
-    `${targets.join(', ')} cannot take the ${kind} of ${showTable(relation.table)} (${shownKey.join(', ')}): ${reason}`,
+    `${targets.join(', ')} cannot take the ${kind} of ${table} (${showKey(key)}): ${reason}${why === undefined ? '' : `; ${why.message}`}`,
     {
       cause,
-      details: { table: showTable(relation.table), targets, kind, key, reason, sqlState: systemCodeOf(cause), event },
+      details: { table, targets, kind, key, reason, sqlState: systemCodeOf(cause), event },
+      ...(why === undefined ? {} : { remedy: why.remedy }),
     },
   )
-}
-
-function keyOf(event: ChangeEvent, names: readonly string[]): EventRow {
-  const row = event.after ?? event.before ?? {}
-  return Object.fromEntries(names.map(name => [name, row[name] ?? null]))
 }

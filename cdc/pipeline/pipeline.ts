@@ -37,6 +37,8 @@ export interface PipelineOptions {
   /** Rows in one applied transaction, about. */
   readonly batchRows: number
   readonly copyWorkers: number
+  /** How many changes may be parked before a refused one stops the sync; 1,000 unless given. */
+  readonly maxParked?: number
   /** Whether the target's triggers and foreign keys act on what is written; `auto` unless given. */
   readonly triggers?: Triggers
   readonly onStatus?: (status: SyncStatus) => void
@@ -45,6 +47,7 @@ export interface PipelineOptions {
   readonly heartbeatMs?: number
 }
 
+const MAX_PARKED = 1_000
 const BACKOFF = { first: 200, last: 5_000 }
 /** How often a worker that stands by looks whether the other one is gone. */
 const STANDBY_MS = 500
@@ -198,13 +201,15 @@ export class Pipeline implements Part {
     if (progress.position === null) throw new ProgressMoved(`the first copy of ${this.name} was begun anew`)
     const heartbeat = new Heartbeat(source, this.#options.heartbeatMs)
     const origin = originName(this.#options, target.url)
-    const applier = await Applier.open({ source, target, key: this.#options, flows, origin, triggers: this.#options.triggers, progress })
+    const maxParked = this.#options.maxParked ?? MAX_PARKED
+    const applier = await Applier.open({ source, target, key: this.#options, flows, origin, triggers: this.#options.triggers, progress, maxParked })
     try {
       heartbeat.start()
       this.#board.streaming(progress, heartbeat)
       for await (const batch of this.#source.read(progress.position, signal)) {
         this.#board.received(batch)
         await applier.apply(batch)
+        this.#board.parked(applier.parked)
         if (batch.position === null) continue
         this.#source.acknowledge(batch.position)
         passSyncPoint('apply.acknowledged')

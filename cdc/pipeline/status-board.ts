@@ -16,6 +16,7 @@ export class StatusBoard {
   #error: FicusError | null = null
   #copy: CopyProgress = { copiedRows: 0, estimatedRows: 0 }
   #appliedRows = 0
+  #parked = 0
   #position: Position | null = null
   #heartbeat: Heartbeat | undefined
   /** What is being applied now. */
@@ -64,6 +65,11 @@ export class StatusBoard {
     this.#position = position
   }
 
+  /** @param changes how many wait for a person. */
+  parked(changes: number): void {
+    this.#parked = changes
+  }
+
   /** @param error null while another worker does the work. */
   waiting(error: FicusError | null): void {
     this.#leaveStream()
@@ -89,6 +95,7 @@ export class StatusBoard {
       copiedRows: this.#copy.copiedRows,
       estimatedRows: this.#copy.estimatedRows,
       appliedRows: this.#appliedRows,
+      parked: this.#parked,
       lagRows: this.#lagRows(),
       lagSeconds: this.#lagSeconds(now),
       position: this.#position?.lsn ?? null,

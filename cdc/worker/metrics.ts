@@ -24,6 +24,7 @@ export function createMetrics(statuses: () => readonly (readonly [string, SyncSt
   gauge('ficus_sync_lag_rows', 'Changed rows that the target lacks, about', status => status.lagRows)
   gauge('ficus_sync_applied_rows', 'Changed rows applied since the first copy', status => status.appliedRows)
   gauge('ficus_sync_copied_rows', 'Rows of the first copy', status => status.copiedRows)
+  gauge('ficus_sync_parked', 'Changes that the target refused, and those behind them', status => status.parked)
   new Gauge({
     name: 'ficus_sync_state',
     help: '1 for the state that sync is in',

@@ -13,6 +13,7 @@ const streaming: SyncStatus & { ageSeconds: number } = {
   copiedRows: 10,
   estimatedRows: 10,
   appliedRows: 3,
+  parked: 0,
   lagRows: 2,
   lagSeconds: 0.4,
   position: '0/1',

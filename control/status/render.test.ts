@@ -18,6 +18,7 @@ const sync: StoredSyncStatus & { ageSeconds: number } = {
   copiedRows: 5_200,
   estimatedRows: 5_000,
   appliedRows: 1,
+  parked: 0,
   lagRows: 1,
   lagSeconds: 0.34,
   position: '0/1',

@@ -160,6 +160,7 @@ it('keeps the latest status of sync, with its age by the ledger’s clock', asyn
     copiedRows: 100,
     estimatedRows: 100,
     appliedRows: 3,
+    parked: 0,
     lagRows: 0,
     lagSeconds: 0.2,
     position: '0/16B3748',

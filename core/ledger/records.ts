@@ -51,6 +51,8 @@ export interface SyncStatus {
   readonly copiedRows: number
   readonly estimatedRows: number
   readonly appliedRows: number
+  /** Changes that the target refused, and those behind them, which wait for a person. */
+  readonly parked: number
   readonly lagRows: number
   readonly lagSeconds: number
   /** The engine's own words for its position, for a person. */

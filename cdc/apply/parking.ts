@@ -1,0 +1,127 @@
+import { messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
+import { showTable } from '@ficus/core/sql/identifier'
+import pg, { type Client } from 'pg'
+import type { Change, ChangeBatch } from '../change-source/change-source.ts'
+import { BlockedKeys } from './blocked-keys.ts'
+import { describeChange } from './describe-change.ts'
+import { closeParked, insertParked, type Refusal, readParked } from './parked.ts'
+import type { ProgressKey } from './progress.ts'
+import { changeRefused } from './refusal.ts'
+import type { Staging } from './staging.ts'
+
+export interface ParkingOptions {
+  /** The session of the batch: what is parked commits with the rows and the position. */
+  readonly client: Client
+  readonly key: ProgressKey
+  /** Beyond this many parked changes it is not one bad row, and sync stops. */
+  readonly maxParked: number
+  readonly stagingsOf: (change: Change) => readonly Staging[]
+}
+
+/**
+ * Keeps what the target refuses, so that all else can go on (invariant 11): a refused change is parked and blocks its
+ * keys; whatever comes later for one of these is parked behind it, untried and in order.
+ */
+export class Parking {
+  readonly #options: ParkingOptions
+  readonly #blocked = new BlockedKeys()
+  #version = -1
+  #count = 0
+
+  constructor(options: ParkingOptions) {
+    this.#options = options
+  }
+
+  /** How many changes are parked. */
+  get count(): number {
+    return this.#count
+  }
+
+  /** Whether any key is blocked. */
+  get active(): boolean {
+    return !this.#blocked.none
+  }
+
+  /** At the start of a transaction, with the row lock. @param version `parked_version` as the row has it. */
+  async begin(version: number): Promise<void> {
+    if (version === this.#version) return
+    const parked = await readParked(this.#options.client, this.#options.key)
+    this.#blocked.reset(parked.map(({ table, blocks }) => ({ table, keys: blocks })))
+    this.#count = parked.length
+    this.#version = version
+  }
+
+  /**
+   * Parks the changes that are behind others of their key. @returns those that may go on, in order.
+   *
+   * A TRUNCATE supersedes what is parked of its table: the rows that those changes were about are gone from the source.
+   */
+  async setAside(batch: ChangeBatch, changes: readonly Change[]): Promise<readonly Change[]> {
+    const flowing: Change[] = []
+    for (const change of changes) {
+      await this.#learn(change)
+      if (change.kind === 'truncate') await this.#supersede(showTable(change.relation.table))
+      else if (this.#blocked.blocks(batch.data, change)) {
+        await this.#park(batch, change, null)
+        continue
+      }
+      flowing.push(change)
+    }
+    return flowing
+  }
+
+  /**
+   * Parks a change that the target refuses.
+   * @throws FICUS_CHANGE_REFUSED where that is no case for parking.
+   */
+  async park(batch: ChangeBatch, change: Change, cause: unknown): Promise<void> {
+    await this.#learn(change)
+    await this.#park(batch, change, cause)
+  }
+
+  async #park(batch: ChangeBatch, change: Change, cause: unknown): Promise<void> {
+    const { client, key, maxParked, stagingsOf } = this.#options
+    const described = await describeChange(client, change, batch.data, stagingsOf(change))
+    const reason = cause ?? new Error('an earlier change of its key is parked')
+    if (cause !== null && !concernsOneRow(change, cause)) throw changeRefused(described, reason)
+    if (this.#count >= maxParked) throw changeRefused(described, reason, tooMany(key, maxParked))
+    await insertParked(client, key, batch, change, described, cause === null ? null : refusalOf(cause))
+    this.#blocked.add(batch.data, change, described.keys)
+    this.#count += 1
+  }
+
+  async #learn(change: Change): Promise<void> {
+    const keys = this.#options.stagingsOf(change).map(({ keyIndexes }) => keyIndexes)
+    await this.#blocked.learn(this.#options.client, change.relation, keys)
+  }
+
+  async #supersede(table: string): Promise<void> {
+    if (!this.#blocked.blocksTable(table)) return
+    const { client, key } = this.#options
+    await closeParked(client, key, `source_table = ${pg.escapeLiteral(table)}`, {
+      outcome: 'superseded',
+      by: 'sync',
+      reason: `${table} was truncated`,
+    })
+    this.#blocked.freeTable(table)
+    this.#count = (await readParked(client, key)).length
+  }
+}
+
+/** A TRUNCATE is about all rows; and class 42 says that the statement is wrong, whatever the row. */
+function concernsOneRow(change: Change, cause: unknown): boolean {
+  return change.kind !== 'truncate' && systemCodeOf(cause)?.startsWith('42') !== true
+}
+
+function refusalOf(cause: unknown): Refusal {
+  return { reason: messageOf(cause), sqlState: systemCodeOf(cause) ?? null }
+}
+
+function tooMany({ capability }: ProgressKey, maxParked: number): { message: string; remedy: string } {
+  return {
+    message: `${maxParked} changes are parked already, as many as cdc.maxParked allows`,
+    remedy:
+      `This many are seldom single bad rows: look at \`ficus parked ${capability}\`, mend the mapping or the target, and run ` +
+      `\`ficus parked ${capability} retry --all\`; or raise cdc.maxParked. Sync then goes on where it stopped.`,
+  }
+}
