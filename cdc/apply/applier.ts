@@ -1,20 +1,27 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Triggers } from '@ficus/core/config/schema'
 import { showTable } from '@ficus/core/sql/identifier'
 import type { Client, QueryResult } from 'pg'
 import type { Change, ChangeBatch, Relation } from '../change-source/change-source.ts'
-import type { Position } from '../change-source/position.ts'
+import { lsnToNumber, type Position } from '../change-source/position.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { type Endpoint, endSession, openSession } from '../database/session.ts'
 import { OPERATION } from '../mapping/merge-sql.ts'
+import { Derivation, type TouchedMirror } from '../mirror/derivation.ts'
+import type { Mirror } from '../mirror/mirror-plan.ts'
 import { passSyncPoint } from '../pipeline/points.ts'
 import { collapse, type StagedRow } from './collapse.ts'
 import { Parking } from './parking.ts'
+import { cutBatch, isPauseHeld } from './pause.ts'
 import { lockProgress, moveProgress, type Progress, type ProgressKey, ProgressMoved } from './progress.ts'
 import { segmentsOf } from './segments.ts'
 import { canKeep, Staging, type TargetedFlow } from './staging.ts'
 import type { RowToStage } from './staging-rows.ts'
 import { fetchUnknownValues, type UnknownGroup } from './unknown-values.ts'
 import { openWriterSession, type WriterSession } from './writer-session.ts'
+
+/** How often it is asked whether to go on. */
+const STAND_STILL_MS = 5
 
 /** What an applier needs to know. */
 export interface ApplierOptions {
@@ -23,6 +30,8 @@ export interface ApplierOptions {
   readonly key: ProgressKey
   /** In the order in which inserts suit the target's foreign keys. */
   readonly flows: readonly TargetedFlow[]
+  /** The mirrors from which the rows of flows with `reads` are computed. */
+  readonly mirrors: readonly Mirror[]
   readonly origin: string
   readonly triggers?: Triggers | undefined
   readonly progress: Progress
@@ -45,11 +54,16 @@ export class Applier {
   /** A transaction of the source larger than one batch is under way in one of the target. */
   #open = false
   #openRows = 0
+  /** Of the batch that is being applied, by the source's ids. */
+  #transactions: readonly number[] = []
   /** Staging tables that hold rows of the open transaction. */
   readonly #filled = new Set<Staging>()
   readonly #parking: Parking
+  #expected: ReadonlySet<string> = new Set()
+  readonly #derivation: Derivation
 
-  private constructor(options: ApplierOptions, session: WriterSession, position: Position) {
+  private constructor(options: ApplierOptions, session: WriterSession, position: Position, derivation: Derivation) {
+    this.#derivation = derivation
     this.#options = options
     this.#session = session
     this.#client = session.client
@@ -66,7 +80,18 @@ export class Applier {
   static async open(options: ApplierOptions): Promise<Applier> {
     const { position } = options.progress
     if (position === null) throw new TypeError('an applier begins after the first copy')
-    return new Applier(options, await openWriterSession(options.target, options.origin, options.triggers), position)
+    const session = await openWriterSession(options.target, options.origin, options.triggers)
+    try {
+      return new Applier(
+        options,
+        session,
+        position,
+        await Derivation.open(session.client, options.flows, options.mirrors),
+      )
+    } catch (error) {
+      await endSession(session.client)
+      throw error
+    }
   }
 
   /**
@@ -76,14 +101,31 @@ export class Applier {
    *   meanwhile. Nothing of the batch is then kept; the applier is to be closed.
    */
   async apply(batch: ChangeBatch): Promise<void> {
+    let rest: ChangeBatch | null = batch
+    while (rest !== null) rest = await this.#applyUntilPause(rest)
+  }
+
+  /** Applies a batch up to where somebody wants it to stand still. @returns what is to be applied later. */
+  async #applyUntilPause(whole: ChangeBatch): Promise<ChangeBatch | null> {
     try {
-      if (!this.#open) await this.#begin()
+      let batch = whole
+      let rest: ChangeBatch | null = null
+      if (!this.#open) {
+        const pauseAt = await this.#begin()
+        if (pauseAt !== null && lsnToNumber(this.#position.lsn) >= pauseAt) {
+          await this.#standStill()
+          return whole
+        }
+        if (pauseAt !== null) ({ before: batch, after: rest } = cutBatch(whole, pauseAt))
+      }
+      this.#transactions = batch.transactions
       for (const changes of segmentsOf(batch.changes)) {
         await this.#prepareStaging(changes)
         await this.#applyChanges(batch, changes)
       }
       this.#openRows += batch.changes.length
       if (batch.position !== null) await this.#commit(batch.position, batch.lastCommit)
+      return rest
     } catch (error) {
       // The session is thrown away with all it holds, but the row lock should not wait for that.
       await this.#client.query('ROLLBACK').catch(() => {})
@@ -124,15 +166,43 @@ export class Applier {
     }
   }
 
+  /** Applies rows that were read beside the stream, and runs `note` with them; the position stays. */
+  async applyBeside(batch: ChangeBatch, note: string): Promise<void> {
+    try {
+      await this.#begin()
+      // Mirrors are whole since the first copy, and follow the stream alone.
+      await this.#prepareStaging(batch.changes, [])
+      await this.#applyChanges(batch, batch.changes)
+      await this.#client.query(`${note}; COMMIT`)
+      this.#open = false
+    } catch (error) {
+      await this.#client.query('ROLLBACK').catch(() => {})
+      throw error
+    }
+  }
+
+  /** Inserts into these source tables may meet rows that were read beside the stream: they are upserts. */
+  expectRows(tables: ReadonlySet<string>): void {
+    this.#expected = tables
+  }
+
   async close(): Promise<void> {
     await Promise.all([endSession(this.#client), endSession(this.#source)])
   }
 
-  async #begin(expected: Position | 'wherever it stands' = this.#position): Promise<void> {
+  /** Lets the row lock go for a moment. The source's reader goes on meanwhile, and keeps its connection alive. */
+  async #standStill(): Promise<void> {
+    await this.#client.query('ROLLBACK')
+    this.#open = false
+    await sleep(STAND_STILL_MS)
+  }
+
+  /** @returns where somebody wants the target to stand still, or null. */
+  async #begin(expected: Position | 'wherever it stands' = this.#position): Promise<bigint | null> {
     const { triggersSilent, transactionMark } = this.#session
     const constraints = triggersSilent ? '' : 'SET CONSTRAINTS ALL DEFERRED'
     const results = await queryAll(this.#client, `${lockProgress(this.#options.key)}; ${transactionMark}${constraints}`)
-    const row: { position?: string; epoch?: string; parked_version?: string } = results[1]?.rows[0] ?? {}
+    const row: LockedProgress = results[1]?.rows[0] ?? {}
     const stored = row.position === undefined ? '' : JSON.stringify(JSON.parse(row.position))
     const moved = expected !== 'wherever it stands' && sorted(stored) !== sorted(JSON.stringify(expected))
     if (moved || Number(row.epoch) !== this.#options.progress.epoch) {
@@ -143,6 +213,8 @@ export class Applier {
     this.#open = true
     this.#openRows = 0
     this.#filled.clear()
+    if (row.pause_at == null || !(await isPauseHeld(this.#client, this.#options.key))) return null
+    return lsnToNumber(row.pause_at)
   }
 
   async #commit(position: Position, lastCommit: number | null): Promise<void> {
@@ -187,14 +259,33 @@ export class Applier {
         await this.#stage(staging, data, ofTable, statements)
       }
     }
-    await this.#client.query([...statements.inOrder(this.#options.flows), 'RELEASE SAVEPOINT ficus'].join('; '))
+    const { flows, mirrors } = this.#options
+    const { before, after, derived } = this.#derivation.follow(this.#touchedMirrors(changes))
+    for (const { flow, statements: ofKeys } of derived) {
+      statements.remove(flow, ofKeys.remove)
+      statements.write(flow, ofKeys.merge)
+    }
+    const mirrored = [...before, ...statements.inOrder(mirrors), ...after]
+    await this.#client.query([...mirrored, ...statements.inOrder(flows), 'RELEASE SAVEPOINT ficus'].join('; '))
+  }
+
+  #touchedMirrors(changes: readonly Change[]): TouchedMirror[] {
+    if (this.#options.mirrors.length === 0) return []
+    const truncated = new Set(changes.filter(({ kind }) => kind === 'truncate').map(({ relation }) => relation))
+    return [...new Set(changes.map(({ relation }) => relation))].flatMap(relation =>
+      (this.#stagings.get(relation) ?? []).flatMap(({ table, flows }) => {
+        const mirror = this.#options.mirrors.find(candidate => flows.some(({ flow }) => flow === candidate.flow))
+        if (mirror === undefined) return []
+        return [{ mirror, table, key: mirror.flow.key.map(({ from }) => from), truncated: truncated.has(relation) }]
+      }),
+    )
   }
 
   async #stage(staging: Staging, data: Buffer, changes: readonly Change[], plan: StatementPlan): Promise<void> {
     const { truncated, rows } = collapse(data, changes, staging.keyIndexes)
     if (truncated) for (const { flow, statements } of staging.flows) plan.remove(flow, statements.clear)
     if (rows.length === 0) return
-    const { toStage, groups } = groupUnknown(staging, rows)
+    const { toStage, groups } = groupUnknown(staging, rows, this.#expected.has(showTable(staging.relation.table)))
     // A commit empties the table; within one transaction it may be filled more than once.
     if (this.#filled.has(staging)) await this.#client.query(`TRUNCATE ${staging.table}`)
     this.#filled.add(staging)
@@ -214,21 +305,29 @@ export class Applier {
 
   /** Deals with rows of which columns are unknown: leaves those of the target as they are, or asks the source. */
   async #complete(staging: Staging, group: UnknownGroup, plan: StatementPlan): Promise<void> {
-    const keep = group.operation === OPERATION.UPDATE && staging.flows.every(staged => canKeep(staged, group.unknown))
+    const isUnchanged = [...group.unknown].every(column => !staging.readBack.has(column))
+    const keep =
+      isUnchanged &&
+      group.operation === OPERATION.UPDATE &&
+      staging.flows.every(staged => canKeep(staged, group.unknown))
     if (!keep) {
       this.#source ??= await openSession(this.#options.source)
-      await fetchUnknownValues(this.#client, this.#source, staging, group)
+      await fetchUnknownValues(this.#client, this.#source, staging, group, this.#transactions)
     }
     for (const staged of staging.flows) {
       plan.write(staged.flow, staging.keptStatement(staged, group.placeholder, group.unknown))
     }
   }
 
-  /** Makes the staging tables of tables that are met for the first time, or in a new shape. */
-  async #prepareStaging(changes: readonly Change[]): Promise<void> {
+  /**
+   * Makes the staging tables of tables that are met for the first time, or in a new shape. Flows with `reads` have none:
+   * their rows follow from the mirrors.
+   */
+  async #prepareStaging(changes: readonly Change[], mirrors: readonly Mirror[] = this.#options.mirrors): Promise<void> {
+    const staged = [...mirrors, ...this.#options.flows.filter(({ flow }) => flow.reads.length === 0)]
     for (const relation of new Set(changes.map(change => change.relation))) {
       if (this.#stagings.has(relation)) continue
-      const flows = this.#options.flows.filter(({ flow }) => showTable(flow.from) === showTable(relation.table))
+      const flows = staged.filter(({ flow }) => showTable(flow.from) === showTable(relation.table))
       const stagings: Staging[] = []
       for (const sameKey of Map.groupBy(flows, ({ flow }) => flow.key.map(({ from }) => from).join('\0')).values()) {
         this.#stagingCount += 1
@@ -237,6 +336,14 @@ export class Applier {
       this.#stagings.set(relation, stagings)
     }
   }
+}
+
+/** What `lockProgress` finds; nothing of it where the sync was dropped. */
+interface LockedProgress {
+  readonly position?: string
+  readonly epoch?: string
+  readonly parked_version?: string
+  readonly pause_at?: string | null
 }
 
 /** The merge's statements: all that remove rows, children first; then all that write them, parents first. */
@@ -258,20 +365,27 @@ class StatementPlan {
   }
 }
 
-/** Sets rows with unknown columns apart, by which columns they are. Columns that no expression reads do not matter. */
+/**
+ * Sets rows with unknown columns apart, by which columns they are. Columns that no expression reads do not matter.
+ * @param upserts whether new rows may be there already.
+ */
 function groupUnknown(
   staging: Staging,
   rows: readonly StagedRow[],
+  upserts: boolean,
 ): { toStage: readonly RowToStage[]; groups: readonly UnknownGroup[] } {
-  if (rows.every(row => row.unknown.length === 0)) return { toStage: rows, groups: [] }
+  if (!upserts && rows.every(row => row.unknown.length === 0)) return { toStage: rows, groups: [] }
   const groups = new Map<string, UnknownGroup>()
   const toStage = rows.map(row => {
+    const isNew = row.operation === OPERATION.INSERT || row.operation === OPERATION.REPLACE
+    const operation = upserts && isNew ? OPERATION.UPDATE : row.operation
     const unknown = row.unknown.flatMap(index => staging.relation.columns[index]?.name ?? [])
     const read = unknown.filter(name => staging.columns.includes(name))
-    if (read.length === 0) return row
+    if (read.length === 0) return { operation, starts: row.starts }
     const id = `${row.operation} ${row.unknown.join(' ')}`
     const group = groups.get(id) ?? {
-      operation: row.operation,
+      operation,
+      isNew,
       placeholder: OPERATION.KEPT + groups.size,
       unknown: new Set(read),
     }

@@ -40,10 +40,58 @@ export async function createPublication(
   const publication = quoteIdentifier(name)
   const options = `publish = 'insert, update, delete, truncate', publish_via_partition_root = true`
   const { rowCount } = await client.query('SELECT FROM pg_publication WHERE pubname = $1', [name])
+  const statement =
+    rowCount === 0
+      ? `CREATE PUBLICATION ${publication} FOR TABLE ${list} WITH (${options})`
+      : `ALTER PUBLICATION ${publication} SET TABLE ${list}`
+  await alterPublication(client, source, tables, statement)
+}
+
+/** OIDs of the tables that a publication names; none where there is no such publication. */
+export async function readPublishedTables(client: Client, name: string): Promise<ReadonlySet<number>> {
+  const { rows } = await client.query<{ oid: string }>(
+    `SELECT prrelid::int8::text AS oid FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
+     WHERE p.pubname = $1`,
+    [name],
+  )
+  return new Set(rows.map(row => Number(row.oid)))
+}
+
+/**
+ * Publishes more tables; those that are published already are no problem. Transactions that wrote to them before are
+ * not sent, nor is what those that are under way now wrote so far.
+ * @throws FICUS_DATABASE_UNFIT where the user may not.
+ */
+export async function addToPublication(
+  client: Client,
+  source: Endpoint,
+  name: string,
+  tables: readonly TableName[],
+): Promise<void> {
+  const published = await readPublishedTables(client, name)
+  for (const table of new Map(tables.map(table => [showTable(table), table])).values()) {
+    const { rows } = await client.query<{ oid: string }>('SELECT to_regclass($1)::oid::int8::text AS oid', [
+      quoteTable(table),
+    ])
+    if (published.has(Number(rows[0]?.oid))) continue
+    await alterPublication(
+      client,
+      source,
+      [table],
+      `ALTER PUBLICATION ${quoteIdentifier(name)} ADD TABLE ${quoteTable(table)}`,
+    )
+  }
+}
+
+async function alterPublication(
+  client: Client,
+  source: Endpoint,
+  tables: readonly TableName[],
+  statement: string,
+): Promise<void> {
   try {
     await client.query(`SET lock_timeout = ${SLOT_LOCK_TIMEOUT_MS}`)
-    if (rowCount === 0) await client.query(`CREATE PUBLICATION ${publication} FOR TABLE ${list} WITH (${options})`)
-    else await client.query(`ALTER PUBLICATION ${publication} SET TABLE ${list}`)
+    await client.query(statement)
     await client.query('RESET lock_timeout')
   } catch (error) {
     if (systemCodeOf(error) !== '42501') throw error
@@ -57,15 +105,18 @@ export async function createPublication(
 /**
  * Creates the slot in a statement of its own and exports the snapshot that belongs to it. Waits a bounded time for
  * transactions that were in flight; a slot half made is removed by the server.
+ * @param failover standbys that synchronise slots keep a copy of it, with which they can go on once promoted; from
+ *   PostgreSQL 17 on, and without effect before.
  * @throws FICUS_DATABASE_UNFIT (wal_level, no slot free, no right to replicate), FICUS_DATABASE_UNREACHABLE where
  *   transactions in flight hold it up: trying again is right.
  */
-export async function createExportedSlot(source: Endpoint, slot: string): Promise<ExportedSlot> {
+export async function createExportedSlot(source: Endpoint, slot: string, failover = true): Promise<ExportedSlot> {
   const client = await openReplicationSession(source)
   try {
+    const options = failover && (await canFailOver(client)) ? `SNAPSHOT 'export', FAILOVER` : `SNAPSHOT 'export'`
     await client.query(`SET lock_timeout = ${SLOT_LOCK_TIMEOUT_MS}`)
     const { rows } = await client.query<{ snapshot_name: string; consistent_point: string }>(
-      `CREATE_REPLICATION_SLOT ${quoteIdentifier(slot)} LOGICAL pgoutput (SNAPSHOT 'export')`,
+      `CREATE_REPLICATION_SLOT ${quoteIdentifier(slot)} LOGICAL pgoutput (${options})`,
     )
     const [created] = rows
     if (created === undefined) throw new FicusError('FICUS_INTERNAL', `creating slot ${slot} answered nothing`)
@@ -78,6 +129,14 @@ export async function createExportedSlot(source: Endpoint, slot: string): Promis
     await endSession(client)
     throw await slotFailure(error, source, slot)
   }
+}
+
+/** A standby can hold no slot of its own that another standby would copy. */
+async function canFailOver(client: Client): Promise<boolean> {
+  const { rows } = await client.query<{ able: boolean }>(
+    `SELECT current_setting('server_version_num')::int >= 170000 AND NOT pg_is_in_recovery() AS able`,
+  )
+  return rows[0]?.able === true
 }
 
 /** The slot's state, or null where there is none. */

@@ -17,8 +17,13 @@ export function checkTables(
   const problems = [...checkPresence(flow, from, `${flow.path}.${fromSide}`, flow.from)]
   problems.push(...checkPresence(flow, to, `${flow.path}.${toSide}`, flow.to))
   if (from !== null) problems.push(...checkSourceKey(flow, from))
-  if (to !== null) problems.push(...checkTargetKey(flow, to), ...checkTargetColumns(flow, to, direction))
+  if (to !== null) problems.push(...checkTarget(flow, to, direction))
   return problems
+}
+
+/** What is wrong with the table that a flow writes to. */
+export function checkTarget(flow: Flow, to: TableShape, direction: Direction): MappingProblem[] {
+  return [...checkTargetKey(flow, to), ...checkTargetColumns(flow, to, direction)]
 }
 
 function checkPresence(

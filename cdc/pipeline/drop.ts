@@ -6,6 +6,7 @@ import { dropOrigin } from '../apply/writer-session.ts'
 import type { ChangeSourceFactory } from '../change-source/change-source.ts'
 import { originName, slotName } from '../change-source/names.ts'
 import { dropSlotAndPublication } from '../change-source/slot.ts'
+import { forgetNotes } from '../copy/flow-notes.ts'
 import { emptyTables } from '../copy/target-tables.ts'
 import { type Endpoint, withSession } from '../database/session.ts'
 import { passSyncPoint } from './points.ts'
@@ -35,6 +36,7 @@ export async function dropSync(options: DropOptions): Promise<Dropped> {
     await client.query('BEGIN')
     await emptyTables(client, progress.tables.map(parseTableName))
     await dropMadeTables(client, progress.made)
+    await forgetNotes(client, options)
     await client.query('DELETE FROM ficus.progress WHERE capability = $1 AND direction = $2', [
       options.capability,
       options.direction,

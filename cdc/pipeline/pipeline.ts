@@ -1,26 +1,32 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Triggers } from '@ficus/core/config/schema'
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import { databaseError } from '@ficus/core/ledger/connection'
-import type { Triggers } from '@ficus/core/config/schema'
 import type { SyncStatus } from '@ficus/core/ledger/records'
 import type { Part } from '@ficus/core/lifecycle/part'
-import { showTable, type TableName } from '@ficus/core/sql/identifier'
+import { showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { Applier } from '../apply/applier.ts'
 import { claimProgress, createProgressTable, type Progress, ProgressMoved, readProgress } from '../apply/progress.ts'
 import { type ChangeSource, type ChangeSourceFactory, SlotBusy, StreamEnded } from '../change-source/change-source.ts'
 import { originName, slotName } from '../change-source/names.ts'
 import { lsnToNumber } from '../change-source/position.ts'
+import { AddedTables } from '../copy/added-tables.ts'
 import { firstCopy, type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
+import { forgetNotes } from '../copy/flow-notes.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { type Endpoint, endSession, openSession, withSession } from '../database/session.ts'
 import { Heartbeat } from '../lag/heartbeat.ts'
 import { assertMappingFits } from '../mapping/check-mapping.ts'
-import { type Direction, type Flow, flowsOf, opposite, type Sync } from '../mapping/flow.ts'
+import { type Direction, type Flow, flowsOf, opposite, type Sync, sourceTables } from '../mapping/flow.ts'
 import { flowColumns } from '../mapping/flow-columns.ts'
 import { inDependencyOrder } from '../mapping/table-order.ts'
+import { type Mirror, planMirrors } from '../mirror/mirror-plan.ts'
+import { fitMirrors } from '../mirror/mirror-tables.ts'
 import { type Dropped, dropSync } from './drop.ts'
+import { interleave } from './interleave.ts'
 import { passSyncPoint } from './points.ts'
+import { settleFlows } from './settle-flows.ts'
 import { StatusBoard } from './status-board.ts'
 import { takeTurn } from './turn.ts'
 
@@ -37,10 +43,10 @@ export interface PipelineOptions {
   /** Rows in one applied transaction, about. */
   readonly batchRows: number
   readonly copyWorkers: number
-  /** How many changes may be parked before a refused one stops the sync; 1,000 unless given. */
-  readonly maxParked?: number
   /** Whether the target's triggers and foreign keys act on what is written; `auto` unless given. */
   readonly triggers?: Triggers
+  /** How many changes may be parked before a refused one stops the sync; 1,000 unless given. */
+  readonly maxParked?: number
   readonly onStatus?: (status: SyncStatus) => void
   /** Waits between attempts, ms: the first, doubled until the last. */
   readonly backoff?: { readonly first: number; readonly last: number }
@@ -48,6 +54,8 @@ export interface PipelineOptions {
 }
 
 const MAX_PARKED = 1_000
+/** Rows that are read beside the stream at a time; the stream waits for so many at most. */
+const CHUNK_ROWS = 10_000
 const BACKOFF = { first: 200, last: 5_000 }
 /** How often a worker that stands by looks whether the other one is gone. */
 const STANDBY_MS = 500
@@ -64,26 +72,31 @@ export class Pipeline implements Part {
   readonly #source: ChangeSource
   readonly #slot: string
   readonly #board: StatusBoard
+  /** What the stream's changes are merged by: with the mirrors, once it is known of what they consist. */
+  #carried: readonly Flow[]
   #running: Promise<void> | undefined
+  /** Tables that are read beside the stream. */
+  #added: AddedTables | undefined
 
   constructor(options: PipelineOptions) {
     const { capability, direction, ledger, source, sync, engine, batchRows } = options
     this.name = `${direction} sync of ${capability}`
     this.#options = options
     this.#slot = slotName(options, source.url)
-    const flows = flowsOf(sync, direction)
+    this.#carried = flowsOf(sync, direction)
     this.#source = engine({
       capability,
       direction,
       source,
       slot: this.#slot,
       publication: this.#slot,
-      tables: distinctTables(flows),
+      tables: sourceTables(this.#carried),
       columnsRead: (table, columns) => {
-        const ofTable = flows.filter(({ from }) => showTable(from) === showTable(table))
+        const ofTable = this.#carried.filter(({ from }) => showTable(from) === showTable(table))
         return new Set(ofTable.flatMap(flow => [...flowColumns(flow, columns)]))
       },
       batchRows,
+      onTransaction: xid => this.#added?.decoded(xid),
       ignoredOrigins: [originName({ capability, direction: opposite(direction), ledger }, source.url)],
     })
     this.#board = new StatusBoard(direction, this.#source, options.onStatus)
@@ -166,28 +179,58 @@ export class Pipeline implements Part {
       const shaped = await shapeFlows(client, session, flowsOf(sync, direction))
       return inDependencyOrder(session, shaped, ({ flow }) => flow.to)
     })
+    const mirrors = planMirrors(this.#options.capability, flows)
+    this.#carried = [...flows, ...mirrors].map(({ flow }) => flow)
     let progress = await readProgress(session, this.#options)
     if (progress?.state === 'ended' || (direction === 'reverse' && progress?.position == null)) {
       throw notBegun(this.#options)
     }
     if (progress === null || progress.state === 'copying') {
       await withSession(source, client => assertMappingFits(client, session, sync, direction))
-      await this.#copy(flows, signal)
+      await forgetNotes(session, this.#options)
+      await this.#copy(flows, mirrors, signal)
       progress = await readProgress(session, this.#options)
     }
     if (progress === null) throw new ProgressMoved(`the progress of ${this.name} was removed`)
     signal.throwIfAborted()
+    const added = await this.#settle(session, flows, progress)
     if (progress.position !== null) await this.#source.prepare(progress.position, signal)
-    await this.#stream(flows, progress, signal)
+    await fitMirrors(session, mirrors)
+    await this.#stream(flows, mirrors, added, progress, signal)
   }
 
-  async #copy(flows: readonly ShapedFlow[], signal: AbortSignal): Promise<void> {
+  /** What has to be read beside the stream, because the sync file is not the one that the target was filled by. */
+  async #settle(session: Client, flows: readonly ShapedFlow[], progress: Progress): Promise<AddedTables> {
+    const { source, target, batchRows } = this.#options
+    const toRead = await withSession(source, client =>
+      settleFlows({
+        ...this.#options,
+        source: { endpoint: source, client },
+        target: { endpoint: target, client: session },
+        key: this.#options,
+        flows,
+        progress,
+        publication: this.#slot,
+      }),
+    )
+    return new AddedTables({
+      source,
+      target: session,
+      key: this.#options,
+      flows: toRead,
+      chunkRows: Math.min(batchRows, CHUNK_ROWS),
+      onProgress: progress => this.#board.copyingBeside(progress),
+    })
+  }
+
+  async #copy(flows: readonly ShapedFlow[], mirrors: readonly Mirror[], signal: AbortSignal): Promise<void> {
     const { source, target, copyWorkers } = this.#options
     await firstCopy({
       source,
       target,
       key: this.#options,
       flows,
+      mirrors,
       slot: this.#slot,
       workers: copyWorkers,
       triggers: this.#options.triggers,
@@ -196,28 +239,62 @@ export class Pipeline implements Part {
     })
   }
 
-  async #stream(flows: readonly ShapedFlow[], progress: Progress, signal: AbortSignal): Promise<void> {
+  async #stream(
+    flows: readonly ShapedFlow[],
+    mirrors: readonly Mirror[],
+    added: AddedTables,
+    progress: Progress,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { source, target } = this.#options
     if (progress.position === null) throw new ProgressMoved(`the first copy of ${this.name} was begun anew`)
     const heartbeat = new Heartbeat(source, this.#options.heartbeatMs)
     const origin = originName(this.#options, target.url)
     const maxParked = this.#options.maxParked ?? MAX_PARKED
-    const applier = await Applier.open({ source, target, key: this.#options, flows, origin, triggers: this.#options.triggers, progress, maxParked })
+    const applier = await Applier.open({
+      source,
+      target,
+      key: this.#options,
+      flows,
+      mirrors,
+      triggers: this.#options.triggers,
+      origin,
+      progress,
+      maxParked,
+    })
+    const left = new AbortController()
+    const reading = AbortSignal.any([signal, left.signal])
+    let { position } = progress
+    let betweenTransactions = true
+    this.#added = added
     try {
       heartbeat.start()
-      this.#board.streaming(progress, heartbeat)
-      for await (const batch of this.#source.read(progress.position, signal)) {
+      this.#board.streaming(progress, heartbeat, added.progress)
+      await added.begin(applier)
+      const batches = interleave(
+        this.#source.read(position, reading),
+        () => added.pending && betweenTransactions,
+        () => left.abort(),
+      )
+      for await (const batch of batches) {
+        if (batch === null) {
+          await added.step(applier, position)
+          continue
+        }
         this.#board.received(batch)
         await applier.apply(batch)
         this.#board.parked(applier.parked)
+        betweenTransactions = batch.position !== null
         if (batch.position === null) continue
+        position = batch.position
         this.#source.acknowledge(batch.position)
         passSyncPoint('apply.acknowledged')
         heartbeat.reached(lsnToNumber(batch.position.lsn))
         this.#board.applied(batch.position)
       }
     } finally {
-      await Promise.all([heartbeat.stop(), applier.close()])
+      this.#added = undefined
+      await Promise.all([heartbeat.stop(), applier.close(), added.close()])
     }
   }
 }
@@ -235,10 +312,6 @@ function isStandby(error: unknown): boolean {
 function mayPass(error: unknown): boolean {
   if (error instanceof SlotBusy || error instanceof StreamEnded || error instanceof ProgressMoved) return true
   return judgeFailure(error) === 'passing'
-}
-
-function distinctTables(flows: readonly Flow[]): TableName[] {
-  return [...new Map(flows.map(({ from }) => [showTable(from), from])).values()]
 }
 
 /** An engine may wrap why its stream ended, so that it is tried again. */

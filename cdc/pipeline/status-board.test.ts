@@ -35,14 +35,21 @@ function batch(rows: number, position: number, commit: number | null = null): Ch
   const relation = { table: { schema: 'public', table: 'a' }, columns: [], format: 'text' as const }
   const change = { kind: 'insert' as const, relation, oldTuple: -1, newTuple: 0 }
   const changes = Array.from({ length: rows }, () => change)
-  return { data: Buffer.alloc(0), changes, position: at(position), firstCommit: commit, lastCommit: commit }
+  return {
+    data: Buffer.alloc(0),
+    changes,
+    position: at(position),
+    firstCommit: commit,
+    lastCommit: commit,
+    transactions: [],
+  }
 }
 
 /** A board of a stream that begins at position 0, while the source's log ends at `end`. */
 function streamingBoard(end: number) {
   const board = new StatusBoard('forward', source, undefined)
   const rows = { tables: [], made: [], ledger: null, copiedRows: 9, appliedRows: 0, sourceCommit: null }
-  board.streaming({ state: 'streaming', epoch: 1, position: at(0), ...rows }, new Beaten(end))
+  board.streaming({ state: 'streaming', epoch: 1, position: at(0), ...rows }, new Beaten(end), null)
   const apply = (rows: number, position: number) => {
     board.received(batch(rows, position))
     board.applied(at(position))

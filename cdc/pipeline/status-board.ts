@@ -39,13 +39,21 @@ export class StatusBoard {
     this.#enter('copying')
   }
 
-  streaming(progress: Progress, heartbeat: Heartbeat): void {
-    this.#copy = { copiedRows: progress.copiedRows, estimatedRows: progress.copiedRows }
+  /** Tables are copied while the stream goes on; null once they are whole. */
+  copyingBeside(progress: CopyProgress | null): void {
+    if (progress !== null) this.#copy = progress
+    const state = progress === null ? 'streaming' : 'copying'
+    if (state !== this.#state) this.#enter(state)
+  }
+
+  /** @param beside how far tables are that are copied while the stream goes on; null where there are none. */
+  streaming(progress: Progress, heartbeat: Heartbeat, beside: CopyProgress | null): void {
+    this.#copy = beside ?? { copiedRows: progress.copiedRows, estimatedRows: progress.copiedRows }
     this.#appliedRows = progress.appliedRows
     this.#position = progress.position
     this.#newestCommit = progress.sourceCommit?.getTime() ?? null
     this.#heartbeat = heartbeat
-    this.#enter('streaming')
+    this.#enter(beside === null ? 'streaming' : 'copying')
   }
 
   received(batch: ChangeBatch): void {

@@ -145,6 +145,13 @@ export const ERROR_CODES = {
     remedy:
       'Adapt the capability’s sync file to the source’s new columns, then start sync again; it resumes where it stopped.',
   },
+  FICUS_MAPPING_CHANGED: {
+    status: 500,
+    retry: false,
+    exit: 2,
+    remedy:
+      'Put the sync file back as it was; or roll the capability back to legacy and start it again, which copies anew.',
+  },
   FICUS_CHANGE_REFUSED: {
     status: 500,
     retry: false,

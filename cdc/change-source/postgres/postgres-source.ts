@@ -17,11 +17,23 @@ import {
 import { MARK } from '../marks.ts'
 import { lsnToNumber, numberToLsn, type Position } from '../position.ts'
 import { readSlot } from '../slot.ts'
-import { afterTuple } from '../tuple.ts'
-import { type RelationMessage, readPgOutput, readReplicationMessage, standbyStatus } from './pgoutput.ts'
+import {
+  asksForReply,
+  DATA_HEADER,
+  newTuple,
+  oldTuple,
+  type RelationMessage,
+  readPgOutput,
+  rowKind,
+  rowOid,
+  STREAM_TAG,
+  standbyStatus,
+} from './pgoutput.ts'
 import { ReplicationStream } from './replication-stream.ts'
 import { readWireTypes, type WireType } from './wire-types.ts'
 
+/** Where a BEGIN message holds the transaction's id. */
+const BEGIN_XID = 17
 /** How much one batch may hold; one more is being applied meanwhile. */
 const MAX_BATCH_BYTES = 16 * 1024 * 1024
 /** How often the server hears of us at least; a quarter of its wal_sender_timeout where that is less. */
@@ -170,7 +182,10 @@ class Reading {
     reading.#stream = ReplicationStream.start(
       client,
       `START_REPLICATION SLOT ${quoteIdentifier(slot)} LOGICAL ${from.lsn} (${plugin})`,
-      { data: message => reading.#take(message), ended: error => reading.end(reading.#named(error)) },
+      {
+        data: (bytes, start, end) => reading.#take(bytes, start, end),
+        ended: error => reading.end(reading.#named(error)),
+      },
     )
     return reading
   }
@@ -219,34 +234,39 @@ class Reading {
     await endSession(this.#client)
   }
 
-  #take(data: Buffer): void {
+  #take(bytes: Buffer, start: number, end: number): void {
     if (this.#ended) return
-    const message = readReplicationMessage(data)
-    if (message === null) return
-    if (message.tag === 'keepalive') {
-      if (message.replyRequested) this.#sendStatus()
-      return
-    }
+    if (bytes[start] === STREAM_TAG.KEEPALIVE && asksForReply(bytes, start)) this.#sendStatus()
+    if (bytes[start] !== STREAM_TAG.DATA) return
+    const at = start + DATA_HEADER
+    const kind = rowKind(bytes, at)
     try {
-      this.#takeChange(data.subarray(message.offset))
+      if (kind === null) this.#takeMessage(bytes.subarray(at, end))
+      else if (!this.#skipping) this.#takeRow(kind, bytes, at, end)
     } catch (error) {
       this.end(error instanceof Error ? error : new Error(String(error)))
     }
   }
 
-  #takeChange(data: Buffer): void {
-    const message = readPgOutput(data, afterTuple)
+  #takeRow(kind: 'insert' | 'update' | 'delete', bytes: Buffer, at: number, end: number): void {
+    const old = oldTuple(bytes, at)
+    const fresh = newTuple(bytes, at, old)
+    this.#builder.add(kind, this.#relation(rowOid(bytes, at)), bytes, old, fresh, end)
+    this.#gathered()
+  }
+
+  #takeMessage(data: Buffer): void {
+    const message = readPgOutput(data)
     switch (message.tag) {
-      case 'row':
-        if (!this.#skipping)
-          this.#builder.add(message.kind, this.#relation(message.oid), data, message.old, message.new)
-        break
       case 'begin':
+        this.#options.onTransaction?.(data.readUInt32BE(BEGIN_XID))
         this.#skipping = message.finalLsn < this.#from
+        this.#builder.begin(message.transaction, message.finalLsn)
         return
       case 'commit':
         this.#received = message.endLsn
-        if (message.endLsn > this.#from) this.#builder.commit({ lsn: numberToLsn(message.endLsn) }, message.time)
+        if (message.endLsn > this.#from)
+          this.#builder.commit(() => ({ lsn: numberToLsn(message.endLsn) }), message.time)
         break
       case 'origin':
         if (this.#options.ignoredOrigins.includes(message.name)) this.#skipping = true
@@ -266,6 +286,10 @@ class Reading {
       case 'other':
         return
     }
+    this.#gathered()
+  }
+
+  #gathered(): void {
     if (this.#builder.ready) this.#wakeSoon()
     if (this.#builder.full && !this.#paused) {
       this.#paused = true

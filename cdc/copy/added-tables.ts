@@ -1,0 +1,182 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { FicusError, messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
+import { showTable } from '@ficus/core/sql/identifier'
+import type { Client } from 'pg'
+import type { ProgressKey } from '../apply/progress.ts'
+import type { ChangeBatch, Relation } from '../change-source/change-source.ts'
+import { lsnToNumber, type Position } from '../change-source/position.ts'
+import { type Endpoint, endSession, openSession } from '../database/session.ts'
+import type { CopyProgress, ShapedFlow } from './first-copy.ts'
+import { type FlowNote, noteReading, noteWhole } from './flow-notes.ts'
+import { readChunk } from './row-chunk.ts'
+import { readSnapshot, Unsettled } from './visibility.ts'
+
+/** A flow of which rows are read beside the stream, and how far that is. */
+export interface ReadFlow extends ShapedFlow {
+  readonly note: FlowNote
+}
+
+/** Takes rows that were read beside the stream (apply/applier.ts). */
+export interface RowTaker {
+  /** Writes the rows and runs `note` in one transaction; the position stays. */
+  applyBeside(batch: ChangeBatch, note: string): Promise<void>
+  /** From now on, inserts into these source tables may meet rows that are there. */
+  expectRows(tables: ReadonlySet<string>): void
+}
+
+export interface AddedTablesOptions {
+  readonly source: Endpoint
+  readonly target: Client
+  readonly key: ProgressKey
+  /** In the order in which inserts suit the target's foreign keys. */
+  readonly flows: readonly ReadFlow[]
+  readonly chunkRows: number
+  /** Gets null once all tables are whole. */
+  readonly onProgress: (progress: CopyProgress | null) => void
+}
+
+/** How long a chunk waits for transactions to become visible before the stream goes on. */
+const PAUSE_MS = 10
+
+/**
+ * Reads whole source tables beside the running stream, in chunks by key: tables that were added to the mapping, and
+ * those whose mapping changed. A chunk is read in a new snapshot and merged between two batches. It holds rows at least
+ * as new as all that was applied, for a snapshot that does not see every decoded transaction is not used; what the stream
+ * brings of those rows later are upserts and deletions, so in the end each row is as the stream left it. A table is
+ * whole once the stream has passed the point at which its last chunk was read.
+ */
+export class AddedTables {
+  readonly #options: AddedTablesOptions
+  readonly #unsettled = new Unsettled()
+  readonly #relations = new Map<string, Relation>()
+  #flows: ReadFlow[]
+  #client: Client | undefined
+  /** A table could not be read as the catalog has it now; the stream may come to that change yet. */
+  #misfit: { readonly lsn: bigint; readonly error: unknown } | undefined
+
+  constructor(options: AddedTablesOptions) {
+    this.#options = options
+    this.#flows = [...options.flows]
+  }
+
+  /** Whether anything is left to do. */
+  get pending(): boolean {
+    return this.#flows.length > 0
+  }
+
+  /** How far the tables are that are not whole; null where all are. */
+  get progress(): CopyProgress | null {
+    if (!this.pending) return null
+    const copiedRows = this.#flows.reduce((sum, { note }) => sum + note.rows, 0)
+    const estimatedRows = this.#flows.reduce(
+      (sum, { note, source }) => sum + Math.max(note.rows, source.estimatedRows),
+      0,
+    )
+    return { copiedRows, estimatedRows }
+  }
+
+  /** The stream has brought a transaction. */
+  decoded(xid: number): void {
+    if (this.pending) this.#unsettled.decoded(xid)
+  }
+
+  /**
+   * Begins, after the tables were published and whatever reads the slot knows of them: what is under way now may have
+   * written to them unnoticed, so every chunk waits until it sees it.
+   */
+  async begin(taker: RowTaker): Promise<void> {
+    if (!this.pending) return
+    this.#client = await openSession(this.#options.source)
+    const { rows } = await this.#client.query<{ snapshot: string }>('SELECT pg_current_snapshot()::text AS snapshot')
+    this.#unsettled.begin(readSnapshot(rows[0]?.snapshot ?? ''))
+    this.#expectRows(taker)
+  }
+
+  /** Does one step: reads and writes a chunk, or finds that a table is whole. @param position where the target stands. */
+  async step(taker: RowTaker, position: Position): Promise<void> {
+    const reached = lsnToNumber(position.lsn)
+    const waiting = this.#flows.find(({ note }) => note.until === null)
+    if (waiting !== undefined) return this.#readNext(taker, waiting, reached)
+    for (const flow of this.#flows) {
+      if (reached < lsnToNumber(flow.note.until ?? '0/0')) continue
+      await noteWhole(this.#options.target, this.#options.key, flow.flow)
+      this.#flows = this.#flows.filter(other => other !== flow)
+    }
+    this.#expectRows(taker)
+    if (this.pending) await sleep(PAUSE_MS)
+  }
+
+  async close(): Promise<void> {
+    await endSession(this.#client)
+  }
+
+  async #readNext(taker: RowTaker, flow: ReadFlow, reached: bigint): Promise<void> {
+    const client = this.#client
+    if (client === undefined) throw new TypeError('begin comes before step')
+    const { key, chunkRows } = this.#options
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+    try {
+      const { rows } = await client.query<{ snapshot: string; lsn: string }>(
+        'SELECT pg_current_snapshot()::text AS snapshot, pg_current_wal_insert_lsn()::text AS lsn',
+      )
+      const [seen] = rows
+      if (seen === undefined || !this.#unsettled.settledIn(readSnapshot(seen.snapshot))) {
+        await sleep(PAUSE_MS)
+        return
+      }
+      const { note } = flow
+      const chunk = await this.#read(client, flow, chunkRows, seen.lsn, reached)
+      if (chunk === null) return
+      const next = {
+        ...note,
+        after: chunk.last ?? note.after,
+        until: chunk.whole ? seen.lsn : null,
+        rows: note.rows + chunk.batch.changes.length,
+      }
+      await taker.applyBeside(chunk.batch, noteReading(key, flow.flow, next))
+      this.#flows = this.#flows.map(other => (other === flow ? { ...flow, note: next } : other))
+      this.#tell()
+    } finally {
+      await client.query('ROLLBACK').catch(() => {})
+    }
+  }
+
+  /** Null while the table cannot be read, and the stream has not come to what changed it. */
+  async #read(client: Client, { flow, note }: ReadFlow, rows: number, lsn: string, reached: bigint) {
+    try {
+      const chunk = await readChunk(client, flow, note.after, rows, relation => this.#same(relation))
+      this.#misfit = undefined
+      return chunk
+    } catch (error) {
+      // Class 42: the table is not what the mapping says. That may be an ALTER TABLE that the stream has yet to pass.
+      if (systemCodeOf(error)?.startsWith('42') !== true) throw error
+      this.#misfit ??= { lsn: lsnToNumber(lsn), error }
+      if (reached >= this.#misfit.lsn) {
+        throw new FicusError(
+          'FICUS_SOURCE_CHANGED',
+          `${showTable(flow.from)} has changed and the mapping does not fit it any more: ${messageOf(error)}`,
+          { cause: error },
+        )
+      }
+      await sleep(PAUSE_MS)
+      return null
+    }
+  }
+
+  /** One shape is one object, so that its staging table is made once. */
+  #same(relation: Relation): Relation {
+    const shape = JSON.stringify(relation)
+    const known = this.#relations.get(shape) ?? relation
+    this.#relations.set(shape, known)
+    return known
+  }
+
+  #expectRows(taker: RowTaker): void {
+    taker.expectRows(new Set(this.#flows.map(({ flow }) => showTable(flow.from))))
+    this.#tell()
+  }
+
+  #tell(): void {
+    this.#options.onProgress(this.progress)
+  }
+}

@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto'
+import { quoteTable, showTable } from '@ficus/core/sql/identifier'
+import pg, { type Client } from 'pg'
+import { type ProgressKey, progressRow } from '../apply/progress.ts'
+import type { Flow } from '../mapping/flow.ts'
+import type { TableShape } from '../mapping/table-shape.ts'
+
+/** What the target remembers of a flow, so that a sync file that changed meanwhile is noticed. */
+export interface FlowNote {
+  /** `schema.table` on both sides. */
+  readonly target: string
+  readonly source: string
+  /** The source table itself, whatever it is called now. */
+  readonly sourceOid: number
+  readonly key: string
+  /** Fingerprint of what the target's rows are made by. */
+  readonly mapping: string
+  /** Rows are being read beside the stream: the table was added, or its mapping changed. */
+  readonly reading: boolean
+  /** The last key that was read; null before the first. */
+  readonly after: readonly string[] | null
+  /** Where in the source's log the last rows were read; null while some are missing. */
+  readonly until: string | null
+  readonly rows: number
+}
+
+/** Part of the schema `ficus` of a target database, beside ficus.progress. */
+const TABLE = `
+  CREATE TABLE IF NOT EXISTS ficus.flow (
+    capability text NOT NULL,
+    direction text NOT NULL,
+    target text NOT NULL,
+    source text NOT NULL,
+    source_oid oid NOT NULL,
+    key text NOT NULL,
+    mapping text NOT NULL,
+    reading boolean NOT NULL,
+    after jsonb,
+    until pg_lsn,
+    rows bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (capability, direction, target)
+  )`
+
+/** A note of a flow of which all rows are there. */
+export function noteOf(flow: Flow, source: TableShape): FlowNote {
+  const reads = flow.reads.map(({ table, matches }) => ({ table: showTable(table), matches }))
+  const made = JSON.stringify([flow.where, flow.columns.slice(flow.key.length), reads])
+  return {
+    target: showTable(flow.to),
+    source: showTable(flow.from),
+    sourceOid: source.oid,
+    key: flow.key.map(({ from, to }) => `${from} -> ${to}`).join(', '),
+    mapping: createHash('sha256').update(made).digest('hex').slice(0, 16),
+    reading: false,
+    after: null,
+    until: null,
+    rows: 0,
+  }
+}
+
+/** The notes by target table; makes their table where it is missing. */
+export async function readNotes(client: Client, key: ProgressKey): Promise<ReadonlyMap<string, FlowNote>> {
+  const { rows: found } = await client.query(`SELECT FROM pg_class WHERE oid = to_regclass('ficus.flow')`)
+  if (found.length === 0) await client.query(TABLE)
+  const { rows } = await client.query<{
+    target: string
+    source: string
+    source_oid: string
+    key: string
+    mapping: string
+    reading: boolean
+    after: string[] | null
+    until: string | null
+    rows: string
+  }>(
+    `SELECT target, source, source_oid::int8::text AS source_oid, key, mapping, reading, after, until::text, rows
+     FROM ficus.flow WHERE ${progressRow(key)}`,
+  )
+  return new Map(
+    rows.map(({ source_oid, rows: count, ...row }) => [
+      row.target,
+      { ...row, sourceOid: Number(source_oid), rows: Number(count) },
+    ]),
+  )
+}
+
+/** Writes notes, over those of the same target tables. */
+export async function writeNotes(client: Client, key: ProgressKey, notes: readonly FlowNote[]): Promise<void> {
+  for (const note of notes) {
+    await client.query(
+      `INSERT INTO ficus.flow VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+       ON CONFLICT (capability, direction, target) DO UPDATE
+         SET source = excluded.source, source_oid = excluded.source_oid, key = excluded.key, mapping = excluded.mapping,
+             reading = excluded.reading, after = excluded.after, until = excluded.until, rows = excluded.rows`,
+      [
+        key.capability,
+        key.direction,
+        note.target,
+        note.source,
+        note.sourceOid,
+        note.key,
+        note.mapping,
+        note.reading,
+        note.after === null ? null : JSON.stringify(note.after),
+        note.until,
+        note.rows,
+      ],
+    )
+  }
+}
+
+/** Forgets all notes of a sync whose copy begins anew, or that is dropped. */
+export async function forgetNotes(client: Client, key: ProgressKey): Promise<void> {
+  const { rows } = await client.query(`SELECT FROM pg_class WHERE oid = to_regclass('ficus.flow')`)
+  if (rows.length > 0) await client.query(`DELETE FROM ficus.flow WHERE ${progressRow(key)}`)
+}
+
+/** The statement that notes how far the reading is, for the transaction that writes the rows. */
+export function noteReading(key: ProgressKey, flow: Flow, reading: Pick<FlowNote, 'after' | 'until' | 'rows'>): string {
+  const after = reading.after === null ? 'NULL' : pg.escapeLiteral(JSON.stringify(reading.after))
+  const until = reading.until === null ? 'NULL' : pg.escapeLiteral(reading.until)
+  return `UPDATE ficus.flow SET after = ${after}, until = ${until}, rows = ${reading.rows} WHERE ${noteRow(key, flow)}`
+}
+
+/** Notes that all rows are there. Statistics first: they tell the merge's plans that the table has grown. */
+export async function noteWhole(client: Client, key: ProgressKey, flow: Flow): Promise<void> {
+  await client.query(`ANALYZE ${quoteTable(flow.to)}`)
+  await client.query(`UPDATE ficus.flow SET reading = false, after = NULL, until = NULL WHERE ${noteRow(key, flow)}`)
+}
+
+function noteRow(key: ProgressKey, flow: Flow): string {
+  return `${progressRow(key)} AND target = ${pg.escapeLiteral(showTable(flow.to))}`
+}

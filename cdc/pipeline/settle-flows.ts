@@ -1,0 +1,132 @@
+import { FicusError } from '@ficus/core/errors/ficus-error'
+import { quoteTable, showTable } from '@ficus/core/sql/identifier'
+import type { Client } from 'pg'
+import { type Progress, type ProgressKey, progressRow } from '../apply/progress.ts'
+import { addToPublication, readPublishedTables } from '../change-source/slot.ts'
+import type { ReadFlow } from '../copy/added-tables.ts'
+import { changedFlows, type FlowChange } from '../copy/changed-flows.ts'
+import type { ShapedFlow } from '../copy/first-copy.ts'
+import { type FlowNote, readNotes, writeNotes } from '../copy/flow-notes.ts'
+import type { Endpoint } from '../database/session.ts'
+import { checkMapping } from '../mapping/check-mapping.ts'
+import { checkTarget } from '../mapping/check-tables.ts'
+import { type Direction, type Sync, sourceTables } from '../mapping/flow.ts'
+import { type MappingProblem, mappingInvalid } from '../mapping/parse-sync.ts'
+import { readTableShape } from '../mapping/table-shape.ts'
+
+export interface SettleOptions {
+  readonly source: { readonly endpoint: Endpoint; readonly client: Client }
+  readonly target: { readonly endpoint: Endpoint; readonly client: Client }
+  readonly key: ProgressKey
+  readonly sync: Sync
+  readonly direction: Direction
+  readonly flows: readonly ShapedFlow[]
+  readonly progress: Progress
+  readonly publication: string
+}
+
+/**
+ * Sees to it that a sync file that changed since the last time is carried out, before the stream goes on: claims and
+ * publishes tables that were added, and says which rows have to be read beside the stream. The publication comes before
+ * the note, so that a table that is noted was published at all times since.
+ *
+ * @throws FICUS_MAPPING_CHANGED, FICUS_MAPPING_INVALID, FICUS_SOURCE_CHANGED, FICUS_TARGET_NOT_EMPTY, FICUS_DATABASE_UNFIT.
+ */
+export async function settleFlows(options: SettleOptions): Promise<ReadFlow[]> {
+  const { source, target, key, progress, publication, direction } = options
+  const unfit = options.flows.flatMap(({ flow, target: shape }) => checkTarget(flow, shape, direction))
+  if (unfit.length > 0) throw mappingInvalid('the mapping', unfit)
+  const notes = await readNotes(target.client, key)
+  const changes = changedFlows(options.flows, { notes, tables: progress.tables })
+  const settled = await checkChanges(options, changes, notes)
+  const added = settled.filter(({ kind }) => kind === 'add')
+  await assertEmpty(options, added)
+  await assertPublished(options, added)
+  await addToPublication(
+    source.client,
+    source.endpoint,
+    publication,
+    added.map(({ shaped }) => shaped.flow.from),
+  )
+  await target.client.query('BEGIN')
+  await target.client.query(`UPDATE ficus.progress SET tables = tables || $1::jsonb WHERE ${progressRow(key)}`, [
+    JSON.stringify(added.map(({ note }) => note.target)),
+  ])
+  await writeNotes(
+    target.client,
+    key,
+    settled.map(({ note }) => note),
+  )
+  await target.client.query('COMMIT')
+  return settled.flatMap(({ shaped, kind, note }) => (kind === 'add' || kind === 'read' ? [{ ...shaped, note }] : []))
+}
+
+/**
+ * An added table must fit. A changed mapping that does not fit the source as it is now may fit what the stream has yet to
+ * pass: rows are then not read anew until it does.
+ */
+async function checkChanges(
+  { source, target, sync, direction }: SettleOptions,
+  changes: readonly FlowChange[],
+  notes: ReadonlyMap<string, FlowNote>,
+): Promise<FlowChange[]> {
+  const isNew = ({ note }: FlowChange) => notes.get(note.target)?.mapping !== note.mapping
+  if (changes.every(change => change.kind === 'none' || change.kind === 'adopt' || !isNew(change))) return [...changes]
+  const { problems } = await checkMapping(source.client, target.client, sync, direction)
+  const problemsOf = ({ shaped }: FlowChange) => problems.filter(({ path }) => isUnder(path, shaped.flow.path))
+  const ofAdded = changes.filter(({ kind }) => kind === 'add').flatMap(problemsOf)
+  if (ofAdded.length > 0) throw mappingInvalid('the mapping', ofAdded)
+  return changes.map(change => {
+    if (change.kind === 'none' || change.kind === 'adopt' || !isNew(change)) return change
+    if (change.shaped.flow.reads.length > 0) throw needsCopy(change)
+    const before = notes.get(change.note.target)
+    return before === undefined || problemsOf(change).length === 0 ? change : { ...change, kind: 'none', note: before }
+  })
+}
+
+function isUnder(path: MappingProblem['path'], flowPath: string): boolean {
+  return path === flowPath || path.startsWith(`${flowPath}.`)
+}
+
+function needsCopy({ shaped, kind }: FlowChange): FicusError {
+  return new FicusError(
+    'FICUS_MAPPING_CHANGED',
+    `${shaped.flow.path} ${kind === 'add' ? 'was added' : 'was changed'} and looks into other tables, which only a first copy can fill`,
+    { remedy: 'Put it back; or roll the capability back to legacy and start again, which copies anew.' },
+  )
+}
+
+async function assertEmpty({ target }: SettleOptions, added: readonly FlowChange[]): Promise<void> {
+  const filled: string[] = []
+  for (const { shaped, note } of added) {
+    const { rowCount } = await target.client.query(`SELECT FROM ${quoteTable(shaped.flow.to)} LIMIT 1`)
+    if (rowCount !== 0) filled.push(note.target)
+  }
+  if (filled.length === 0) return
+  throw new FicusError(
+    'FICUS_TARGET_NOT_EMPTY',
+    `${filled.join(', ')} of ${target.endpoint.name} hold rows already, and the sync file has them filled from now on`,
+    { details: { tables: filled } },
+  )
+}
+
+/** A table that was carried and is no longer published has changed unnoticed since. */
+async function assertPublished(
+  { source, publication, flows }: SettleOptions,
+  added: readonly FlowChange[],
+): Promise<void> {
+  const published = await readPublishedTables(source.client, publication)
+  const isNew = new Set(added.map(({ shaped }) => showTable(shaped.flow.from)))
+  const missing: string[] = []
+  for (const table of sourceTables(flows.map(({ flow }) => flow))) {
+    if (isNew.has(showTable(table))) continue
+    const shape = await readTableShape(source.client, table)
+    if (shape === null || !published.has(shape.oid)) missing.push(showTable(table))
+  }
+  if (missing.length === 0) return
+  throw new FicusError(
+    'FICUS_SOURCE_CHANGED',
+    `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} no longer in publication ${publication} of ${source.endpoint.name}: changes since then never came`,
+    { remedy: 'Roll the capability back to legacy and start again, which copies anew.' },
+  )
+}
