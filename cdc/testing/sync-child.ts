@@ -31,7 +31,13 @@ export interface SyncChild {
 /** A folder with a config and a sync file, and the processes that were started on it; `await using` ends and removes all. */
 export interface SyncFolder extends AsyncDisposable {
   readonly config: string
-  start(): Promise<SyncChild>
+  start(options?: StartOptions): Promise<SyncChild>
+}
+
+/** What a process gets besides: options of Node itself, and variables on top of ours. */
+export interface StartOptions {
+  readonly nodeArgs?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
 }
 
 export async function createSyncFolder(options: SyncChildOptions): Promise<SyncFolder> {
@@ -42,8 +48,8 @@ export async function createSyncFolder(options: SyncChildOptions): Promise<SyncF
   const children: SyncChild[] = []
   return {
     config,
-    start: async () => {
-      const child = await startChild(config)
+    start: async options => {
+      const child = await startChild(config, options)
       children.push(child)
       return child
     },
@@ -54,8 +60,11 @@ export async function createSyncFolder(options: SyncChildOptions): Promise<SyncF
   }
 }
 
-async function startChild(config: string): Promise<SyncChild> {
-  const child = spawn(process.execPath, [MAIN, '--config', config], { stdio: ['ignore', 'ignore', 'pipe'] })
+async function startChild(config: string, { nodeArgs = [], env = {} }: StartOptions = {}): Promise<SyncChild> {
+  const child = spawn(process.execPath, [...nodeArgs, MAIN, '--config', config], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { ...process.env, ...env },
+  })
   const log: Record<string, unknown>[] = []
   const ended = once(child, 'exit')
   const management = await new Promise<string>((resolve, reject) => {

@@ -1,0 +1,250 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { waitUntilCaughtUp } from '@ficus/cdc/lag/lag'
+import { createSyncFolder, type SyncChild, type SyncFolder } from '@ficus/cdc/testing/sync-child'
+import { Ledger } from '@ficus/core/ledger/ledger'
+import type { Phase } from '@ficus/core/phases/phase'
+import pg from 'pg'
+import type { Servers } from './servers.ts'
+import { COUNT_WRITES, DIGESTS, NOTE_WRITES, readSchema, SYNC } from './tables.ts'
+import { describeVictim, type Round, type Victim } from './victims.ts'
+import { startWriter } from './writer.ts'
+
+/** One round as it went. */
+export interface RoundLog {
+  readonly round: number
+  readonly during: Round['during']
+  readonly victim: string
+  /** From the victim's return (or the next sync's start) until rows were applied again, ms. */
+  readonly recoveredMs: number
+}
+
+export interface CampaignReport {
+  readonly rounds: readonly RoundLog[]
+  /** Transactions that the source acknowledged to the writer. */
+  readonly transactions: number
+  /** Writes that the target's trigger saw while rows streamed, and those that it saw more than once. */
+  readonly seen: number
+  readonly seenTwice: number
+  /** Rows of each table, source and target; and whether they are the same to the last byte. */
+  readonly rows: { readonly source: readonly number[]; readonly target: readonly number[] }
+  readonly equal: boolean
+}
+
+export interface CampaignOptions {
+  readonly servers: Servers
+  readonly rounds: readonly Round[]
+  /** 0 to 1, exclusive: what the writer writes. */
+  readonly random: () => number
+  readonly onRound?: (round: RoundLog) => void
+  readonly signal?: AbortSignal
+}
+
+const CAPABILITY = 'catalog'
+const KILL_AT = fileURLToPath(new URL('./kill-at.ts', import.meta.url))
+/** How long a part may take to come back, and a victim to reach its point. */
+const PATIENCE_MS = 180_000
+const BATCH_ROWS = 500
+/** Between two of the writer's transactions. Debezium carries less; what piles up would only make it long. */
+const PAUSE_MS = { postgres: 10, debezium: 60 } as const
+/** How long all that piled up may take in the end. */
+const QUIET_MS = 600_000
+
+/**
+ * Kills sync and the servers around it, round by round, while somebody writes to the source; then lets it become quiet
+ * and compares both sides.
+ * @throws where something does not come back, and when `signal` is aborted.
+ */
+export async function runCampaign(options: CampaignOptions): Promise<CampaignReport> {
+  await using resources = new AsyncDisposableStack()
+  const campaign = await Campaign.open(options, resources)
+  return await campaign.run()
+}
+
+class Campaign {
+  readonly #options: CampaignOptions
+  readonly #ledger: Ledger
+  readonly #folder: SyncFolder
+  readonly #log: RoundLog[] = []
+  #child: SyncChild | undefined
+
+  private constructor(options: CampaignOptions, ledger: Ledger, folder: SyncFolder) {
+    this.#options = options
+    this.#ledger = ledger
+    this.#folder = folder
+  }
+
+  static async open(options: CampaignOptions, resources: AsyncDisposableStack): Promise<Campaign> {
+    const { sourceUrl, targetUrl, ledgerUrl, cdc } = options.servers
+    await query(sourceUrl, await readSchema('source'))
+    await query(targetUrl, await readSchema('target'))
+    const ledger = await Ledger.open(ledgerUrl, [CAPABILITY])
+    resources.defer(() => ledger.close())
+    const urls = { monolithUrl: sourceUrl, serviceUrl: targetUrl, ledgerUrl }
+    const folder = await createSyncFolder({ ...urls, sync: SYNC, cdc: { ...cdc, batchRows: BATCH_ROWS } })
+    resources.use(folder)
+    return new Campaign(options, ledger, folder)
+  }
+
+  async run(): Promise<CampaignReport> {
+    const { servers, rounds, random } = this.#options
+    const writer = startWriter(servers.sourceUrl, random, PAUSE_MS[servers.engine])
+    try {
+      await this.#copies(rounds.filter(({ during }) => during !== 'stream'))
+      await query(servers.targetUrl, NOTE_WRITES)
+      for (const round of rounds.filter(({ during }) => during === 'stream')) await this.#streamRound(round)
+    } finally {
+      await writer.stop()
+    }
+    return this.#report(writer.committed)
+  }
+
+  /** Copies, dies, copies again; each time from nothing but what the death before left behind. */
+  async #copies(rounds: readonly Round[]): Promise<void> {
+    await this.#move('syncing')
+    for (const round of rounds) {
+      if (round.during === 'drop') {
+        await this.#becomes('streaming')
+        await this.#restart(round.victim)
+        await this.#move('legacy')
+        await this.#died(round)
+      } else {
+        await this.#restart(round.victim)
+        await this.#died(round)
+        await this.#becomes('streaming')
+        await this.#move('legacy')
+      }
+      await this.#becomes('gone')
+      await this.#move('syncing')
+    }
+    await this.#restart(null)
+    await this.#becomes('streaming')
+  }
+
+  async #streamRound(round: Round): Promise<void> {
+    if (round.victim.kind === 'sync at point') await this.#restart(round.victim)
+    await this.#died(round)
+  }
+
+  /** Waits for the death, or brings it about; then until everybody is back and at work. */
+  async #died(round: Round): Promise<void> {
+    const { servers } = this.#options
+    const { victim } = round
+    if (victim.kind === 'sync at point') await this.#waitForDeath(victim)
+    else {
+      await this.#pause(victim.afterMs)
+      if (victim.kind === 'sync') await this.#child?.kill('SIGKILL')
+      else await servers.kill(victim.server)
+    }
+    if (victim.kind === 'server') await servers.revive(victim.server)
+    const from = performance.now()
+    if (victim.kind !== 'server') await this.#restart(null)
+    if (round.during === 'stream') await this.#applies()
+    const logged: RoundLog = {
+      round: this.#log.length + 1,
+      during: round.during,
+      victim: describeVictim(victim),
+      recoveredMs: Math.round(performance.now() - from),
+    }
+    this.#log.push(logged)
+    this.#options.onRound?.(logged)
+  }
+
+  /** Puts another sync process into the place of the one that runs, killing it; one that will die where `victim` says. */
+  async #restart(victim: Victim | null): Promise<void> {
+    this.#options.signal?.throwIfAborted()
+    await this.#child?.kill('SIGKILL')
+    const armed = victim?.kind === 'sync at point'
+    this.#child = await this.#folder.start(
+      armed ? { nodeArgs: ['--import', KILL_AT], env: { FICUS_KILL_AT: `${victim.point}:${victim.pass}` } } : {},
+    )
+  }
+
+  async #waitForDeath(victim: Victim): Promise<void> {
+    const child = this.#child
+    await this.#until(`${describeVictim(victim)} dies`, async () => child?.process.signalCode === 'SIGKILL')
+  }
+
+  async #applies(): Promise<void> {
+    const before = await this.#until('the target answers', () => this.#progress())
+    await this.#until('rows are applied again', async () => {
+      const now = await this.#progress()
+      return now.state === 'streaming' && now.applied > before.applied
+    })
+  }
+
+  async #becomes(state: 'streaming' | 'gone'): Promise<void> {
+    await this.#until(`sync is ${state}`, async () => (await this.#progress()).state === state)
+  }
+
+  async #progress(): Promise<{ state: string; applied: number }> {
+    const { targetUrl } = this.#options.servers
+    const [table] = await query(targetUrl, `SELECT to_regclass('ficus.progress') IS NOT NULL AS there`)
+    if (table?.there !== true) return { state: 'gone', applied: 0 }
+    const [row] = await query(targetUrl, 'SELECT state, applied_rows::int AS applied FROM ficus.progress')
+    return row === undefined
+      ? { state: 'gone', applied: 0 }
+      : { state: String(row.state), applied: Number(row.applied) }
+  }
+
+  async #move(to: Phase): Promise<void> {
+    const { epoch } = await this.#ledger.capability(CAPABILITY)
+    const move = { capability: CAPABILITY, epoch, to, actor: 'test', action: 'move' } as const
+    await this.#ledger.move({ ...move, reason: null, evidence: {} })
+  }
+
+  async #report(transactions: number): Promise<CampaignReport> {
+    const { sourceUrl, targetUrl } = this.#options.servers
+    const source = { url: sourceUrl, name: 'the source' }
+    const target = { url: targetUrl, name: 'the target' }
+    await waitUntilCaughtUp({ source, target, capability: CAPABILITY, direction: 'forward', timeoutMs: QUIET_MS })
+    const digests = async (url: string, statements: readonly string[]) => {
+      const found = []
+      for (const sql of statements) found.push(...(await query(url, sql)))
+      return found
+    }
+    const [ofSource, ofTarget] = [await digests(sourceUrl, DIGESTS.source), await digests(targetUrl, DIGESTS.target)]
+    const [counted] = await query(targetUrl, COUNT_WRITES)
+    return {
+      rounds: this.#log,
+      transactions,
+      seen: Number(counted?.seen),
+      seenTwice: Number(counted?.twice),
+      rows: { source: ofSource.map(({ rows }) => Number(rows)), target: ofTarget.map(({ rows }) => Number(rows)) },
+      equal: JSON.stringify(ofSource) === JSON.stringify(ofTarget),
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#options.signal })
+  }
+
+  /** Asks until it has an answer that is not false; a server that is away has none yet. */
+  async #until<T>(what: string, ask: () => Promise<T>): Promise<T> {
+    const deadline = performance.now() + PATIENCE_MS
+    for (;;) {
+      const answer = await ask().catch(() => false as const)
+      if (answer !== false) return answer
+      if (performance.now() > deadline)
+        throw new Error(`it took too long until ${what}; sync says ${this.#lastWords()}`)
+      await this.#pause(25)
+    }
+  }
+
+  #lastWords(): string {
+    return JSON.stringify(this.#child?.log.slice(-3) ?? [])
+  }
+}
+
+/** One statement in a session of its own: any server may be dead at any time. */
+async function query(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
+  client.on('error', () => {})
+  try {
+    await client.connect()
+    const { rows } = await client.query<Record<string, unknown>>(sql)
+    return rows
+  } finally {
+    await client.end().catch(() => {})
+  }
+}

@@ -1,0 +1,19 @@
+import { mulberry32 } from '@ficus/deploy/testing/random'
+import { expect, it } from 'vitest'
+import { runCampaign } from './campaign.ts'
+import { startServers } from './servers.ts'
+import { planRounds } from './victims.ts'
+
+it('invariants 3, 4: whoever is killed at whichever point, nothing is lost and nothing applied twice', {
+  timeout: 300_000,
+}, async () => {
+  await using resources = new AsyncDisposableStack()
+  const servers = await startServers('postgres', resources, () => {})
+  const random = mulberry32(3)
+  const rounds = planRounds(15, servers.names, random)
+  const report = await runCampaign({ servers, rounds, random })
+  expect(report.rounds).toHaveLength(15)
+  expect(report).toMatchObject({ equal: true, seenTwice: 0 })
+  expect(report.seen).toBeGreaterThan(1_000)
+  expect(Math.min(...report.rows.target)).toBeGreaterThan(10_000)
+})

@@ -1,0 +1,84 @@
+// Kills sync and everything around it, again and again, under writes; then proves that nothing was lost and nothing applied twice.
+import { writeFile } from 'node:fs/promises'
+import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
+import { shutdownSignal } from '@ficus/core/lifecycle/shutdown'
+import { mulberry32 } from '@ficus/deploy/testing/random'
+import { readOptions } from '../testing/options.ts'
+import { type CampaignReport, type RoundLog, runCampaign } from './campaign.ts'
+import { type Engine, startServers } from './servers.ts'
+import { planRounds } from './victims.ts'
+
+const HELP = `Kills sync at each named point, and PostgreSQL, Kafka and Kafka Connect at random times, while rows are written.
+
+Usage: npm run test:kill -- [--engine postgres|debezium] [--rounds N] [--seed N] [--json FILE]
+  --engine   how changes travel (default postgres; debezium needs Java and Maven)
+  --rounds   how many lives to take (default 50)
+  --seed     which lives, when, and what is written; printed, so that a run can be had again (default: from the clock)
+  --json     writes the whole log to FILE
+
+Exits 0 when both sides are equal in the end and no trigger of the target saw a change twice, 1 when not or when something did
+not come back, 2 on wrong usage, 130 on Ctrl-C.
+
+Example: npm run test:kill -- --rounds 50 --seed 7 --json kill.json`
+
+const values = readOptions(HELP, {
+  engine: { type: 'string', default: 'postgres' },
+  rounds: { type: 'string', default: '50' },
+  seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+  json: { type: 'string' },
+  help: { type: 'boolean', default: false },
+})
+if (values.help) {
+  console.log(HELP)
+  process.exit(0)
+}
+const [count, seed] = [Number(values.rounds), Number(values.seed)]
+if (!isEngine(values.engine) || !Number.isInteger(count) || count < 1 || !Number.isInteger(seed)) {
+  console.error(HELP)
+  process.exit(2)
+}
+
+await using resources = new AsyncDisposableStack()
+const interrupted = new AbortController()
+void shutdownSignal().then(() => interrupted.abort())
+try {
+  process.exitCode = await run(values.engine)
+} catch (error) {
+  const remedy = error instanceof FicusError ? `\n  ${error.remedy}` : ''
+  console.error(interrupted.signal.aborted ? 'broken off' : `${messageOf(error)}${remedy}`)
+  process.exitCode = interrupted.signal.aborted ? 130 : 1
+}
+
+async function run(engine: Engine): Promise<number> {
+  console.log(`${count} rounds, engine ${engine}, seed ${seed}`)
+  const servers = await startServers(engine, resources, line => console.error(line))
+  const random = mulberry32(seed)
+  const rounds = planRounds(count, servers.names, random)
+  const report = await runCampaign({ servers, rounds, random, onRound: printRound, signal: interrupted.signal })
+  if (values.json !== undefined)
+    await writeFile(values.json, `${JSON.stringify({ engine, seed, ...report }, null, 2)}\n`)
+  return conclude(report)
+}
+
+function printRound({ round, during, victim, recoveredMs }: RoundLog): void {
+  const number = `${round}/${count}`.padStart(7)
+  console.log(
+    `${number}  ${during.padEnd(6)}  ${victim.padEnd(34)}  back at work after ${(recoveredMs / 1000).toFixed(1)} s`,
+  )
+}
+
+function conclude({ transactions, seen, seenTwice, rows, equal }: CampaignReport): number {
+  const counts = (side: readonly number[]) => side.map(number => number.toLocaleString('en-US')).join(' and ')
+  console.log(`${transactions.toLocaleString('en-US')} transactions were acknowledged to the writer.`)
+  console.log(
+    `The source holds ${counts(rows.source)} rows, the target ${counts(rows.target)}: ${equal ? 'EQUAL' : 'DIFFERENT'}.`,
+  )
+  console.log(
+    `The target’s triggers saw ${seen.toLocaleString('en-US')} writes while rows streamed, ${seenTwice} of them more than once.`,
+  )
+  return equal && seenTwice === 0 && seen > 0 ? 0 : 1
+}
+
+function isEngine(name: string): name is Engine {
+  return name === 'postgres' || name === 'debezium'
+}

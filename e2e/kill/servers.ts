@@ -1,0 +1,106 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { startConnect } from '@ficus/deploy/native/connect'
+import { startKafka } from '@ficus/deploy/native/kafka'
+import type { PostgresServer } from '@ficus/deploy/native/postgres'
+import { startThrowAwayPostgres } from '@ficus/deploy/testing/cluster'
+import { temporaryFolder } from '@ficus/deploy/testing/temporary-folder'
+import type { ServerName } from './victims.ts'
+
+export type Engine = 'postgres' | 'debezium'
+
+/** Real servers, each of which can be killed and come back with its data. */
+export interface Servers {
+  readonly engine: Engine
+  readonly names: readonly ServerName[]
+  readonly sourceUrl: string
+  readonly targetUrl: string
+  /** A server that nobody kills. */
+  readonly ledgerUrl: string
+  /** What goes into `cdc` of the config. */
+  readonly cdc: Readonly<Record<string, unknown>>
+  /** SIGKILL; resolves when it is gone. */
+  kill(name: ServerName): Promise<void>
+  /** Starts what was killed, on its old port. */
+  revive(name: ServerName): Promise<void>
+}
+
+interface Life {
+  kill(): Promise<void>
+  revive(): Promise<void>
+}
+
+/** @param resources gets everything that has to be released. @throws FicusError where a part is missing. */
+export async function startServers(
+  engine: Engine,
+  resources: AsyncDisposableStack,
+  progress: (line: string) => void,
+): Promise<Servers> {
+  const [source, target, ledger] = [
+    await startDatabase(resources),
+    await startDatabase(resources),
+    await startDatabase(resources),
+  ]
+  const databases = {
+    sourceUrl: await source.createDatabase('monolith'),
+    targetUrl: await target.createDatabase('service'),
+    ledgerUrl: await ledger.createDatabase('ledger'),
+  }
+  const lives = new Map<ServerName, Life>([
+    ['source', lifeOf(source)],
+    ['target', lifeOf(target)],
+  ])
+  const life = (name: ServerName) => {
+    const found = lives.get(name)
+    if (found === undefined) throw new Error(`there is no ${name}`)
+    return found
+  }
+  const streams = engine === 'postgres' ? {} : await startStreams(lives, resources, progress)
+  return {
+    engine,
+    names: [...lives.keys()],
+    ...databases,
+    cdc: { engine, ...streams },
+    kill: name => life(name).kill(),
+    revive: name => life(name).revive(),
+  }
+}
+
+async function startDatabase(resources: AsyncDisposableStack): Promise<PostgresServer> {
+  return resources.use(await startThrowAwayPostgres())
+}
+
+function lifeOf(server: PostgresServer): Life {
+  return { kill: () => server.kill('SIGKILL'), revive: () => server.restart() }
+}
+
+async function startStreams(
+  lives: Map<ServerName, Life>,
+  resources: AsyncDisposableStack,
+  progress: (line: string) => void,
+): Promise<Record<string, unknown>> {
+  const folder = await temporaryFolder()
+  resources.defer(() => rm(folder, { recursive: true, force: true }))
+  const start = { kafka: { dir: join(folder, 'kafka'), progress }, connect: { dir: join(folder, 'connect'), progress } }
+
+  let kafka = await startKafka({ ...start.kafka, port: 0 })
+  resources.defer(() => kafka.stop())
+  const { port, bootstrapServers } = kafka
+  let connect = await startConnect({ ...start.connect, port: 0, bootstrapServers })
+  resources.defer(() => connect.stop())
+  const { url } = connect
+
+  lives.set('kafka', {
+    kill: () => kafka.kill('SIGKILL'),
+    revive: async () => {
+      kafka = await startKafka({ ...start.kafka, port })
+    },
+  })
+  lives.set('connect', {
+    kill: () => connect.kill('SIGKILL'),
+    revive: async () => {
+      connect = await startConnect({ ...start.connect, port: Number(new URL(url).port), bootstrapServers })
+    },
+  })
+  return { kafka: { brokers: [bootstrapServers] }, connect: { url } }
+}

@@ -1,0 +1,28 @@
+CREATE SEQUENCE versions;
+
+CREATE TABLE products (
+  id int PRIMARY KEY,
+  name text NOT NULL,
+  version bigint NOT NULL DEFAULT nextval('versions'),
+  body text
+);
+
+CREATE TABLE stock (
+  product_id int,
+  place text,
+  amount int NOT NULL,
+  version bigint NOT NULL DEFAULT nextval('versions'),
+  PRIMARY KEY (product_id, place)
+);
+
+-- Bodies of some products are stored out of line, so that updates of other columns do not send them.
+ALTER TABLE products ALTER body SET STORAGE EXTERNAL;
+
+INSERT INTO products (id, name, body)
+SELECT n, 'product ' || n, CASE WHEN n % 50 = 0 THEN repeat('out of line ', 300) ELSE 'short' END
+FROM generate_series(1, 20000) AS n;
+
+INSERT INTO stock (product_id, place, amount) SELECT n, 'Köln', n % 90 FROM generate_series(1, 20000) AS n;
+
+-- Ids of products that came later, or were given another key.
+CREATE SEQUENCE ids START 100000;

@@ -1,0 +1,17 @@
+CREATE TABLE items (item_id int PRIMARY KEY, title text NOT NULL, version bigint NOT NULL, body text);
+
+CREATE TABLE levels (
+  item_id int,
+  place text,
+  pieces int NOT NULL,
+  version bigint NOT NULL,
+  PRIMARY KEY (item_id, place)
+);
+
+CREATE TABLE writes (table_name text, operation text, version bigint);
+
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO writes VALUES (TG_TABLE_NAME, TG_OP, CASE TG_OP WHEN 'DELETE' THEN OLD.version ELSE NEW.version END);
+  RETURN NULL;
+END $$;

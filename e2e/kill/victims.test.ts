@@ -1,0 +1,46 @@
+import { mulberry32 } from '@ficus/deploy/testing/random'
+import { expect, it } from 'vitest'
+import { describeVictim, planRounds } from './victims.ts'
+
+const EVERYBODY = ['source', 'target', 'kafka', 'connect'] as const
+
+it('kills at every named point and every server in 55 rounds, copies first', () => {
+  const rounds = planRounds(55, EVERYBODY, mulberry32(1))
+  const who = new Set(
+    rounds.map(({ during, victim }) =>
+      `${during}: ${victim.kind} ${'point' in victim ? victim.point : 'server' in victim ? victim.server : ''}`.trim(),
+    ),
+  )
+  expect(rounds).toHaveLength(55)
+  expect([...who].sort()).toMatchInlineSnapshot(`
+    [
+      "copy: server source",
+      "copy: server target",
+      "copy: sync at point copy.claimed",
+      "copy: sync at point copy.finished",
+      "copy: sync at point copy.published",
+      "copy: sync at point copy.range",
+      "copy: sync at point copy.rows",
+      "copy: sync at point copy.slot",
+      "drop: sync at point drop.slot",
+      "stream: server connect",
+      "stream: server kafka",
+      "stream: server source",
+      "stream: server target",
+      "stream: sync",
+      "stream: sync at point apply.acknowledged",
+      "stream: sync at point apply.begun",
+      "stream: sync at point apply.committed",
+      "stream: sync at point apply.committing",
+      "stream: sync at point apply.merged",
+    ]
+  `)
+  expect(rounds.slice(0, 11).every(({ during }) => during !== 'stream')).toBe(true)
+  expect(rounds.slice(11).every(({ during }) => during === 'stream')).toBe(true)
+})
+
+it('plans the same for the same seed, and something else for another', () => {
+  const plan = (seed: number) => planRounds(20, EVERYBODY, mulberry32(seed)).map(({ victim }) => describeVictim(victim))
+  expect(plan(7)).toEqual(plan(7))
+  expect(plan(7)).not.toEqual(plan(8))
+})

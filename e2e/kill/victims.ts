@@ -1,0 +1,90 @@
+import type { SyncPoint } from '@ficus/cdc/pipeline/points'
+
+/** The servers that sync lives between. */
+export type ServerName = 'source' | 'target' | 'kafka' | 'connect'
+
+/** Who dies in a round: sync at a named point, the `pass`th time that it gets there, or somebody `afterMs` of a round. */
+export type Victim =
+  | { readonly kind: 'sync at point'; readonly point: SyncPoint; readonly pass: number }
+  | { readonly kind: 'sync'; readonly afterMs: number }
+  | { readonly kind: 'server'; readonly server: ServerName; readonly afterMs: number }
+
+/** One life to be taken. While rows are copied or while they stream is another matter. */
+export interface Round {
+  readonly during: 'copy' | 'drop' | 'stream'
+  readonly victim: Victim
+}
+
+const COPY_POINTS: readonly SyncPoint[] = [
+  'copy.claimed',
+  'copy.published',
+  'copy.slot',
+  'copy.range',
+  'copy.rows',
+  'copy.finished',
+]
+const APPLY_POINTS: readonly SyncPoint[] = [
+  'apply.begun',
+  'apply.merged',
+  'apply.committing',
+  'apply.committed',
+  'apply.acknowledged',
+]
+
+/** A fifth of the rounds dies while it copies. */
+const COPY_SHARE = 0.2
+
+/**
+ * The rounds of a campaign, copies first. Each kind of death comes up before any comes up again.
+ * @param random 0 to 1, exclusive; the same series gives the same rounds.
+ * @param servers those that there are.
+ */
+export function planRounds(count: number, servers: readonly ServerName[], random: () => number): Round[] {
+  const upTo = (limit: number) => Math.floor(random() * limit)
+  const databases = servers.filter(server => server === 'source' || server === 'target')
+  const copyDeck = (): Round[] => [
+    ...COPY_POINTS.map(point => ({
+      during: 'copy' as const,
+      victim: { kind: 'sync at point' as const, point, pass: point === 'copy.range' ? 1 + upTo(2) : 1 },
+    })),
+    ...databases.map(server => ({
+      during: 'copy' as const,
+      victim: { kind: 'server' as const, server, afterMs: upTo(600) },
+    })),
+    { during: 'drop', victim: { kind: 'sync at point', point: 'drop.slot', pass: 1 } },
+  ]
+  const streamDeck = (): Round[] => [
+    ...APPLY_POINTS.map(point => ({
+      during: 'stream' as const,
+      victim: { kind: 'sync at point' as const, point, pass: 1 + upTo(30) },
+    })),
+    { during: 'stream', victim: { kind: 'sync', afterMs: upTo(1_500) } },
+    ...servers.map(server => ({
+      during: 'stream' as const,
+      victim: { kind: 'server' as const, server, afterMs: upTo(800) },
+    })),
+  ]
+  const copies = Math.floor(count * COPY_SHARE)
+  return [...deal(copies, copyDeck, random), ...deal(count - copies, streamDeck, random)]
+}
+
+/** Cards from shuffled decks, one deck after the other. */
+function deal(count: number, deck: () => Round[], random: () => number): Round[] {
+  const cards: Round[] = []
+  while (cards.length < count) cards.push(...shuffled(deck(), random))
+  return cards.slice(0, count)
+}
+
+/** Fisher and Yates. */
+function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  const left = [...items]
+  const dealt: T[] = []
+  while (left.length > 0) dealt.push(...left.splice(Math.floor(random() * left.length), 1))
+  return dealt
+}
+
+/** As the log shows it: `sync at apply.merged, pass 3`. */
+export function describeVictim(victim: Victim): string {
+  if (victim.kind === 'sync at point') return `sync at ${victim.point}, pass ${victim.pass}`
+  return `${victim.kind === 'sync' ? 'sync' : victim.server} after ${victim.afterMs} ms`
+}

@@ -1,0 +1,92 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import pg from 'pg'
+
+/** Somebody who writes to the source all the time, and begins anew when it dies. */
+export interface Writer {
+  /** Transactions that the source has acknowledged. */
+  readonly committed: number
+  stop(): Promise<void>
+}
+
+const AWAY_MS = 50
+
+/** Each as one transaction of several statements; `$id` is a product of the first ones, `$some` a number of rows. */
+const TRANSACTIONS: readonly { readonly weight: number; readonly sql: string }[] = [
+  {
+    weight: 6,
+    sql: `UPDATE products SET name = 'changed ' || version, version = nextval('versions') WHERE id BETWEEN $id AND $id + $some;
+          UPDATE stock SET amount = amount + 1, version = nextval('versions') WHERE product_id BETWEEN $id AND $id + $some`,
+  },
+  {
+    weight: 4,
+    sql: `INSERT INTO products (id, name, body) SELECT nextval('ids'), 'new', 'short' FROM generate_series(1, $some);
+          INSERT INTO stock (product_id, place, amount) SELECT id, 'Zürich', 7 FROM products ORDER BY id DESC LIMIT 5
+          ON CONFLICT (product_id, place) DO UPDATE SET amount = stock.amount + 1, version = nextval('versions')`,
+  },
+  {
+    weight: 3,
+    sql: `DELETE FROM products WHERE id IN (SELECT id FROM products WHERE id > 100000 ORDER BY id LIMIT $some)`,
+  },
+  {
+    weight: 2,
+    sql: `UPDATE products SET id = nextval('ids'), version = nextval('versions') WHERE id BETWEEN $id AND $id + 2`,
+  },
+  { weight: 2, sql: `UPDATE products SET body = repeat('other ', 800), version = nextval('versions') WHERE id = $id` },
+  // Larger than a batch of sync.
+  { weight: 0.2, sql: `UPDATE products SET version = nextval('versions') WHERE id BETWEEN $id AND $id + 3000` },
+]
+const WEIGHTS = TRANSACTIONS.reduce((sum, { weight }) => sum + weight, 0)
+
+/**
+ * @param random 0 to 1, exclusive: which transactions, in which order.
+ * @param pauseMs between two transactions.
+ */
+export function startWriter(url: string, random: () => number, pauseMs: number): Writer {
+  let committed = 0
+  let writing = true
+  let client: pg.Client | undefined
+  const write = async () => {
+    try {
+      client ??= await connect(url)
+      await client.query(`BEGIN; ${nextTransaction(random)}; COMMIT`)
+      committed += 1
+      await sleep(pauseMs)
+    } catch {
+      // It died, perhaps with the transaction; whether that was committed shows in the end.
+      await client?.end().catch(() => {})
+      client = undefined
+      await sleep(AWAY_MS)
+    }
+  }
+  const loop = (async () => {
+    while (writing) await write()
+    await client?.end()
+  })()
+  return {
+    get committed() {
+      return committed
+    },
+    stop: async () => {
+      writing = false
+      await loop
+    },
+  }
+}
+
+function nextTransaction(random: () => number): string {
+  let roll = random() * WEIGHTS
+  const chosen = TRANSACTIONS.find(({ weight }) => {
+    roll -= weight
+    return roll < 0
+  })
+  const id = 1 + Math.floor(random() * 16_000)
+  const some = 1 + Math.floor(random() * 60)
+  return (chosen ?? { sql: '' }).sql.replaceAll('$id', String(id)).replaceAll('$some', String(some))
+}
+
+async function connect(url: string): Promise<pg.Client> {
+  const client = new pg.Client({ connectionString: url })
+  client.on('error', () => {})
+  await client.connect()
+  return client
+}
