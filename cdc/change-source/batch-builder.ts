@@ -57,10 +57,18 @@ export class BatchBuilder {
     this.#transactions.push(id)
   }
 
-  /** Adds a change whose message body is `bytes`; tuple offsets are relative to it, -1 for none. */
-  add(kind: Change['kind'], relation: Relation, bytes: Buffer | null, oldTuple: number, newTuple: number): void {
-    const base = this.#used
-    if (bytes !== null) this.#append(bytes)
+  /** Adds a change whose tuples are in `bytes` at these offsets, -1 for none; the last of them ends at `end`. */
+  add(
+    kind: Change['kind'],
+    relation: Relation,
+    bytes: Buffer | null,
+    oldTuple: number,
+    newTuple: number,
+    end = bytes?.length ?? 0,
+  ): void {
+    const start = oldTuple < 0 ? newTuple : oldTuple
+    const base = this.#used - start
+    if (bytes !== null && start >= 0) this.#append(bytes, start, end)
     this.#changes.push({
       kind,
       relation,
@@ -118,7 +126,8 @@ export class BatchBuilder {
       .slice(count)
       .map(change => ({ ...change, oldTuple: shift(change.oldTuple), newTuple: shift(change.newTuple) }))
     const tail = this.#data.subarray(bytes, this.#used)
-    this.#data = Buffer.allocUnsafe(Math.max(INITIAL_BYTES, tail.length * 2))
+    // As large as the last one came to be: growing it again would copy all of it several times.
+    this.#data = Buffer.allocUnsafe(Math.max(INITIAL_BYTES, tail.length * 2, bytes))
     this.#used = tail.copy(this.#data)
     this.#changes = rest
     this.#committed = { changes: 0, bytes: 0 }
@@ -130,14 +139,14 @@ export class BatchBuilder {
     this.#transactions = this.#transactions.slice(-1)
   }
 
-  #append(bytes: Buffer): void {
-    const needed = this.#used + bytes.length
+  #append(bytes: Buffer, start: number, end: number): void {
+    const needed = this.#used + end - start
     if (needed > this.#data.length) {
       const larger = Buffer.allocUnsafe(Math.max(needed, this.#data.length * 2))
       this.#data.copy(larger, 0, 0, this.#used)
       this.#data = larger
     }
-    bytes.copy(this.#data, this.#used)
+    bytes.copy(this.#data, this.#used, start, end)
     this.#used = needed
   }
 }

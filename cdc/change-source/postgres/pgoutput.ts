@@ -1,21 +1,17 @@
+import { afterTuple } from '../tuple.ts'
+
 /**
  * The messages of PostgreSQL's `pgoutput` plugin, protocol 2 without streaming (documentation, "Logical Replication
- * Message Formats"), inside those of streaming replication ("Streaming Replication Protocol"). Offsets of tuples are
- * relative to the message; values stay bytes.
+ * Message Formats"), inside those of streaming replication ("Streaming Replication Protocol"). Those about a row are
+ * not read into objects: `rowKind` and what follows it find the row's parts in the bytes.
  */
 export type PgOutputMessage =
   | { readonly tag: 'begin'; readonly finalLsn: bigint; readonly transaction: number }
-  | { readonly tag: 'commit'; readonly endLsn: bigint; readonly time: number }
+  /** `end` is `endLsn` as PostgreSQL prints it. */
+  | { readonly tag: 'commit'; readonly endLsn: bigint; readonly end: string; readonly time: number }
   | { readonly tag: 'origin'; readonly name: string }
   | { readonly tag: 'message'; readonly prefix: string; readonly content: string }
   | { readonly tag: 'relation'; readonly relation: RelationMessage }
-  | {
-      readonly tag: 'row'
-      readonly kind: 'insert' | 'update' | 'delete'
-      readonly oid: number
-      readonly old: number
-      readonly new: number
-    }
   | { readonly tag: 'truncate'; readonly oids: readonly number[] }
   | { readonly tag: 'other' }
 
@@ -26,22 +22,50 @@ export interface RelationMessage {
   readonly columns: readonly { readonly name: string; readonly typeOid: number; readonly identity: boolean }[]
 }
 
-/** What a CopyData of the replication stream holds. */
-export type ReplicationMessage =
-  | { readonly tag: 'keepalive'; readonly walEnd: bigint; readonly replyRequested: boolean }
-  /** `offset` is where the plugin's message begins. */
-  | { readonly tag: 'data'; readonly offset: number }
+/** A CopyData of the replication stream begins with one of these. */
+export const STREAM_TAG = { DATA: 0x77 /* w */, KEEPALIVE: 0x6b /* k */ } as const
+/** Bytes before the plugin's message in a CopyData of tag DATA. */
+export const DATA_HEADER = 25
 
-const XLOG_DATA_HEADER = 25
+const ROW_TAG = { INSERT: 0x49 /* I */, UPDATE: 0x55 /* U */, DELETE: 0x44 /* D */ } as const
+/** Where the first tuple of a row's message begins: behind the tag, the table's OID and the tuple's own tag. */
+const FIRST_TUPLE = 6
+const NEW_TUPLE = 0x4e // N
+
 /** Microseconds from 1970 to 2000, PostgreSQL's epoch. */
 const POSTGRES_EPOCH = 946_684_800_000_000n
 
-export function readReplicationMessage(data: Buffer): ReplicationMessage | null {
-  if (data[0] === 0x77 /* w */) return { tag: 'data', offset: XLOG_DATA_HEADER }
-  if (data[0] === 0x6b /* k */) {
-    return { tag: 'keepalive', walEnd: data.readBigUInt64BE(1), replyRequested: data[17] === 1 }
-  }
-  return null
+/** Whether a CopyData of tag KEEPALIVE that begins at `start` asks for a status update. */
+export function asksForReply(data: Buffer, start: number): boolean {
+  return data[start + 17] === 1
+}
+
+/** What the plugin's message at `at` does to a row, or null where it is none of these. */
+export function rowKind(data: Buffer, at: number): 'insert' | 'update' | 'delete' | null {
+  const tag = data[at]
+  if (tag === ROW_TAG.INSERT) return 'insert'
+  if (tag === ROW_TAG.UPDATE) return 'update'
+  return tag === ROW_TAG.DELETE ? 'delete' : null
+}
+
+/** The table of the row's message at `at`. */
+export function rowOid(data: Buffer, at: number): number {
+  return data.readUInt32BE(at + 1)
+}
+
+/** Where the old tuple of the row's message at `at` begins, -1 if there is none. */
+export function oldTuple(data: Buffer, at: number): number {
+  const tag = data[at]
+  return tag === ROW_TAG.DELETE || (tag === ROW_TAG.UPDATE && data[at + 5] !== NEW_TUPLE) ? at + FIRST_TUPLE : -1
+}
+
+/**
+ * Where the new tuple begins, -1 if there is none.
+ * @param old where the old one begins, or -1.
+ */
+export function newTuple(data: Buffer, at: number, old: number): number {
+  if (data[at] === ROW_TAG.DELETE) return -1
+  return old < 0 ? at + FIRST_TUPLE : afterTuple(data, old) + 1
 }
 
 /** A standby status update: everything up to `flushed` is safe at the target. */
@@ -55,26 +79,13 @@ export function standbyStatus(received: bigint, flushed: bigint, now: number): B
   return status
 }
 
-/**
- * Reads one pgoutput message.
- * @param afterTuple finds the end of the tuple at an offset (change-source/tuple.ts).
- */
-export function readPgOutput(data: Buffer, afterTuple: (data: Buffer, offset: number) => number): PgOutputMessage {
+/** Reads a pgoutput message that is not about a row. */
+export function readPgOutput(data: Buffer): PgOutputMessage {
   switch (data[0]) {
-    case 0x49 /* I */:
-      return { tag: 'row', kind: 'insert', oid: data.readUInt32BE(1), old: -1, new: 6 }
-    case 0x55 /* U */:
-      {
-        const oid = data.readUInt32BE(1)
-        if (data[5] === 0x4e /* N */) return { tag: 'row', kind: 'update', oid, old: -1, new: 6 }
-        return { tag: 'row', kind: 'update', oid, old: 6, new: afterTuple(data, 6) + 1 }
-      }
-    case 0x44 /* D */:
-      return { tag: 'row', kind: 'delete', oid: data.readUInt32BE(1), old: 6, new: -1 }
     case 0x42 /* B */:
       return { tag: 'begin', finalLsn: data.readBigUInt64BE(1), transaction: data.readUInt32BE(17) }
     case 0x43 /* C */:
-      return { tag: 'commit', endLsn: data.readBigUInt64BE(10), time: toMilliseconds(data.readBigInt64BE(18)) }
+      return { tag: 'commit', endLsn: data.readBigUInt64BE(10), end: readLsn(data, 10), time: readTime(data, 18) }
     case 0x52 /* R */:
       return { tag: 'relation', relation: readRelation(data) }
     case 0x54 /* T */:
@@ -111,8 +122,15 @@ function readTruncated(data: Buffer): number[] {
   return Array.from({ length: data.readUInt32BE(1) }, (_, index) => data.readUInt32BE(6 + index * 4))
 }
 
-function toMilliseconds(microseconds: bigint): number {
-  return Number((microseconds + POSTGRES_EPOCH) / 1000n)
+/** What `numberToLsn` makes of the number there, without it: every transaction has one. */
+function readLsn(data: Buffer, at: number): string {
+  return `${data.readUInt32BE(at).toString(16)}/${data.readUInt32BE(at + 4).toString(16)}`.toUpperCase()
+}
+
+/** Microseconds since 2000 as ms since 1970. Small enough to be exact, and a number takes less time than a bigint. */
+function readTime(data: Buffer, at: number): number {
+  const microseconds = data.readInt32BE(at) * 2 ** 32 + data.readUInt32BE(at + 4)
+  return Math.floor((microseconds + Number(POSTGRES_EPOCH)) / 1000)
 }
 
 class Reader {

@@ -15,7 +15,7 @@ import {
   StreamEnded,
 } from '../change-source.ts'
 import { MARK } from '../marks.ts'
-import { lsnToNumber, numberToLsn, type Position } from '../position.ts'
+import { lsnToNumber, type Position } from '../position.ts'
 import { readSlot } from '../slot.ts'
 import {
   asksForReply,
@@ -32,8 +32,6 @@ import {
 import { ReplicationStream } from './replication-stream.ts'
 import { readWireTypes, type WireType } from './wire-types.ts'
 
-/** Where a BEGIN message holds the transaction's id. */
-const BEGIN_XID = 17
 /** How much one batch may hold; one more is being applied meanwhile. */
 const MAX_BATCH_BYTES = 16 * 1024 * 1024
 /** How often the server hears of us at least; a quarter of its wal_sender_timeout where that is less. */
@@ -259,14 +257,12 @@ class Reading {
     const message = readPgOutput(data)
     switch (message.tag) {
       case 'begin':
-        this.#options.onTransaction?.(data.readUInt32BE(BEGIN_XID))
         this.#skipping = message.finalLsn < this.#from
         this.#builder.begin(message.transaction, message.finalLsn)
         return
       case 'commit':
         this.#received = message.endLsn
-        if (message.endLsn > this.#from)
-          this.#builder.commit(() => ({ lsn: numberToLsn(message.endLsn) }), message.time)
+        if (message.endLsn > this.#from) this.#builder.commit({ lsn: message.end }, message.time)
         break
       case 'origin':
         if (this.#options.ignoredOrigins.includes(message.name)) this.#skipping = true
