@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { quoteIdentifier, showTable, type TableName } from '@ficus/core/sql/identifier'
 import type { ShapedFlow } from '../copy/first-copy.ts'
 import type { Flow } from '../mapping/flow.ts'
-import { flowColumns } from '../mapping/flow-columns.ts'
 import type { ColumnShape, TableShape } from '../mapping/table-shape.ts'
+import { columnsSeen } from './read-columns.ts'
 
 /** The schema that holds the mirrors of all capabilities of a target database. */
 export const MIRROR_SCHEMA = 'ficus_mirror'
@@ -32,8 +32,8 @@ export function planMirrors(capability: string, flows: readonly ShapedFlow[]): M
   for (const { flow, source, reads } of flows) {
     if (flow.reads.length === 0) continue
     const own = needOf(source)
-    add(own, [...flowColumns(flow, namesOf(source))])
-    own.lookups.push(flow.key.map(({ from }) => from))
+    add(own, [...keyOf(flow), ...columnsSeen(flow, flow.from.table, namesOf(source))])
+    own.lookups.push(keyOf(flow))
     for (const [index, { matches, columns }] of flow.reads.entries()) {
       const shape = reads[index]
       if (shape === undefined) throw new TypeError(`${flow.path}: the tables it reads were not looked at`)
@@ -130,6 +130,10 @@ function indexesFor(lookups: readonly string[][], key: readonly string[]): strin
   }
   const byName = new Map(lookups.map(columns => [JSON.stringify(columns), columns]))
   return [...byName.values()].filter(columns => !served(columns))
+}
+
+function keyOf(flow: Flow): string[] {
+  return flow.key.map(({ from }) => from)
 }
 
 function namesOf(shape: TableShape): string[] {

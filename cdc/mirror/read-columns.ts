@@ -9,15 +9,20 @@ import { type Flow, mappedExpressions, type TableRead } from '../mapping/flow.ts
  * @param columns every column of the table.
  */
 export function readColumns(flow: Flow, read: TableRead, columns: readonly string[]): string[] {
-  const expressions = [...mappedExpressions(flow).map(({ expression }) => expression), flow.where ?? '']
-  const seen = new Set(read.matches.flatMap(match => match.map(({ column }) => column)))
-  for (const expression of expressions) {
-    const tokens = [...tokensOf(expression)]
-    if (takesWholeRows(tokens, read.table.table)) return [...columns]
+  const matched = read.matches.flatMap(match => match.map(({ column }) => column))
+  const seen = new Set([...matched, ...columnsSeen(flow, read.table.table, columns)])
+  return columns.filter(column => seen.has(column))
+}
+
+/** The columns of a table that the expressions of `flow` name, or all where one takes its rows as a whole. */
+export function columnsSeen(flow: Flow, table: string, columns: readonly string[]): Set<string> {
+  const seen = new Set<string>()
+  for (const expression of [...mappedExpressions(flow).map(mapped => mapped.expression), flow.where ?? '']) {
+    if (takesWholeRows([...tokensOf(expression)], table)) return new Set(columns)
     // Named for no table: FROM names this one without taking its rows as a whole.
     for (const column of columnsRead(expression, '', columns)) seen.add(column)
   }
-  return columns.filter(column => seen.has(column))
+  return seen
 }
 
 /** Words that follow a table in FROM and are not its alias. */
@@ -34,8 +39,7 @@ function takesWholeRows(tokens: readonly Token[], table: string): boolean {
   for (const [index, token] of tokens.entries()) {
     if (token.kind === 'unsure' || token.text === 'natural') return true
     if (token.text === '*' && ['select', 'distinct', 'all', ',', '.'].includes(text(index - 1))) return true
-    if (token.kind !== 'name' || token.text !== table || !['from', 'join', ',', 'only', '('].includes(text(index - 1)))
-      continue
+    if (token.kind !== 'name' || token.text !== table || !['from', 'join', 'only'].includes(text(index - 1))) continue
     if (text(index + 1) === '.') continue
     definitions.add(index)
     const at = text(index + 1) === 'as' ? index + 2 : index + 1

@@ -1,7 +1,9 @@
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { describe, expect, it } from 'vitest'
+import { diffCapability } from '../diff/diff-capability.ts'
+import { parseSync } from '../mapping/parse-sync.ts'
 import { DOCUMENTS_SOURCE, DOCUMENTS_SYNC, DOCUMENTS_TARGET, expectDocuments } from '../testing/documents.ts'
-import { createHarness, type SyncHarness } from '../testing/sync-harness.ts'
+import { CAPABILITY, createHarness, type SyncHarness } from '../testing/sync-harness.ts'
 
 const LONG = (letter: string) => `repeat('${letter}', 20000)`
 const SEED = `
@@ -118,6 +120,58 @@ it('invariant 3: a transaction larger than a batch is applied in parts', async (
     UPDATE currencies SET name = 'changed' WHERE code = 'EUR';
     COMMIT`)
   await expectDocuments(sync)
+})
+
+it('compares what the source computes with what the target holds, and finds what differs', async () => {
+  await using sync = await seeded()
+  await sync.streaming()
+  const options = { source: sync.source, target: sync.target, capability: CAPABILITY, direction: 'forward' as const }
+  const diff = () => diffCapability({ ...options, sync: parseSync(DOCUMENTS_SYNC) })
+  expect((await diff()).equal).toBe(true)
+
+  let writing = true
+  const writes = (async () => {
+    for (let n = 0; writing; n++) {
+      await sync.onSource(`UPDATE order_lines SET price = $1 WHERE id = 1`, [n])
+      await sync.onSource(`UPDATE currencies SET name = $1 WHERE code = 'EUR'`, [`Euro ${n % 2}`])
+    }
+  })()
+  for (let round = 0; round < 3; round++) {
+    expect((await diff()).tables.flatMap(({ differing }) => differing)).toEqual([])
+  }
+  writing = false
+  await writes
+
+  await sync.onTarget(`UPDATE documents SET lines = '[]' WHERE id = 2`)
+  const { tables } = await diff()
+  expect(tables[0]?.differing).toEqual([{ key: { region: '0', id: '2' }, kind: 'different', columns: ['lines'] }])
+})
+
+it('invariant 11: parks the change of another table that makes a row impossible, and goes on with others', async () => {
+  await using sync = await seeded()
+  const pipeline = await sync.streaming()
+  await sync.onTarget('ALTER TABLE documents ADD CONSTRAINT cheap CHECK (total < 1000)')
+  await sync.onSource(`UPDATE order_lines SET price = 5000 WHERE id = 1 AND line = 1`)
+  await sync.onSource(`UPDATE order_lines SET price = 3 WHERE id = 4 AND line = 1`)
+  await sync.caughtUp()
+  expect(pipeline.status().state).toBe('streaming')
+  expect(await sync.onTarget('SELECT total FROM documents WHERE id IN (1, 4) ORDER BY id')).toEqual([
+    { total: '9.00' },
+    { total: '10.50' },
+  ])
+  expect(await sync.onTarget('SELECT count(*)::int AS parked FROM ficus.parked')).toEqual([{ parked: 1 }])
+})
+
+it('stops where the mapping reads what the first copy did not bring along', async () => {
+  await using sync = await seeded()
+  await (await sync.streaming()).stop()
+  const [documents, ...others] = DOCUMENTS_SYNC.tables
+  if (documents === undefined) throw new TypeError('there is a mapping')
+  const forward = { ...documents.forward, lines: `to_jsonb((SELECT max(note) FROM order_lines))` }
+  const changed = sync.pipeline({ sync: parseSync({ tables: [{ ...documents, forward }, ...others] }) })
+  await changed.start()
+  await changed.ended()
+  expect(changed.status().error?.code).toMatch(/^FICUS_MAPPING_/)
 })
 
 it('leaves a row alone when nothing that is mapped has changed', async () => {
