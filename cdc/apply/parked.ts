@@ -148,6 +148,11 @@ export async function closeParked(
   )
 }
 
+/** Tells the worker, which reads it with the row lock, to look anew which keys are blocked. */
+export async function releaseKeys(client: Client, key: ProgressKey): Promise<void> {
+  await client.query(`UPDATE ficus.progress SET parked_version = parked_version + 1 WHERE ${progressRow(key)}`)
+}
+
 /** The condition that picks changes by their ids. */
 export function withIds(ids: readonly number[]): string {
   return `id IN (${ids.map(id => pg.escapeLiteral(String(id))).join(', ')})`

@@ -23,12 +23,16 @@ export const TEXT_SETTINGS: Readonly<Record<string, string>> = {
   lc_monetary: 'C',
 }
 
-const PINNED_SETTINGS = [
-  ...Object.entries(TEXT_SETTINGS).map(([name, value]) => `${name} = '${value}'`),
-  `statement_timeout = 0`,
-  `idle_in_transaction_session_timeout = 0`,
-  `client_min_messages = 'error'`,
-]
+/**
+ * Limits on time, which a role or a database may have with people's sessions in mind, are lifted: a copy takes hours, and
+ * a lock is worth waiting for. Which of them there are depends on the server's version.
+ */
+const PIN_SETTINGS = [
+  ...Object.entries(TEXT_SETTINGS).map(([name, value]) => `SET ${name} = '${value}'`),
+  `SET client_min_messages = 'error'`,
+  `SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',
+     'transaction_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout')`,
+].join('; ')
 
 /**
  * Opens a session with the pinned settings.
@@ -37,7 +41,7 @@ const PINNED_SETTINGS = [
 export async function openSession(endpoint: Endpoint): Promise<Client> {
   const client = await connect(endpoint.url, endpoint.name, { application_name: 'ficus sync' })
   try {
-    await client.query(PINNED_SETTINGS.map(setting => `SET ${setting}`).join('; '))
+    await client.query(PIN_SETTINGS)
     return client
   } catch (error) {
     await endSession(client)
@@ -54,7 +58,7 @@ export async function openReplicationSession(endpoint: Endpoint): Promise<Client
   url.searchParams.set('replication', 'database')
   try {
     const client = await connect(url.href, endpoint.name, { application_name: 'ficus sync' })
-    await client.query(PINNED_SETTINGS.map(setting => `SET ${setting}`).join('; '))
+    await client.query(PIN_SETTINGS)
     return client
   } catch (error) {
     throw isMissingReplication(error) ? lacksReplication(endpoint, error) : error

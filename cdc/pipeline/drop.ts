@@ -1,6 +1,7 @@
 import { FicusError, systemCodeOf } from '@ficus/core/errors/ficus-error'
 import { parseTableName, quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
+import { closeParked } from '../apply/parked.ts'
 import { claimProgress, createProgressTable, type Progress, readProgress, type SyncKey } from '../apply/progress.ts'
 import { dropOrigin } from '../apply/writer-session.ts'
 import type { ChangeSourceFactory } from '../change-source/change-source.ts'
@@ -36,6 +37,7 @@ export async function dropSync(options: DropOptions): Promise<Dropped> {
     await client.query('BEGIN')
     await emptyTables(client, progress.tables.map(parseTableName))
     await dropMadeTables(client, progress.made)
+    await closeParked(client, options, 'true', DROPPED)
     await forgetNotes(client, options)
     await client.query('DELETE FROM ficus.progress WHERE capability = $1 AND direction = $2', [
       options.capability,
@@ -53,13 +55,19 @@ export async function dropSync(options: DropOptions): Promise<Dropped> {
  */
 export async function endSync(options: DropOptions): Promise<Dropped> {
   return removeFlow(options, async client => {
+    await client.query('BEGIN')
+    await closeParked(client, options, 'true', DROPPED)
     await client.query(
       `UPDATE ficus.progress SET state = 'ended', position = NULL, updated_at = clock_timestamp()
        WHERE capability = $1 AND direction = $2`,
       [options.capability, options.direction],
     )
+    await client.query('COMMIT')
   })
 }
+
+/** What becomes of changes that are still parked: nobody could apply them any more. */
+const DROPPED = { outcome: 'dropped', by: 'sync', reason: null } as const
 
 /** Removes what carries rows, then does `finish` in the target. */
 async function removeFlow(

@@ -144,6 +144,7 @@ export class CapabilityWorker {
       engine: chooseEngine(cdc),
       batchRows: cdc.batchRows,
       copyWorkers: cdc.copyWorkers,
+      maxParked: cdc.maxParked,
       triggers: triggersOf(this.#loaded, this.capability, direction),
       onStatus: status => this.#tell(status),
     })

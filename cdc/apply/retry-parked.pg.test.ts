@@ -1,0 +1,172 @@
+import { createDatabase } from '@ficus/deploy/testing/postgres'
+import { describe, expect, it } from 'vitest'
+import { withSession } from '../database/session.ts'
+import { waitUntilCaughtUp } from '../lag/lag.ts'
+import { parseSync } from '../mapping/parse-sync.ts'
+import { beginWithoutCopy } from '../pipeline/begin-without-copy.ts'
+import { asPlainUser, CAPABILITY, createHarness, LEDGER, reaches, type SyncHarness } from '../testing/sync-harness.ts'
+import { readParked } from './parked.ts'
+import { type Chosen, discardParked, retryParked } from './retry-parked.ts'
+
+const SOURCE = `
+  CREATE TABLE products (id int PRIMARY KEY, name text, price numeric(12,2));
+  INSERT INTO products SELECT n, 'product ' || n, n FROM generate_series(1, 10) n;
+`
+const TARGET =
+  'CREATE TABLE items (item_id int PRIMARY KEY, title text, cents bigint CONSTRAINT positive CHECK (cents >= 0))'
+const SYNC = {
+  tables: [
+    {
+      source: 'products',
+      target: 'items',
+      key: { id: 'item_id' },
+      forward: { title: 'name', cents: '(price * 100)::bigint' },
+      reverse: { name: 'title', price: '(cents / 100.0)::numeric(12, 2)' },
+    },
+  ],
+}
+const EXPECTED = 'SELECT id AS item_id, name AS title, (price * 100)::bigint AS cents FROM products ORDER BY 1'
+const ACTUAL = 'SELECT item_id, title, cents FROM items ORDER BY 1'
+const KEY = { capability: CAPABILITY, direction: 'forward', ledger: LEDGER } as const
+
+const createSync = () => createHarness(createDatabase, SOURCE, TARGET, SYNC)
+const parkedIn = (sync: SyncHarness) => withSession(sync.target, client => readParked(client, KEY))
+const retry = ({ source, target }: SyncHarness, chosen: Chosen, input = SYNC) =>
+  retryParked({ ...KEY, source, target, sync: parseSync(input), by: 'ada' }, chosen)
+
+/** Products 3 and 4 are parked, each with a change behind it. */
+async function parkTwo(sync: SyncHarness): Promise<number[]> {
+  await sync.onSource('UPDATE products SET price = -price WHERE id IN (3, 4)')
+  await sync.caughtUp()
+  await sync.onSource(`UPDATE products SET name = 'later' WHERE id IN (3, 4)`)
+  await sync.caughtUp()
+  return (await parkedIn(sync)).map(({ id }) => id)
+}
+
+describe('invariant 11: parked changes that are tried again', () => {
+  it('are applied in order once the target takes them, beside the running sync, which lets their keys flow again', async () => {
+    await using sync = await createSync()
+    const pipeline = await sync.streaming()
+    const [three = 0] = await parkTwo(sync)
+    const refused = await retry(sync, three)
+    expect(refused).toMatchObject({ applied: [], refused: [{ reason: expect.stringContaining('positive') }] })
+    expect((await parkedIn(sync))[0]).toMatchObject({ attempts: 1, lastError: expect.stringContaining('positive') })
+
+    await sync.onTarget('ALTER TABLE items DROP CONSTRAINT positive')
+    expect((await retry(sync, three)).applied).toMatchObject([[{ key: { id: '3' } }, { key: { id: '3' } }]])
+    expect((await retry(sync, 'all')).applied).toMatchObject([[{ key: { id: '4' } }, { key: { id: '4' } }]])
+    expect(await retry(sync, 'all')).toEqual({ applied: [], refused: [] })
+    expect(await sync.onTarget(ACTUAL)).toEqual(await sync.onSource(EXPECTED))
+
+    await sync.onSource(`UPDATE products SET name = 'flows again'`)
+    await sync.caughtUp()
+    expect(await sync.onTarget(ACTUAL)).toEqual(await sync.onSource(EXPECTED))
+    expect(pipeline.status().parked).toBe(0)
+    expect(await sync.onTarget('SELECT outcome, closed_by FROM ficus.parked_closed')).toEqual(
+      Array.from({ length: 4 }, () => ({ outcome: 'applied', closed_by: 'ada' })),
+    )
+  })
+
+  it('are applied by the mapping as it is now, from the bytes that came', async () => {
+    await using sync = await createSync()
+    const pipeline = await sync.streaming()
+    await parkTwo(sync)
+    await pipeline.stop()
+    const [table] = SYNC.tables
+    const mended = { tables: [{ ...table, forward: { title: 'name', cents: 'abs(price * 100)::bigint' } }] }
+    const { source, target } = sync
+    await retryParked({ ...KEY, source, target, sync: parseSync(mended), by: 'ada' }, 'all')
+    expect(await sync.onTarget('SELECT * FROM items WHERE item_id IN (3, 4) ORDER BY 1')).toEqual([
+      { item_id: 3, title: 'later', cents: '300' },
+      { item_id: 4, title: 'later', cents: '400' },
+    ])
+  })
+
+  it('go together where one needs what another brings', async () => {
+    const parents = 'CREATE TABLE parents (id int PRIMARY KEY, name text)'
+    const children = 'CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents)'
+    const target = `${parents.replace('name text', 'name varchar(5)')}; ${children}`
+    const mapping = (table: string, column: string) => ({
+      source: table,
+      target: table,
+      key: { id: 'id' },
+      forward: { [column]: column },
+    })
+    const tables = [mapping('children', 'parent'), mapping('parents', 'name')]
+    await using sync = await createHarness(createDatabase, `${parents}; ${children}`, target, { tables })
+    const plain = await asPlainUser(sync, ['parents', 'children'], ['parents', 'children'])
+    await plain.streaming()
+    await sync.onSource(`INSERT INTO parents VALUES (1, 'too long')`)
+    await sync.onSource(`INSERT INTO children VALUES (10, 1)`)
+    await sync.caughtUp()
+    expect(await parkedIn(sync)).toMatchObject([{ sqlState: '22001' }, { sqlState: '23503' }])
+    await sync.onTarget('ALTER TABLE parents ALTER COLUMN name TYPE text')
+    const ends = { source: plain.source, target: plain.target }
+    await retryParked({ ...KEY, ...ends, sync: parseSync({ tables }), by: 'ada' }, 'all')
+    expect(await sync.onTarget('SELECT * FROM children')).toEqual([{ id: 10, parent: 1 }])
+    expect(await parkedIn(sync)).toEqual([])
+  })
+
+  it('make no echo', async () => {
+    await using sync = await createSync()
+    await sync.streaming()
+    await parkTwo(sync)
+    const back = {
+      capability: CAPABILITY,
+      direction: 'reverse',
+      ledger: LEDGER,
+      source: sync.target,
+      target: sync.source,
+    } as const
+    await beginWithoutCopy({ ...back, sync: parseSync(SYNC) })
+    const reverse = sync.pipeline(back)
+    await reverse.start()
+    await reaches(reverse, 'streaming')
+    await sync.onTarget('ALTER TABLE items DROP CONSTRAINT positive')
+    await retry(sync, 'all')
+    await waitUntilCaughtUp({ ...back, timeoutMs: 40_000 })
+    expect(reverse.status().appliedRows).toBe(0)
+  })
+})
+
+it('discarded changes are kept with reason and name, and free their keys', async () => {
+  await using sync = await createSync()
+  await sync.streaming()
+  const [three = 0] = await parkTwo(sync)
+  const discard = (chosen: Chosen) =>
+    discardParked({ ...KEY, target: sync.target, by: 'ada', reason: 'sold out' }, chosen)
+  expect(await discard(three)).toMatchObject([[{ key: { id: '3' } }, { key: { id: '3' } }]])
+  await expect(discard(three)).rejects.toMatchObject({
+    code: 'FICUS_USAGE',
+    message: expect.stringContaining('no change'),
+  })
+  expect(
+    await sync.onTarget(
+      `SELECT key, outcome, closed_by, reason, event -> 'after' ->> 'price' AS price FROM ficus.parked_closed`,
+    ),
+  ).toEqual(
+    [-3, -3].map(price => ({
+      key: { id: '3' },
+      outcome: 'discarded',
+      closed_by: 'ada',
+      reason: 'sold out',
+      price: `${price}.00`,
+    })),
+  )
+
+  await sync.onSource('UPDATE products SET price = 30 WHERE id = 3')
+  await sync.caughtUp()
+  expect(await sync.onTarget('SELECT * FROM items WHERE item_id = 3')).toEqual([
+    { item_id: 3, title: 'later', cents: '3000' },
+  ])
+  expect((await parkedIn(sync)).map(({ key }) => key)).toEqual([{ id: '4' }, { id: '4' }])
+})
+
+it('invariant 10: the way back to legacy closes what is parked', async () => {
+  await using sync = await createSync()
+  const pipeline = await sync.streaming()
+  await parkTwo(sync)
+  await pipeline.drop()
+  expect(await parkedIn(sync)).toEqual([])
+  expect(await sync.onTarget('SELECT DISTINCT outcome FROM ficus.parked_closed')).toEqual([{ outcome: 'dropped' }])
+})
