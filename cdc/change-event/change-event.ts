@@ -18,5 +18,8 @@ export interface ChangeEvent {
   }
 }
 
-/** Stands for a TOASTed value that the change did not touch and so did not send; Debezium's own placeholder. */
+/**
+ * Stands for a value that was not sent: a TOASTed one that the change did not touch, or one that the engine cannot carry
+ * and that is read back from the source. Debezium's own placeholder.
+ */
 export const UNAVAILABLE_VALUE = '__debezium_unavailable_value'

@@ -44,13 +44,16 @@ async function readTuple(
     encode(data, [{ operation: 0, starts }], indexes),
   )
   const texts = relation.columns.map(column => `${quoteIdentifier(column.name)}::text`)
-  const { rows } = await client.query<Record<string, string | null>>(`SELECT ${texts.join(', ')} FROM ${VIEW}`)
+  const { rows } = await client.query<(string | null)[]>({
+    text: `SELECT ${texts.join(', ')} FROM ${VIEW}`,
+    rowMode: 'array',
+  })
   await client.query(`DROP TABLE ${VIEW}`)
-  const told = relation.columns.filter(column => !identityOnly || column.identity)
   return Object.fromEntries(
-    told.map(column => {
-      const start = starts[relation.columns.indexOf(column)] ?? -1
-      return [column.name, data[start] === KIND.UNCHANGED ? UNAVAILABLE_VALUE : (rows[0]?.[column.name] ?? null)]
+    relation.columns.flatMap(({ name, identity }, index) => {
+      if (identityOnly && !identity) return []
+      const isSent = data[starts[index] ?? -1] !== KIND.UNCHANGED
+      return [[name, isSent ? (rows[0]?.[index] ?? null) : UNAVAILABLE_VALUE]]
     }),
   )
 }
