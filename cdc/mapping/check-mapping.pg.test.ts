@@ -15,6 +15,10 @@ const SOURCE = `
   CREATE TABLE keyless_full (id int NOT NULL, note text);
   ALTER TABLE keyless_full REPLICA IDENTITY FULL;
   CREATE VIEW seen AS SELECT * FROM products;
+  CREATE TYPE money_of AS (amount numeric, currency text);
+  CREATE TABLE tags (
+    product_id int, tag text, worth money_of, shout text GENERATED ALWAYS AS (upper(tag)) STORED, PRIMARY KEY (product_id, tag)
+  );
 `
 const TARGET = `
   CREATE TYPE state AS ENUM ('active', 'gone');
@@ -32,6 +36,15 @@ const GOOD: TableMapping = {
   where: `status <> 'gone'`,
   forward: { title: 'coalesce(name, sku)', cents: '(price * 100)::bigint', state: 'status::text', size: '"Größe"' },
   reverse: { name: 'title', sku: 'code', price: '(cents / 100.0)::numeric(12,2)', status: 'state::text' },
+}
+
+const READING: TableMapping = {
+  source: 'products',
+  target: 'items',
+  key: { id: 'item_id' },
+  where: 'EXISTS (SELECT FROM tags WHERE product_id = products.id)',
+  reads: { tags: { product_id: 'id' } },
+  forward: { title: `name || (SELECT string_agg(tag, ',' ORDER BY tag) FROM tags t WHERE t.product_id = products.id)` },
 }
 
 async function check(sync: SyncInput, direction: Direction = 'forward'): Promise<MappingReport> {
@@ -53,6 +66,16 @@ it('accepts a mapping that fits, and shows the SQL it becomes', async () => {
   expect(report.sql).toMatchObject([{ path: 'tables[0]', from: 'public.products', to: 'public.items' }])
   expect(report.sql[0]?.copy).toContain('((price * 100)::bigint)::bigint AS "cents"')
   expect(report.sql[0]?.update).toContain('MERGE INTO "public"."items"')
+})
+
+it('checks a mapping that reads other tables, and shows what it becomes', async () => {
+  const { problems, sql } = await check({ tables: [READING] })
+  expect(problems).toEqual([])
+  expect(sql[0]?.copy).toContain(
+    'WITH "tags" AS NOT MATERIALIZED (SELECT "product_id", "tag" FROM "public"."tags") SELECT',
+  )
+  expect(sql[0]?.insert).toBeNull()
+  expect(sql[0]?.update).toContain('MERGE INTO "public"."items"')
 })
 
 it('checks the way back too', async () => {
@@ -133,6 +156,62 @@ describe('invariant 13: names what does not fit, where, and what to do', () => {
     const found = problems.find(candidate => candidate.path === `tables[0].${path}`)
     expect(found?.problem).toMatch(problem)
     expect(found?.remedy).not.toBe('')
+  })
+
+  const ofReads: readonly [name: string, change: Partial<TableMapping>, path: string, problem: RegExp][] = [
+    [
+      'a table to read that is not there',
+      { reads: { tag: { id: 'id' } } },
+      'reads["public.tag"]',
+      /there is no table public\.tag/,
+    ],
+    ['a view to read', { reads: { seen: { id: 'id' } } }, 'reads["public.seen"]', /not an ordinary table/],
+    [
+      'a table to read without a key',
+      { reads: { keyless_full: { id: 'id' } } },
+      'reads["public.keyless_full"]',
+      /no unique key/,
+    ],
+    [
+      'a column that rows are not matched by',
+      { reads: { tags: { product: 'id' } } },
+      'reads["public.tags"]',
+      /tags has no column product/,
+    ],
+    [
+      'a column of the source that is not there',
+      { reads: { tags: { product_id: 'no' } } },
+      'reads["public.tags"]',
+      /products has no column no/,
+    ],
+    [
+      'rows matched by a type of the source’s own',
+      { reads: { tags: { worth: 'id' } } },
+      'reads["public.tags"]',
+      /does not know its type money_of/,
+    ],
+    [
+      'rows matched by values of two types',
+      { reads: { tags: { tag: 'id' } } },
+      'reads["public.tags"]',
+      /text = integer/,
+    ],
+    [
+      'a generated column of a table to read',
+      { forward: { title: '(SELECT max(shout) FROM tags)' } },
+      'forward.title',
+      /column "shout" does not exist/,
+    ],
+    [
+      'a table that is named with its schema',
+      { forward: { title: '(SELECT max(tag) FROM public.tags)' } },
+      'forward.title',
+      /fails on the target/,
+    ],
+  ]
+  it.each(ofReads)('%s', async (_name, change, path, problem) => {
+    const { problems } = await check({ tables: [{ ...READING, ...change }] })
+    expect(problems.find(candidate => candidate.path === `tables[0].${path}`)?.problem).toMatch(problem)
   })
 
   it('all problems of all tables at once', async () => {

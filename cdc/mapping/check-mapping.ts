@@ -5,7 +5,7 @@ import { copySelect } from '../copy/copy-plan.ts'
 import type { ShapedFlow } from '../copy/first-copy.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { checkReads } from '../mirror/check-reads.ts'
-import { derivedStatements } from '../mirror/derived-sql.ts'
+import { affectedByRead, derivedStatements } from '../mirror/derived-sql.ts'
 import { readsClause } from '../mirror/reads-sql.ts'
 import { withColumns } from '../mirror/resolve-reads.ts'
 import { checkTables } from './check-tables.ts'
@@ -111,6 +111,7 @@ class ExpressionCheck {
     const copy = copySelect(flow, this.#to)
     for (const { create } of this.#stand.tables) await this.#target.query(create)
     try {
+      await this.#checkMatches()
       await this.#checkWhere()
       for (const mapped of mappedExpressions(flow)) await this.#checkExpression(mapped)
       if (this.#problems.length === 0) {
@@ -131,6 +132,17 @@ class ExpressionCheck {
     if (this.#flow.reads.length === 0) return mergeStatements(this.#flow, this.#to, from, columns)
     const { remove, merge } = derivedStatements(this.#flow, this.#to, { from, reads, affected })
     return { remove, insert: null, update: merge }
+  }
+
+  async #checkMatches(): Promise<void> {
+    for (const [index, { table }] of this.#flow.reads.entries()) {
+      for (const statement of affectedByRead(this.#flow, this.#stand, index, null)) {
+        const failure = await failureOf(this.#target, `EXPLAIN ${statement}`)
+        if (failure === null) continue
+        const path = `${this.#flow.path}.reads[${JSON.stringify(showTable(table))}]`
+        this.#tell(path, `rows cannot be matched: ${failure.message}`, 'Match columns of the same type.')
+      }
+    }
   }
 
   async #checkWhere(): Promise<void> {

@@ -62,6 +62,39 @@ describe('parseSync', () => {
   })
 })
 
+describe('reads', () => {
+  const reading = (reads: unknown) =>
+    problemsOf({ tables: [{ ...GOOD, reads }] }).map(({ path, problem }) => `${path}: ${problem}`)
+
+  it('says which rows of another table belong to a row, in one way or several', () => {
+    const reads = { 'sales.lines': { product_id: 'id' }, codes: [{ code: 'unit' }, { code: 'origin' }] }
+    const [table] = parseSync({ tables: [{ ...GOOD, reads }] }).tables
+    expect(table?.reads).toEqual([
+      { table: { schema: 'sales', table: 'lines' }, matches: [[{ column: 'product_id', equals: 'id' }]], columns: [] },
+      {
+        table: { schema: 'public', table: 'codes' },
+        matches: [[{ column: 'code', equals: 'unit' }], [{ column: 'code', equals: 'origin' }]],
+        columns: [],
+      },
+    ])
+  })
+
+  it.each([
+    ['lines', 'tables[0].reads: is not an object'],
+    [{ 'a.b.c': { id: 'id' } }, 'tables[0].reads["a.b.c"]: "a.b.c" is not a table name'],
+    [{ lines: {} }, 'tables[0].reads["lines"]: does not say which rows belong to a row of the source table'],
+    [{ lines: { id: 5 } }, 'tables[0].reads["lines"]: does not say which rows belong to a row of the source table'],
+    [{ lines: [] }, 'tables[0].reads["lines"]: does not say which rows belong to a row of the source table'],
+    [{ lines: { id: 'id' }, 'public.lines': { id: 'no' } }, 'tables[0].reads["public.lines"]: is read twice'],
+    [
+      { 'old.products': { id: 'id' } },
+      'tables[0].reads["old.products"]: expressions cannot tell it from public.products: both are products',
+    ],
+  ])('invariant 13: refuses %j', (reads, problem) => {
+    expect(reading(reads)).toEqual([problem])
+  })
+})
+
 describe('flowsOf', () => {
   it('forward: the key first, then the mapping, with the filter', () => {
     expect(flowsOf(parseSync({ tables: [GOOD] }), 'forward')).toEqual([

@@ -142,7 +142,7 @@ class SyncReader {
     return Object.entries(value).flatMap(([name, match]) => {
       const at = `${path}[${JSON.stringify(name)}]`
       const table = this.#readTableName(name, at)
-      const matches = (Array.isArray(match) ? match : [match]).map(one => this.#readMatch(one, at))
+      const matches = (Array.isArray(match) && match.length > 0 ? match : [match]).map(one => this.#readMatch(one, at))
       if (table === null) return []
       if (seen.has(showTable(table))) this.#tell(at, 'is read twice', 'List both ways: [{ … }, { … }].')
       seen.add(showTable(table))
