@@ -74,6 +74,8 @@ export class Staging {
       relation.columns.every(column => column.name !== from),
     )
     if (missing !== undefined) throw sourceChanged(relation, `it has no column ${missing.from}, which is the key`)
+    const untold = staging.keyIndexes.flatMap(index => relation.columns[index] ?? []).find(({ identity }) => !identity)
+    if (untold !== undefined) throw identityLacksKey(relation, untold.name)
     const unreadable = staging.keyIndexes
       .flatMap(index => relation.columns[index] ?? [])
       .find(column => column.readBack)
@@ -132,6 +134,19 @@ function keyUnreadable({ table }: Relation, { name, type }: RelationColumn): Fic
     'FICUS_MAPPING_INVALID',
     `the engine debezium cannot carry ${showTable(table)}: the mapping’s key has ${name}, and Debezium does not pass on ${type} without loss`,
     { remedy: `Set cdc.engine to 'postgres', or map ${showTable(table)} by another key.` },
+  )
+}
+
+/** A deletion would not tell which row it is about. */
+function identityLacksKey(relation: Relation, column: string): FicusError {
+  const table = showTable(relation.table)
+  const identity = relation.columns.filter(({ identity }) => identity).map(({ name }) => name)
+  return new FicusError(
+    'FICUS_SOURCE_CHANGED',
+    `${table} has changed and its replica identity is ${identity.join(', ') || 'nothing'}: it does not tell ${column}, which is the key`,
+    {
+      remedy: `Its changes since then cannot be applied. Give it back the primary key or the replica identity that it had, then roll the capability back to legacy and start again, which copies anew.`,
+    },
   )
 }
 

@@ -125,8 +125,6 @@ export interface ChangeSourceOptions {
   readonly batchRows: number
   /** Changes that a session with one of these replication origins made are left out: they came from the other side. */
   readonly ignoredOrigins: readonly string[]
-  /** Is told of every transaction that is read from the stream, before its batch is handed out: its id, 32 bits. */
-  readonly onTransaction?: (xid: number) => void
 }
 
 /** Makes an engine; the composition root chooses which. */

@@ -75,9 +75,10 @@ export class AddedTables {
     return { copiedRows, estimatedRows }
   }
 
-  /** The stream has brought a transaction. */
-  decoded(xid: number): void {
-    if (this.pending) this.#unsettled.decoded(xid)
+  /** The stream has brought a batch, which is about to be applied. */
+  received({ transactions }: ChangeBatch): void {
+    if (!this.pending) return
+    for (const xid of transactions) this.#unsettled.decoded(xid)
   }
 
   /**

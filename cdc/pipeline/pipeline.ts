@@ -7,6 +7,7 @@ import type { Part } from '@ficus/core/lifecycle/part'
 import { showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { Applier } from '../apply/applier.ts'
+import { countParked } from '../apply/parked.ts'
 import { claimProgress, createProgressTable, type Progress, ProgressMoved, readProgress } from '../apply/progress.ts'
 import { type ChangeSource, type ChangeSourceFactory, SlotBusy, StreamEnded } from '../change-source/change-source.ts'
 import { originName, slotName } from '../change-source/names.ts'
@@ -27,6 +28,8 @@ import { type Dropped, dropSync } from './drop.ts'
 import { interleave } from './interleave.ts'
 import { passSyncPoint } from './points.ts'
 import { settleFlows } from './settle-flows.ts'
+import { assertInHistory } from './source-history.ts'
+import { SourceWatch } from './source-watch.ts'
 import { StatusBoard } from './status-board.ts'
 import { takeTurn } from './turn.ts'
 
@@ -51,9 +54,12 @@ export interface PipelineOptions {
   /** Waits between attempts, ms: the first, doubled until the last. */
   readonly backoff?: { readonly first: number; readonly last: number }
   readonly heartbeatMs?: number
+  /** How often the source's tables are looked at, ms. */
+  readonly watchMs?: number
 }
 
 const MAX_PARKED = 1_000
+const WATCH_MS = 5_000
 /** Rows that are read beside the stream at a time; the stream waits for so many at most. */
 const CHUNK_ROWS = 10_000
 const BACKOFF = { first: 200, last: 5_000 }
@@ -75,8 +81,6 @@ export class Pipeline implements Part {
   /** What the stream's changes are merged by: with the mirrors, once it is known of what they consist. */
   #carried: readonly Flow[]
   #running: Promise<void> | undefined
-  /** Tables that are read beside the stream. */
-  #added: AddedTables | undefined
 
   constructor(options: PipelineOptions) {
     const { capability, direction, ledger, source, sync, engine, batchRows } = options
@@ -96,7 +100,6 @@ export class Pipeline implements Part {
         return new Set(ofTable.flatMap(flow => [...flowColumns(flow, columns)]))
       },
       batchRows,
-      onTransaction: xid => this.#added?.decoded(xid),
       ignoredOrigins: [originName({ capability, direction: opposite(direction), ledger }, source.url)],
     })
     this.#board = new StatusBoard(direction, this.#source, options.onStatus)
@@ -193,6 +196,8 @@ export class Pipeline implements Part {
     }
     if (progress === null) throw new ProgressMoved(`the progress of ${this.name} was removed`)
     signal.throwIfAborted()
+    this.#board.parked(await countParked(session, this.#options))
+    if (progress.position !== null) await assertInHistory(source, session, this.#options, progress.position)
     const added = await this.#settle(session, flows, progress)
     if (progress.position !== null) await this.#source.prepare(progress.position, signal)
     await fitMirrors(session, mirrors)
@@ -262,13 +267,19 @@ export class Pipeline implements Part {
       progress,
       maxParked,
     })
+    const watch = new SourceWatch({
+      source,
+      publication: this.#slot,
+      tables: sourceTables(this.#carried),
+      intervalMs: this.#options.watchMs ?? WATCH_MS,
+    })
     const left = new AbortController()
-    const reading = AbortSignal.any([signal, left.signal])
+    const reading = AbortSignal.any([signal, left.signal, watch.failed])
     let { position } = progress
     let betweenTransactions = true
-    this.#added = added
     try {
       heartbeat.start()
+      watch.start()
       this.#board.streaming(progress, heartbeat, added.progress)
       await added.begin(applier)
       const batches = interleave(
@@ -282,6 +293,7 @@ export class Pipeline implements Part {
           continue
         }
         this.#board.received(batch)
+        added.received(batch)
         await applier.apply(batch)
         this.#board.parked(applier.parked)
         betweenTransactions = batch.position !== null
@@ -292,9 +304,9 @@ export class Pipeline implements Part {
         heartbeat.reached(lsnToNumber(batch.position.lsn))
         this.#board.applied(batch.position)
       }
+      watch.failed.throwIfAborted()
     } finally {
-      this.#added = undefined
-      await Promise.all([heartbeat.stop(), applier.close(), added.close()])
+      await Promise.all([heartbeat.stop(), watch.stop(), applier.close(), added.close()])
     }
   }
 }

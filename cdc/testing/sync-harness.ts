@@ -61,6 +61,7 @@ export async function createHarness(
       batchRows: 20_000,
       copyWorkers: 2,
       heartbeatMs: 100,
+      watchMs: 200,
       backoff: { first: 20, last: 200 },
       ...options,
     })

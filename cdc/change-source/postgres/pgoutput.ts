@@ -69,13 +69,14 @@ export function newTuple(data: Buffer, at: number, old: number): number {
 }
 
 /** A standby status update: everything up to `flushed` is safe at the target. */
-export function standbyStatus(received: bigint, flushed: bigint, now: number): Buffer {
+export function standbyStatus(received: bigint, flushed: bigint, now: number, replyWanted: boolean): Buffer {
   const status = Buffer.alloc(34)
   status[0] = 0x72 // r
   status.writeBigUInt64BE(received, 1)
   status.writeBigUInt64BE(flushed, 9)
   status.writeBigUInt64BE(flushed, 17)
   status.writeBigInt64BE(BigInt(now) * 1000n - POSTGRES_EPOCH, 25)
+  status[33] = replyWanted ? 1 : 0
   return status
 }
 

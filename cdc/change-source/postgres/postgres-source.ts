@@ -2,7 +2,7 @@ import { FicusError, systemCodeOf } from '@ficus/core/errors/ficus-error'
 import { databaseError } from '@ficus/core/ledger/connection'
 import { quoteIdentifier } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
-import { type Endpoint, endSession, openReplicationSession, withSession } from '../../database/session.ts'
+import { endSession, openReplicationSession, withSession } from '../../database/session.ts'
 import { readTableShape } from '../../mapping/table-shape.ts'
 import { BatchBuilder } from '../batch-builder.ts'
 import {
@@ -16,7 +16,6 @@ import {
 } from '../change-source.ts'
 import { MARK } from '../marks.ts'
 import { lsnToNumber, type Position } from '../position.ts'
-import { readSlot } from '../slot.ts'
 import {
   asksForReply,
   DATA_HEADER,
@@ -30,12 +29,10 @@ import {
   standbyStatus,
 } from './pgoutput.ts'
 import { ReplicationStream } from './replication-stream.ts'
-import { readWireTypes, type WireType } from './wire-types.ts'
+import { readStreamStart, type StreamStart, slotLost } from './stream-start.ts'
 
 /** How much one batch may hold; one more is being applied meanwhile. */
 const MAX_BATCH_BYTES = 16 * 1024 * 1024
-/** How often the server hears of us at least; a quarter of its wal_sender_timeout where that is less. */
-const STATUS_INTERVAL_MS = 5_000
 
 /** The embedded engine: reads pgoutput on a replication connection of its own. */
 export class PostgresSource implements ChangeSource {
@@ -114,7 +111,7 @@ class Reading {
   readonly #options: ChangeSourceOptions
   readonly #client: Client
   readonly #format: 'binary' | 'text'
-  readonly #types: ReadonlyMap<number, WireType>
+  readonly #start: StreamStart
   readonly #from: bigint
   readonly #relations = new Map<number, Relation>()
   readonly #builder: BatchBuilder
@@ -125,6 +122,8 @@ class Reading {
   /** The open transaction is left out: it was applied before, or it came from the other side. */
   #skipping = false
   #paused = false
+  /** When the server was heard last, by performance.now(). */
+  #heardAt = performance.now()
   #ended = false
   #failure: Error | undefined
   #wake: (() => void) | undefined
@@ -134,43 +133,27 @@ class Reading {
     options: ChangeSourceOptions,
     client: Client,
     format: 'binary' | 'text',
-    types: ReadonlyMap<number, WireType>,
+    start: StreamStart,
     from: bigint,
-    statusMs: number,
   ) {
     this.#options = options
     this.#client = client
     this.#format = format
-    this.#types = types
+    this.#start = start
     this.#from = from
     this.#received = from
     this.#flushed = from
     this.#builder = new BatchBuilder(options.batchRows, MAX_BATCH_BYTES)
-    this.#statusTimer = setInterval(() => this.#sendStatus(), statusMs)
+    this.#statusTimer = setInterval(() => this.#keepAlive(), start.statusMs)
     this.#statusTimer.unref()
     client.on('end', () => this.end(new StreamEnded('the replication connection was lost')))
   }
 
   static async open(options: ChangeSourceOptions, format: 'binary' | 'text', from: Position): Promise<Reading> {
     const { source, slot, publication } = options
-    const { types, statusMs } = await withSession(source, async client => {
-      const state = await readSlot(client, slot)
-      if (state === null) throw slotLost(source, slot, 'it does not exist')
-      if (state.lost !== null) throw slotLost(source, slot, `the server invalidated it (${state.lost})`)
-      const confirmed = state.confirmedFlushLsn
-      // The server starts a stream no earlier than this, whatever it is asked for, and says nothing of what it leaves out.
-      if (confirmed !== null && lsnToNumber(confirmed) > lsnToNumber(from.lsn)) {
-        throw slotLost(
-          source,
-          slot,
-          `it begins at ${confirmed}, and the target stands before that, at ${from.lsn}: was the target set back to an earlier time?`,
-        )
-      }
-      if (state.activePid !== null) throw new SlotBusy(`slot ${slot} is read by backend ${state.activePid}`)
-      return { types: await readWireTypes(client), statusMs: await statusInterval(client) }
-    })
+    const start = await withSession(source, client => readStreamStart(client, options, from))
     const client = await openReplicationSession(source)
-    const reading = new Reading(options, client, format, types, lsnToNumber(from.lsn), statusMs)
+    const reading = new Reading(options, client, format, start, lsnToNumber(from.lsn))
     const plugin = [
       `proto_version '2'`,
       `publication_names '${quoteIdentifier(publication).replaceAll(`'`, `''`)}'`,
@@ -202,6 +185,7 @@ class Reading {
     const batch = this.#builder.take()
     if (this.#paused) {
       this.#paused = false
+      this.#heardAt = performance.now()
       this.#stream?.resume()
     }
     return batch
@@ -234,6 +218,7 @@ class Reading {
 
   #take(bytes: Buffer, start: number, end: number): void {
     if (this.#ended) return
+    this.#heardAt = performance.now()
     if (bytes[start] === STREAM_TAG.KEEPALIVE && asksForReply(bytes, start)) this.#sendStatus()
     if (bytes[start] !== STREAM_TAG.DATA) return
     const at = start + DATA_HEADER
@@ -312,10 +297,10 @@ class Reading {
   /** The server repeats a table's shape whenever its cache was reset; only a different one makes a new object. */
   #learnRelation(message: RelationMessage): void {
     const relation: Relation = {
-      table: { schema: message.schema, table: message.table },
+      table: this.#start.tables.get(message.oid) ?? { schema: message.schema, table: message.table },
       format: this.#format,
       columns: message.columns.map(({ name, typeOid, identity }) => {
-        const wire = this.#types.get(typeOid)
+        const wire = this.#start.types.get(typeOid)
         if (wire === undefined) throw new StreamEnded(`type ${typeOid} of ${message.table}.${name} is new`)
         if (this.#format === 'binary' && !wire.binary) throw new TextNeeded(`${message.table}.${name} needs text form`)
         return { name, type: wire.type, identity }
@@ -329,8 +314,20 @@ class Reading {
     }
   }
 
-  #sendStatus(): void {
-    this.#stream?.send(standbyStatus(this.#received, this.#flushed, Date.now()))
+  /**
+   * Tells the server that we are there, and asks it to say the same: an idle server and a network that swallows
+   * everything are silent alike.
+   */
+  #keepAlive(): void {
+    const { silenceMs } = this.#start
+    if (!this.#paused && performance.now() - this.#heardAt > silenceMs) {
+      this.end(new StreamEnded(`${this.#options.source.name} was not heard for ${silenceMs / 1000} s`))
+      this.#client.connection.stream.destroy()
+    } else this.#sendStatus(true)
+  }
+
+  #sendStatus(replyWanted = false): void {
+    this.#stream?.send(standbyStatus(this.#received, this.#flushed, Date.now(), replyWanted))
   }
 
   #named(error: Error | undefined): Error {
@@ -343,17 +340,4 @@ class Reading {
     const named = databaseError(error, source.name, source.url)
     return named instanceof Error ? named : error
   }
-}
-
-/** A server that hears nothing for wal_sender_timeout ends the connection; 0 is never. */
-async function statusInterval(client: Client): Promise<number> {
-  const { rows } = await client.query<{ timeout: number }>(
-    `SELECT setting::int AS timeout FROM pg_settings WHERE name = 'wal_sender_timeout'`,
-  )
-  const timeout = rows[0]?.timeout ?? 0
-  return timeout === 0 ? STATUS_INTERVAL_MS : Math.min(STATUS_INTERVAL_MS, timeout / 4)
-}
-
-function slotLost(source: Endpoint, slot: string, why: string): FicusError {
-  return new FicusError('FICUS_SLOT_LOST', `slot ${slot} of ${source.name} is lost: ${why}`)
 }

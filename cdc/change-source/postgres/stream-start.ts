@@ -1,0 +1,97 @@
+import { FicusError } from '@ficus/core/errors/ficus-error'
+import { quoteTable, type TableName } from '@ficus/core/sql/identifier'
+import type { Client } from 'pg'
+import type { Endpoint } from '../../database/session.ts'
+import { type ChangeSourceOptions, SlotBusy } from '../change-source.ts'
+import { lsnToNumber, type Position } from '../position.ts'
+import { readSlot } from '../slot.ts'
+import { readWireTypes, type WireType } from './wire-types.ts'
+
+/** What has to be known of the source before its stream is read. */
+export interface StreamStart {
+  readonly types: ReadonlyMap<number, WireType>
+  /** The tables that are read, by OID: what was written before a rename comes under the old name. */
+  readonly tables: ReadonlyMap<number, TableName>
+  /** How often the server is told where we stand, ms. */
+  readonly statusMs: number
+  /** After so long without a sign of life the connection is taken for dead, ms. */
+  readonly silenceMs: number
+}
+
+/** How often the server hears of us at least; a quarter of its wal_sender_timeout where that is less. */
+const STATUS_INTERVAL_MS = 5_000
+/** PostgreSQL's own, for servers that have it switched off. */
+const DEFAULT_TIMEOUT_MS = 60_000
+
+/**
+ * Sees to it that the slot still holds everything after `from`, and is free.
+ * @throws FICUS_SLOT_LOST, SlotBusy.
+ */
+export async function readStreamStart(
+  client: Client,
+  { source, slot, tables }: ChangeSourceOptions,
+  from: Position,
+): Promise<StreamStart> {
+  const state = await readSlot(client, slot)
+  if (state === null) throw slotLost(source, slot, 'it does not exist')
+  if (state.lost !== null) throw slotInvalidated(source, slot, state.lost)
+  const confirmed = state.confirmedFlushLsn
+  // The server starts a stream no earlier than this, whatever it is asked for, and says nothing of what it leaves out.
+  if (confirmed !== null && lsnToNumber(confirmed) > lsnToNumber(from.lsn)) {
+    throw slotLost(
+      source,
+      slot,
+      `it begins at ${confirmed}, and the target stands before that, at ${from.lsn}: was the target set back to an earlier time?`,
+    )
+  }
+  if (state.activePid !== null) throw new SlotBusy(`slot ${slot} is read by backend ${state.activePid}`)
+  const timeoutMs = await senderTimeout(client)
+  return {
+    types: await readWireTypes(client),
+    tables: await readOids(client, tables),
+    statusMs: timeoutMs === 0 ? STATUS_INTERVAL_MS : Math.min(STATUS_INTERVAL_MS, timeoutMs / 4),
+    silenceMs: 2 * (timeoutMs === 0 ? DEFAULT_TIMEOUT_MS : timeoutMs),
+  }
+}
+
+export function slotLost(source: Endpoint, slot: string, why: string): FicusError {
+  return new FicusError('FICUS_SLOT_LOST', `slot ${slot} of ${source.name} is lost: ${why}`)
+}
+
+/** What keeps it from happening again, by the reason that the server gives (pg_replication_slots.invalidation_reason). */
+const PREVENTION: Readonly<Record<string, string>> = {
+  wal_removed: 'Raise max_slot_wal_keep_size, or watch how far the slot is behind.',
+  idle_timeout: 'Raise idle_replication_slot_timeout above the longest time for which sync may be down.',
+  rows_removed: 'On a standby, set hot_standby_feedback = on.',
+  wal_level_insufficient: 'Keep wal_level = logical.',
+}
+
+function slotInvalidated(source: Endpoint, slot: string, reason: string): FicusError {
+  const again = 'Roll the capability back to legacy and advance it again, which copies anew.'
+  return new FicusError(
+    'FICUS_SLOT_LOST',
+    `slot ${slot} of ${source.name} is lost: the server invalidated it (${reason})`,
+    { remedy: `${again} ${PREVENTION[reason] ?? ''}`.trim(), details: { slot, reason } },
+  )
+}
+
+/** A server that hears nothing for wal_sender_timeout ends the connection; 0 is never. */
+async function senderTimeout(client: Client): Promise<number> {
+  const { rows } = await client.query<{ timeout: number }>(
+    `SELECT setting::int AS timeout FROM pg_settings WHERE name = 'wal_sender_timeout'`,
+  )
+  return rows[0]?.timeout ?? 0
+}
+
+async function readOids(client: Client, tables: readonly TableName[]): Promise<ReadonlyMap<number, TableName>> {
+  const { rows } = await client.query<{ oid: string | null }>(
+    'SELECT to_regclass(name)::oid::int8::text AS oid FROM unnest($1::text[]) WITH ORDINALITY AS t (name, at) ORDER BY at',
+    [tables.map(quoteTable)],
+  )
+  return new Map(
+    tables.flatMap((table, index): [number, TableName][] => {
+      const oid = rows[index]?.oid ?? null
+      return oid === null ? [] : [[Number(oid), table]]
+    }),
+  )
+}

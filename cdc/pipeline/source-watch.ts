@@ -1,0 +1,122 @@
+import { FicusError } from '@ficus/core/errors/ficus-error'
+import { quoteTable, showTable, type TableName } from '@ficus/core/sql/identifier'
+import type { Client } from 'pg'
+import { type Endpoint, endSession, openSession } from '../database/session.ts'
+
+export interface SourceWatchOptions {
+  readonly source: Endpoint
+  readonly publication: string
+  /** The tables that changes are read of. */
+  readonly tables: readonly TableName[]
+  readonly intervalMs: number
+}
+
+/** What is looked at of one table: whatever changes it so that its changes no longer come. */
+interface WatchedTable {
+  readonly name: string
+  readonly oid: string | null
+  /** What the table that was there at first is called now; null where it was dropped. */
+  readonly now: string | null
+  readonly published: boolean
+  readonly children: boolean
+}
+
+/**
+ * Looks from time to time whether the stream still holds all changes of the tables. A table that was renamed, swapped
+ * for another, taken out of the publication or given child tables sends nothing more, and nothing in the stream tells.
+ */
+export class SourceWatch {
+  readonly #options: SourceWatchOptions
+  readonly #failed = new AbortController()
+  readonly #oids = new Map<string, string>()
+  #client: Client | undefined
+  #timer: NodeJS.Timeout | undefined
+  #stopped = false
+
+  constructor(options: SourceWatchOptions) {
+    this.#options = options
+  }
+
+  /** Aborted with a FICUS_SOURCE_CHANGED. */
+  get failed(): AbortSignal {
+    return this.#failed.signal
+  }
+
+  start(): void {
+    this.#timer = setTimeout(() => void this.#look(), 0)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#timer)
+    await endSession(this.#client)
+  }
+
+  async #look(): Promise<void> {
+    try {
+      this.#client ??= await openSession(this.#options.source)
+      const problem = problemOf(await this.#read(this.#client), this.#options)
+      if (problem !== null) this.#failed.abort(problem)
+    } catch {
+      // A source that is away is found to be so by whoever reads changes.
+      await endSession(this.#client)
+      this.#client = undefined
+    }
+    if (!this.#stopped) this.#timer = setTimeout(() => void this.#look(), this.#options.intervalMs)
+  }
+
+  async #read(client: Client): Promise<WatchedTable[]> {
+    const names = this.#options.tables.map(quoteTable)
+    const { rows } = await client.query<{
+      name: string
+      oid: string | null
+      now: string | null
+      published: boolean
+      children: boolean
+    }>(
+      `SELECT t.name, to_regclass(t.name)::oid::text AS oid,
+              (SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+               WHERE c.oid = t.first) AS now,
+              EXISTS (SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
+                      WHERE p.pubname = $3 AND r.prrelid = to_regclass(t.name)::oid) AS published,
+              EXISTS (SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhparent
+                      WHERE i.inhparent = to_regclass(t.name)::oid AND c.relkind = 'r') AS children
+       FROM unnest($1::text[], $2::oid[]) AS t (name, first)`,
+      [names, names.map(name => this.#oids.get(name) ?? null), this.#options.publication],
+    )
+    for (const { name, oid } of rows) if (oid !== null && !this.#oids.has(name)) this.#oids.set(name, oid)
+    return rows.map((row, index) => {
+      const table = this.#options.tables[index]
+      const swapped = row.oid !== null && row.oid !== this.#oids.get(row.name)
+      return { ...row, name: table === undefined ? row.name : showTable(table), oid: swapped ? null : row.oid }
+    })
+  }
+}
+
+function problemOf(tables: readonly WatchedTable[], { source, publication }: SourceWatchOptions): FicusError | null {
+  for (const { name, oid, now, published, children } of tables) {
+    if (oid === null && now !== null) {
+      return new FicusError('FICUS_SOURCE_CHANGED', `${name} of ${source.name} is called ${now} now`, {
+        remedy: 'Put the new name into the capability’s sync file and start sync again; it resumes where it stopped.',
+      })
+    }
+    if (oid === null) {
+      return new FicusError('FICUS_SOURCE_CHANGED', `${name} of ${source.name} was dropped`, {
+        remedy: 'Roll the capability back to legacy and take the table out of its sync file.',
+      })
+    }
+    if (children) {
+      return new FicusError('FICUS_SOURCE_CHANGED', `${name} has child tables now, whose rows are not carried`, {
+        remedy: 'Make it a partitioned table, or end the inheritance (ALTER TABLE … NO INHERIT).',
+      })
+    }
+    if (!published) {
+      return new FicusError(
+        'FICUS_SOURCE_CHANGED',
+        `${name} was taken out of publication ${publication} of ${source.name}: its changes since then never come`,
+        { remedy: 'Roll the capability back to legacy and start again, which copies anew.' },
+      )
+    }
+  }
+  return null
+}
