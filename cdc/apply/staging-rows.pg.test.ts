@@ -44,6 +44,11 @@ it('a refused COPY leaves its session usable', async () => {
     code: '22P02',
   })
   await expect(copyIn(client, 'COPY nowhere FROM STDIN', [])).rejects.toMatchObject({ code: '42P01' })
+  const broken = function* () {
+    yield Buffer.from('7\n')
+    throw new TypeError('no more')
+  }
+  await expect(copyIn(client, 'COPY t FROM STDIN', broken())).rejects.toThrow('no more')
   await copyIn(client, 'COPY t FROM STDIN', [Buffer.from('1\n'), Buffer.from('2\n')])
   expect((await client.query('SELECT n FROM t')).rows).toEqual([{ n: 1 }, { n: 2 }])
   await client.end()

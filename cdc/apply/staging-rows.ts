@@ -11,8 +11,10 @@ export interface RowToStage {
 const BINARY_HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
 const BINARY_TRAILER = Buffer.of(0xff, 0xff)
 const CHUNK_BYTES = 64 * 1024
-/** Up to here a loop over the bytes takes less time than a call of `copy`. */
-const SHORT_BYTES = 64
+/** Up to here a loop over words takes less time than a call of `copy`. */
+const SHORT_BYTES = 256
+/** A loop over words may write this much past the end; what comes next writes over it. */
+const OVERRUN = 3
 
 /**
  * Turns rows into the data of `COPY … FROM STDIN (FORMAT binary)`: the operation as int2, then the columns. A tuple's
@@ -28,14 +30,15 @@ export function* binaryRows(
 ): Generator<Buffer, void> {
   const out = new ChunkWriter()
   const staged = flagsOf(columns)
-  out.bytes(BINARY_HEADER, 0, BINARY_HEADER.length)
+  const source = new Source(data)
+  out.bytes(new Source(BINARY_HEADER), 0, BINARY_HEADER.length)
   for (const { operation, starts } of rows) {
     out.rowHead(columns.length + 1, operation)
-    if (typeof starts === 'number') out.tuple(data, starts, staged)
-    else for (const column of columns) out.value(data, starts[column] ?? -1)
+    if (typeof starts === 'number') out.tuple(source, starts, staged)
+    else for (const column of columns) out.value(source, starts[column] ?? -1)
     yield* out.full()
   }
-  out.bytes(BINARY_TRAILER, 0, BINARY_TRAILER.length)
+  out.bytes(new Source(BINARY_TRAILER), 0, BINARY_TRAILER.length)
   yield* out.rest()
 }
 
@@ -82,42 +85,53 @@ const ESCAPES: ReadonlyMap<number, number> = new Map([
   [0x0d, 0x72],
 ])
 
+/** Bytes to be read as numbers: a DataView reads four at a time, and in a fraction of what a Buffer's methods take. */
+class Source {
+  readonly bytes: Buffer
+  readonly view: DataView
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
+  }
+}
+
 /** Fills chunk after chunk, so that no large buffer is ever grown and copied. */
 class ChunkWriter {
   #full: Buffer[] = []
-  #chunk: Buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+  #chunk: Buffer
+  #view: DataView
   #used = 0
+
+  constructor() {
+    this.#chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+    this.#view = new DataView(this.#chunk.buffer)
+  }
 
   /** The number of COPY's fields, and the first of them: the operation as int2. */
   rowHead(fields: number, operation: number): void {
     this.#room(8)
-    const chunk = this.#chunk
-    let used = this.#used
-    chunk[used++] = fields >> 8
-    chunk[used++] = fields
-    chunk[used++] = 0
-    chunk[used++] = 0
-    chunk[used++] = 0
-    chunk[used++] = 2
-    chunk[used++] = operation >> 8
-    chunk[used++] = operation
-    this.#used = used
+    this.#view.setInt16(this.#used, fields)
+    this.#view.setInt32(this.#used + 2, 2)
+    this.#view.setInt16(this.#used + 6, operation)
+    this.#used += 8
   }
 
   /** The staged columns of the tuple at `offset`, in one pass. */
-  tuple(data: Buffer, offset: number, staged: Uint8Array): void {
-    const count = Math.min(data.readInt16BE(offset), staged.length)
+  tuple(source: Source, offset: number, staged: Uint8Array): void {
+    const { view } = source
+    const count = Math.min(view.getInt16(offset), staged.length)
     let at = offset + 2
     for (let column = 0; column < count; column++) {
-      const kind = data[at]
+      const kind = view.getUint8(at)
       const isStaged = staged[column] === 1
       if (kind === KIND.BINARY) {
-        const end = at + 5 + data.readInt32BE(at + 1)
-        if (isStaged) this.bytes(data, at + 1, end)
+        const end = at + 5 + view.getInt32(at + 1)
+        if (isStaged) this.bytes(source, at + 1, end)
         at = end
       } else if (kind === KIND.TEXT) {
         if (isStaged) throw new TypeError('a value in text form among binary ones')
-        at += 5 + data.readInt32BE(at + 1)
+        at += 5 + view.getInt32(at + 1)
       } else {
         if (isStaged) this.null()
         at += 1
@@ -126,17 +140,32 @@ class ChunkWriter {
   }
 
   /** The value at `start`. */
-  value(data: Buffer, start: number): void {
-    const kind = data[start]
-    if (kind === KIND.BINARY) this.bytes(data, start + 1, start + 5 + data.readInt32BE(start + 1))
+  value(source: Source, start: number): void {
+    const kind = source.bytes[start]
+    if (kind === KIND.BINARY) this.bytes(source, start + 1, start + 5 + source.view.getInt32(start + 1))
     else if (kind === KIND.TEXT) throw new TypeError('a value in text form among binary ones')
     else this.null()
   }
 
+  /** COPY's NULL: a length of -1. */
   null(): void {
     this.#room(4)
-    this.#chunk.fill(0xff, this.#used, this.#used + 4)
+    this.#view.setInt32(this.#used, -1)
     this.#used += 4
+  }
+
+  bytes(source: Source, from: number, to: number): void {
+    const length = to - from
+    this.#room(length)
+    if (length > SHORT_BYTES || to + OVERRUN > source.bytes.length || !this.#hasRoom(length + OVERRUN)) {
+      this.#used += source.bytes.copy(this.#chunk, this.#used, from, to)
+      return
+    }
+    const read = source.view
+    const write = this.#view
+    const shift = this.#used - from
+    for (let at = from; at < to; at += 4) write.setUint32(at + shift, read.getUint32(at))
+    this.#used += length
   }
 
   byte(value: number): void {
@@ -147,18 +176,6 @@ class ChunkWriter {
   ascii(text: string): void {
     this.#room(text.length)
     this.#used += this.#chunk.write(text, this.#used, 'latin1')
-  }
-
-  bytes(source: Buffer, from: number, to: number): void {
-    this.#room(to - from)
-    if (to - from > SHORT_BYTES) {
-      this.#used += source.copy(this.#chunk, this.#used, from, to)
-      return
-    }
-    const chunk = this.#chunk
-    let used = this.#used
-    for (let at = from; at < to; at++) chunk[used++] = source[at] ?? 0
-    this.#used = used
   }
 
   escaped(source: Buffer, from: number, to: number): void {
@@ -188,10 +205,15 @@ class ChunkWriter {
   }
 
   #room(bytes: number): void {
-    if (this.#used + bytes <= this.#chunk.length) return
+    if (this.#hasRoom(bytes)) return
     this.#full.push(this.#chunk.subarray(0, this.#used))
     this.#chunk = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, bytes))
+    this.#view = new DataView(this.#chunk.buffer)
     this.#used = 0
+  }
+
+  #hasRoom(bytes: number): boolean {
+    return this.#used + bytes <= this.#chunk.length
   }
 }
 
