@@ -18,6 +18,7 @@ const COMMANDS = [
   'rollback',
   'route',
   'verify',
+  'parked',
   'load',
   'journal',
   'up',
@@ -56,6 +57,8 @@ describe('invariant 13: bad usage ends with 2 and names what is wrong', () => {
     ['a rate that is none', ['load', 'a', '--rate', 'fast'], 'requests a second', 'ficus load --help'],
     ['a duration without a unit', ['load', 'a', '--duration', '20'], 'such as 20s', 'ficus load --help'],
     ['a phase that there is not', ['rollback', 'a', '--to', 'start'], 'legacy, syncing', 'ficus rollback --help'],
+    ['an id that is none', ['parked', 'a', 'show', 'first'], 'id of a parked change', 'ficus parked --help'],
+    ['an action that there is not', ['parked', 'a', 'drop'], 'list, show, retry', 'ficus parked --help'],
     ['a count of nothing', ['journal', '--limit', '0'], 'from 1 on', 'ficus journal --help'],
     ['a config that is not there', ['status', '--config', 'no.ts'], 'no.ts', '--config'],
   ])('%s', async (_name, args, message, remedy) => {

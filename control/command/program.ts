@@ -7,6 +7,7 @@ import { checkCommand } from './check.ts'
 import type { Host } from './command.ts'
 import { journalCommand } from './journal.ts'
 import { loadCommand } from './load.ts'
+import { parkedCommand } from './parked.ts'
 import { rollbackCommand } from './rollback.ts'
 import { routeCommand } from './route.ts'
 import { startCommand } from './start.ts'
@@ -28,6 +29,7 @@ export function ficusProgram(host: Host): Command {
     rollbackCommand,
     routeCommand,
     verifyCommand,
+    parkedCommand,
     loadCommand,
     journalCommand,
     upCommand,

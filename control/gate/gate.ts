@@ -4,7 +4,7 @@ import type { Phase } from '@ficus/core/phases/phase'
 import type { Control } from '../control.ts'
 import type { Progress } from '../terminal/progress.ts'
 
-export const GATE_NAMES = ['check', 'service', 'lag', 'data', 'shadow', 'contracts', 'load'] as const
+export const GATE_NAMES = ['check', 'service', 'lag', 'data', 'parked', 'shadow', 'contracts', 'load'] as const
 export type GateName = (typeof GATE_NAMES)[number]
 
 /** What a pure judge makes of figures. The summary holds the figures beside their limits, in one line. */
@@ -50,7 +50,7 @@ export const GATES_BEFORE: Readonly<Record<Phase, readonly GateName[] | null>> =
   legacy: null,
   syncing: ['check', 'service'],
   shadowing: ['lag', 'data'],
-  canary: ['lag', 'data', 'shadow', 'contracts', 'load'],
+  canary: ['lag', 'data', 'parked', 'shadow', 'contracts', 'load'],
   extracted: null,
   retired: null,
 }

@@ -4,6 +4,7 @@ import { dataGate } from './data.ts'
 import type { Gate, GateName } from './gate.ts'
 import { lagGate } from './lag.ts'
 import { loadGate } from './load.ts'
+import { parkedGate } from './parked.ts'
 import { serviceGate } from './service.ts'
 import { shadowGate } from './shadow.ts'
 
@@ -13,6 +14,7 @@ export const GATES: Readonly<Record<GateName, Gate>> = {
   service: serviceGate,
   lag: lagGate,
   data: dataGate,
+  parked: parkedGate,
   shadow: shadowGate,
   contracts: contractsGate,
   load: loadGate,

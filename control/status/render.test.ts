@@ -80,6 +80,7 @@ it.each<[string, Partial<CapabilityStatus>, string]>([
   ['never reported', { sync: null }, 'sync     no sync process has ever reported'],
   ['copying', { sync: { ...sync, state: 'copying' } }, 'copying: 5,200 of about 5,200 rows (100 %)'],
   ['failed', { sync: { ...sync, state: 'failed', error: lost } }, 'failed: FICUS_SLOT_LOST slot ficus_x is lost'],
+  ['parked', { sync: { ...sync, parked: 3 } }, '1 row applied; 3 changes parked'],
   ['dropped', { sync: { ...sync, state: 'dropped' } }, 'sync     none: no slot, no copied rows'],
   ['silent', { sync: { ...sync, ageSeconds: 34 } }, 'applied; no sync process has reported for 34 s'],
   [

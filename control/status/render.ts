@@ -63,8 +63,9 @@ function syncLine(sync: CapabilityStatus['sync'], { colour }: Terminal): string 
     return `copying: ${showCount(sync.copiedRows)} of about ${plural(whole, 'row')} (${showShare(sync.copiedRows, whole)})${age}`
   }
   if (sync.state !== 'streaming') return `${sync.state}${age}`
+  const parked = sync.parked > 0 ? colour.red(`; ${plural(sync.parked, 'change')} parked`) : ''
   const lag = `${plural(sync.lagRows, 'row')}, ${sync.lagSeconds.toFixed(1)} s behind`
-  return `${sync.direction}, streaming by ${sync.engine}: ${lag}; ${plural(sync.appliedRows, 'row')} applied${age}`
+  return `${sync.direction}, streaming by ${sync.engine}: ${lag}; ${plural(sync.appliedRows, 'row')} applied${parked}${age}`
 }
 
 function trafficLine(traffic: Readonly<Record<'monolith' | 'service', SideTraffic>>): string {

@@ -159,6 +159,13 @@ export const ERROR_CODES = {
     remedy:
       'The target database refused a change: mend the mapping or the target’s constraint that the message names; sync resumes.',
   },
+  FICUS_CHANGE_PARKED: {
+    status: 409,
+    retry: false,
+    exit: 1,
+    remedy:
+      'Mend the mapping or the target’s constraint, then `ficus parked <capability> retry --all`; or discard with a reason.',
+  },
   FICUS_GATE_RED: {
     status: 409,
     retry: false,

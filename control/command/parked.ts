@@ -1,0 +1,160 @@
+import { FicusError } from '@ficus/core/errors/ficus-error'
+import { Argument, type Command, InvalidArgumentError } from 'commander'
+import type { Control } from '../control.ts'
+import { type Chosen, discard, listParked, type ParkedGroup, retry, showKey } from '../joint/parked.ts'
+import { table } from '../terminal/table.ts'
+import { plural, showAge } from '../terminal/words.ts'
+import { type CommonOptions, type ExitCode, ficusCommand, type Host, runWithControl, type Session } from './command.ts'
+
+interface ParkedOptions extends CommonOptions {
+  readonly all?: true
+  readonly reason?: string
+  readonly as?: string
+}
+
+const ACTIONS = ['list', 'show', 'retry', 'discard'] as const
+
+/** What one call is about. */
+interface Request {
+  readonly capability: string
+  readonly id: number | undefined
+  readonly options: ParkedOptions
+}
+
+/** `ficus parked <capability>` */
+export function parkedCommand(host: Host): Command {
+  return ficusCommand(
+    'parked',
+    'Lists the changes that the target refused, shows one, tries them again, or discards them.',
+    'ficus parked catalog discard 7 --reason "a test order"',
+  )
+    .argument('<capability>', 'whose changes')
+    .addArgument(new Argument('[action]', 'what to do with them').choices(ACTIONS).default('list'))
+    .argument('[id]', 'a change; it stands for all that are parked for its key', wholeNumber)
+    .option('--all', 'retry or discard every one of them')
+    .option('--reason <text>', 'why they are discarded, which is kept with them and in the journal')
+    .option('--as <name>', 'who does it, for the journal (default: the system user)')
+    .action((capability: string, action: (typeof ACTIONS)[number], id: number | undefined, options: ParkedOptions) =>
+      runWithControl(host, options, (control, session) => {
+        control.capability(capability)
+        return RUN[action](control, session, { capability, id, options })
+      }),
+    )
+}
+
+type Run = (control: Control, session: Session, request: Request) => Promise<ExitCode>
+
+const RUN: Readonly<Record<(typeof ACTIONS)[number], Run>> = {
+  list: async (control, { terminal }, { capability }) => {
+    const groups = await listParked(control, capability)
+    const now = (await control.now()).getTime()
+    const row = ([first, ...behind]: ParkedGroup) => [
+      String(first.id),
+      first.table,
+      showKey(first.key),
+      first.kind,
+      `${showAge(now - first.parkedAt.getTime())} ago`,
+      String(behind.length),
+      first.lastError ?? first.reason ?? '',
+    ]
+    if (groups.length === 0) terminal.line('nothing is parked')
+    else terminal.line(table(['id', 'table', 'key', 'change', 'parked', 'behind it', 'reason'], groups.map(row)))
+    terminal.document({ capability, parked: groups.map(toDocument) })
+    return 0
+  },
+
+  show: async (control, { terminal }, { capability, id }) => {
+    if (id === undefined) throw usage(capability, 'show needs the id of a change')
+    const group = (await listParked(control, capability)).find(changes => changes.some(change => change.id === id))
+    const change = group?.find(member => member.id === id)
+    if (group === undefined || change === undefined) throw usage(capability, `no change ${id} is parked`)
+    const rows = [
+      ['change', `${change.kind} of ${change.table} (${showKey(change.key)})`],
+      ['goes to', change.targets.join(', ')],
+      ['reason', change.reason ?? `not tried: change ${group[0].id} of its key is parked`],
+      ['sqlstate', change.sqlState ?? ''],
+      ['committed', change.sourceCommit?.toISOString() ?? ''],
+      ['parked', change.parkedAt.toISOString()],
+      ['retries', change.lastError === null ? `${change.attempts}` : `${change.attempts}, last: ${change.lastError}`],
+      [
+        'with it',
+        group
+          .filter(member => member !== change)
+          .map(member => `${member.kind} ${member.id}`)
+          .join(', '),
+      ],
+    ]
+    terminal.line(
+      table(
+        [],
+        rows.filter(([, value]) => value !== ''),
+      ),
+    )
+    terminal.line()
+    terminal.line(change.event === null ? 'the target cannot show its values' : JSON.stringify(change.event, null, 2))
+    terminal.document({ capability, change, with: group.filter(member => member !== change) })
+    return 0
+  },
+
+  retry: async (control, { terminal, signal }, request) => {
+    const { capability } = request
+    const { applied, refused } = await retry(control, capability, chosenBy(request, 'retry'), signal)
+    const changes = applied.flat()
+    if (changes.length > 0) {
+      const evidence = { parked: changes.map(({ id, table, key, kind }) => ({ id, table, key, kind })) }
+      await control.ledger.note({ capability, actor: control.actor, action: 'retry parked', reason: null, evidence })
+    }
+    terminal.line(`${plural(changes.length, 'change')} applied`)
+    for (const { group, reason } of refused) terminal.line(`${nameOf(group)}: ${reason}`)
+    terminal.document({
+      capability,
+      applied: applied.map(toDocument),
+      refused: refused.map(({ group, reason }) => ({ ...toDocument(group), reason })),
+    })
+    if (refused.length === 0) return 0
+    throw new FicusError('FICUS_CHANGE_PARKED', `${plural(refused.length, 'row')} of ${capability} stay parked`)
+  },
+
+  discard: async (control, { terminal }, request) => {
+    const { capability, options } = request
+    const reason = options.reason?.trim()
+    if (!reason) throw usage(capability, 'discard needs --reason "…", which is kept')
+    const groups = await discard(control, capability, chosenBy(request, 'discard'), reason)
+    const changes = groups.flat()
+    if (changes.length > 0) {
+      const evidence = { parked: changes.map(({ id, table, key, kind, event }) => ({ id, table, key, kind, event })) }
+      await control.ledger.note({ capability, actor: control.actor, action: 'discard parked', reason, evidence })
+    }
+    terminal.line(
+      `${plural(changes.length, 'change')} discarded; their rows may differ now: \`ficus verify ${capability} --data\``,
+    )
+    terminal.document({ capability, discarded: groups.map(toDocument), reason })
+    return 0
+  },
+}
+
+function chosenBy({ capability, id, options }: Request, action: string): Chosen {
+  if (id === undefined && options.all === true) return 'all'
+  if (id !== undefined && options.all === undefined) return id
+  throw usage(capability, `${action} needs the id of a change, or --all`)
+}
+
+function usage(capability: string, message: string): FicusError {
+  return new FicusError('FICUS_USAGE', message, {
+    remedy: `\`ficus parked ${capability}\` lists what is parked; \`ficus parked --help\` ends with an example.`,
+  })
+}
+
+function nameOf([{ id, kind, table, key }]: ParkedGroup): string {
+  return `${id}, the ${kind} of ${table} (${showKey(key)})`
+}
+
+function toDocument([first, ...behind]: ParkedGroup): Readonly<Record<string, unknown>> {
+  return { ...first, behind }
+}
+
+function wholeNumber(text: string): number {
+  const value = Number(text)
+  if (Number.isInteger(value) && value > 0) return value
+  throw new InvalidArgumentError('It must be the id of a parked change.')
+}
