@@ -33,10 +33,10 @@ describe.skipIf(stack === null)('the debezium engine', () => {
   const create = (topics: Partial<TopicsConfig>) =>
     createKafkaHarness(stack, createDatabase, SOURCE, TARGET, SYNC, topics)
 
-  it.each([
+  it.each<[string, Partial<TopicsConfig>]>([
     ['one topic', {}],
     ['a topic a table', { layout: 'tables', partitions: 3, keys: { 'public.stock': ['units'] } }],
-  ] as const)('invariant 3: copies, then streams every kind of change, while writes go on: %s', async (_, topics) => {
+  ])('invariant 3: copies, then streams every kind of change, while writes go on: %s', async (_, topics) => {
     await using sync = await create(topics)
     let writing = true
     const writes = (async () => {

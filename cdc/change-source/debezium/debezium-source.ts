@@ -11,6 +11,8 @@ import {
 } from '../change-source.ts'
 import { lsnToNumber, type Position } from '../position.ts'
 import { readSlot } from '../slot.ts'
+import { CatalogWatch, keptTypes, TYPES_SETTING, typesOfNow } from './catalog-watch.ts'
+import type { ColumnTypes } from './column-types.ts'
 import { ConnectClient } from './connect-client.ts'
 import { isTooLarge, runConnector, stopConnector } from './connector.ts'
 import { connectorConfig, placeholderOf } from './connector-config.ts'
@@ -47,6 +49,7 @@ interface Prepared {
   /** The first offset to read of each partition. */
   readonly offsets: ReadonlyMap<string, bigint>
   readonly readers: TableReaders
+  readonly types: ColumnTypes
   readonly connectorConfig: Readonly<Record<string, string>>
 }
 
@@ -74,26 +77,32 @@ export class DebeziumSource implements ChangeSource {
     const { source, slot, publication, tables } = this.#options
     const { brokers, connectDatabaseHost, topics: settings, topicPrefix } = this.#debezium
     const name = connectorName(topicPrefix, this.#options, from)
+    // Before the readers: should a type change in between, the watch sees it.
+    const types = await typesOfNow(this.#options, keptTypes(await this.#connect.config(name)))
     const readers = await TableReaders.open(this.#options, new Placeholder(placeholderOf(name)))
     const topics = new KafkaTopics(brokers, name)
     const offsets = await prepareTopics(topics, settings, tables, from)
     await this.#prepareSlot(from)
     const { unread } = readers
     const target = { name, databaseUrl: source.url, connectDatabaseHost, slot, publication, tables }
-    const config = connectorConfig({ ...target, unread, topics: settings })
+    const config = {
+      ...connectorConfig({ ...target, unread, topics: settings }),
+      [TYPES_SETTING]: JSON.stringify(types),
+    }
     try {
       await runConnector(this.#connect, name, config, signal)
     } catch (error) {
       throw this.#judged(error)
     }
-    this.#prepared = { topics, offsets, readers, connectorConfig: config }
+    this.#prepared = { topics, offsets, readers, types, connectorConfig: config }
   }
 
   async *read(from: Position, signal: AbortSignal): AsyncGenerator<ChangeBatch> {
     const prepared = this.#prepared
     if (prepared === undefined) throw new TypeError('prepare comes before read')
     const { batchRows, ignoredOrigins } = this.#options
-    const stream = new TopicStream({ ...prepared, from, batchRows, ignoredOrigins })
+    const catalog = new CatalogWatch(this.#options, prepared.types)
+    const stream = new TopicStream({ ...prepared, from, batchRows, ignoredOrigins, catalog })
     this.#stream = stream
     const reading = new AbortController()
     const ends = AbortSignal.any([signal, reading.signal])
@@ -103,7 +112,7 @@ export class DebeziumSource implements ChangeSource {
     } finally {
       this.#stream = undefined
       reading.abort()
-      await watching
+      await Promise.all([watching, catalog.close()])
     }
   }
 

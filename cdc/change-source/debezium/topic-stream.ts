@@ -2,6 +2,7 @@ import { FicusError } from '@ficus/core/errors/ficus-error'
 import { BatchBuilder } from '../batch-builder.ts'
 import { type Backlog, type ChangeBatch, StreamEnded } from '../change-source.ts'
 import { lsnToNumber, type Position } from '../position.ts'
+import type { CatalogWatch } from './catalog-watch.ts'
 import { type CommitOrder, OnePartition } from './commit-order.ts'
 import { partitionKey } from './connector-name.ts'
 import type { DebeziumEvent } from './event.ts'
@@ -30,6 +31,7 @@ export interface TopicStreamOptions {
   readonly batchRows: number
   readonly ignoredOrigins: readonly string[]
   readonly readers: TableReaders
+  readonly catalog: CatalogWatch
 }
 
 /** A connector's records as batches: one batch is applied while the next is gathered, then reading waits. */
@@ -37,6 +39,7 @@ export class TopicStream {
   readonly topics: KafkaTopics
   readonly #offsets: ReadonlyMap<string, bigint>
   readonly #readers: TableReaders
+  readonly #catalog: CatalogWatch
   readonly #builder: BatchBuilder
   readonly #assembler: TransactionAssembler
   readonly #queues: ReadonlyMap<string, PartitionQueue>
@@ -52,10 +55,11 @@ export class TopicStream {
   /** What is waited for, and since when; performance.now(). */
   #waiting: { readonly what: string; readonly since: number } | null = null
 
-  constructor({ topics, from, offsets, batchRows, ignoredOrigins, readers }: TopicStreamOptions) {
+  constructor({ topics, from, offsets, batchRows, ignoredOrigins, readers, catalog }: TopicStreamOptions) {
     this.topics = topics
     this.#offsets = offsets
     this.#readers = readers
+    this.#catalog = catalog
     this.#queues = new Map(
       [...offsets].map(([partition, offset]) => [partition, new PartitionQueue(partition, offset)]),
     )
@@ -145,6 +149,7 @@ export class TopicStream {
     const batch = this.#builder.take()
     if (batch.position === null) this.#assembler.handedOut()
     setImmediate(() => void this.#gather())
+    if (batch.changes.length > 0) await this.#catalog.assertUnchanged()
     return batch
   }
 
@@ -161,7 +166,12 @@ export class TopicStream {
       }
       this.#keepWaiting()
     } catch (error) {
-      this.end(error instanceof Error ? error : new Error(String(error)))
+      // An event that cannot be read may be one of another type: the catalog tells which, and so what to do.
+      const reason = await this.#catalog.assertUnchanged().then(
+        () => error,
+        (changed: unknown) => changed,
+      )
+      this.end(reason instanceof Error ? reason : new Error(String(reason)))
     }
     this.#gathering = false
     if (this.#builder.ready) this.#wake?.()

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import type { EventRecord } from './event.ts'
+import type { EventRecord, Row } from './event.ts'
 import { PartitionQueue } from './partition-queue.ts'
 import { TransactionMerger } from './transaction-merger.ts'
 
@@ -70,13 +70,18 @@ function reader(topics: Topics, reached = 0, from: Readonly<Record<string, strin
         if (event.kind === 'end') {
           rows.push(`end ${event.transaction}`)
           ends.push(merger.offsets())
-        } else if (event.kind === 'row') rows.push(String(event.after?.['id']))
+        } else if (event.kind === 'row') rows.push(rowIdOf(event.after))
       }
     },
     readAll(): void {
       for (const index of queues.keys()) this.read(index)
     },
   }
+}
+
+function rowIdOf(row: Row | null): string {
+  const { id } = row ?? {}
+  return String(id)
 }
 
 function expected(transactions: readonly Written[]): string[] {

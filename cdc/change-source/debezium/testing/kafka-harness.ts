@@ -18,6 +18,8 @@ import { type DebeziumOptions, DebeziumSource } from '../debezium-source.ts'
 /** A sync harness whose pipelines read through Kafka; its end removes connector and topics too. */
 export interface KafkaHarness extends SyncHarness {
   readonly debezium: DebeziumOptions
+  /** All that were made. */
+  readonly pipelines: readonly Pipeline[]
   /** Compares every mapped row of both sides. */
   expectEqual(): Promise<void>
 }
@@ -54,6 +56,7 @@ export async function createKafkaHarness(
   return {
     ...sync,
     debezium,
+    pipelines,
     pipeline,
     streaming: async options => {
       const made = pipeline(options)
