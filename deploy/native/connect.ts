@@ -4,7 +4,7 @@ import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import pRetry from 'p-retry'
 import { type Server, serverOf, startChild } from './child.ts'
 import { freePort } from './free-port.ts'
-import { type Progress, resolveJars } from './jars.ts'
+import { type JarSet, type Progress, resolveJars } from './jars.ts'
 import { findJava } from './java.ts'
 import { logging } from './kafka.ts'
 import { overrideProperties } from './properties.ts'
@@ -22,6 +22,8 @@ export interface ConnectOptions {
   readonly bootstrapServers: string
   /** The JVM's largest heap, such as `1g`. */
   readonly heap?: string
+  /** Its connectors. */
+  readonly plugins?: readonly Exclude<JarSet, 'kafka'>[]
   /** Gets every line of the worker's log. */
   readonly log?: (line: string) => void
   /** Gets the progress of the first download. */
@@ -35,28 +37,27 @@ export interface ConnectWorker extends Server {
 }
 
 /**
- * Starts a real Kafka Connect worker with Debezium's PostgreSQL connector on 127.0.0.1, with the configuration file of
+ * Starts a real Kafka Connect worker, with Debezium's PostgreSQL connector unless told otherwise, on 127.0.0.1, with the configuration file of
  * docker-compose.yml. Resolves when it takes connectors. It ends with this process, even when that is killed.
  *
  * @throws FicusError FICUS_COMPONENT_MISSING without Java or Maven, FICUS_PORT_TAKEN, FICUS_KAFKA_UNREACHABLE when it
  *   does not start; the message ends with its log.
  */
 export async function startConnect(options: ConnectOptions): Promise<ConnectWorker> {
-  const { dir, bootstrapServers, heap = '1g' } = options
+  const { dir, bootstrapServers, heap = '1g', plugins = ['debezium-postgres'] } = options
   const java = await findJava()
   const jars = await resolveJars('kafka', options.progress)
-  const debezium = await resolveJars('debezium-postgres', options.progress)
   const port = options.port === 0 ? await freePort() : options.port
   const url = `http://127.0.0.1:${port}`
   const config = join(dir, 'connect.properties')
-  const plugins = join(dir, 'plugins')
-  await mkdir(plugins, { recursive: true })
-  await linkFolder(debezium, join(plugins, 'debezium-postgres'))
+  const pluginPath = join(dir, 'plugins')
+  await mkdir(pluginPath, { recursive: true })
+  for (const plugin of plugins) await linkFolder(await resolveJars(plugin, options.progress), join(pluginPath, plugin))
   const overrides = {
     'bootstrap.servers': bootstrapServers,
     listeners: url,
     'rest.advertised.host.name': '127.0.0.1',
-    'plugin.path': plugins,
+    'plugin.path': pluginPath,
   }
   await writeFile(config, overrideProperties(await readFile(join(ROOT, CONFIG_FILE), 'utf8'), CONFIG_FILE, overrides))
 

@@ -7,7 +7,7 @@ import { INSTALL_REMEDY } from './java.ts'
 import { ROOT, STATE_DIR } from './state-dir.ts'
 
 /** A folder below deploy/maven/ with a pom.xml that names what is wanted. */
-export type JarSet = 'kafka' | 'debezium-postgres'
+export type JarSet = 'kafka' | 'debezium-postgres' | 'debezium-jdbc'
 
 /** Tells how a download goes on. */
 export type Progress = (line: string) => void
