@@ -129,6 +129,18 @@ describe('invariant 13: names what does not fit, where, and what to do', () => {
       'forward.title',
       /fails on the source: column "nam"/,
     ],
+    [
+      'a computed key that reads other columns',
+      { key: { id: { to: 'item_id', forward: 'id + length(name)' } }, reverse: {} },
+      'key.id.forward',
+      /reads name: a deletion in public\.products tells the key alone/,
+    ],
+    [
+      'a computed key of a type that does not fit',
+      { key: { id: { to: 'item_id', forward: `'P' || id` } }, reverse: {} },
+      'key.id.forward',
+      /does not fit bigint/,
+    ],
     ['broken SQL', { forward: { title: 'name ||' } }, 'forward.title', /fails on the source: syntax error/],
     ['two expressions in one', { forward: { title: 'name), (sku' } }, 'forward.title', /it is not one expression/],
     [

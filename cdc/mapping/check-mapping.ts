@@ -8,12 +8,14 @@ import { checkReads } from '../mirror/check-reads.ts'
 import { affectedByRead, derivedStatements } from '../mirror/derived-sql.ts'
 import { readsClause } from '../mirror/reads-sql.ts'
 import { withColumns } from '../mirror/resolve-reads.ts'
-import { checkTables } from './check-tables.ts'
+import { checkSourceRows, checkTargetRows } from './check-rows.ts'
+import { checkTables, computedKeyPath } from './check-tables.ts'
 import {
   bracketed,
   type Direction,
   type Flow,
   flowsOf,
+  keyExpressions,
   type MappedColumn,
   mappedExpressions,
   type Sync,
@@ -65,6 +67,8 @@ export async function checkMapping(
     const reads: (TableShape | null)[] = []
     for (const { table } of flow.reads) reads.push(await readTableShape(source, table))
     const found = [...checkTables(flow, from, to, direction), ...(from === null ? [] : checkReads(flow, from, reads))]
+    if (from !== null) found.push(...(await checkSourceRows(source, flow, from)))
+    if (to !== null) found.push(...(await checkTargetRows(target, flow, to)))
     problems.push(...found)
     if (from === null || to === null || found.length > 0) continue
     const shapes = reads.filter(shape => shape !== null)
@@ -113,7 +117,13 @@ class ExpressionCheck {
     try {
       await this.#checkMatches()
       await this.#checkWhere()
-      for (const mapped of mappedExpressions(flow)) await this.#checkExpression(mapped)
+      for (const [index, { to, expression }] of keyExpressions(flow).entries()) {
+        const column = flow.key[index]
+        if (column?.computed)
+          await this.#checkExpression({ to, expression }, computedKeyPath(flow, column, this.#direction))
+      }
+      for (const mapped of mappedExpressions(flow))
+        await this.#checkExpression(mapped, `${flow.path}.${this.#direction}.${mapped.to}`)
       if (this.#problems.length === 0) {
         await this.#checkStatement(this.#source, copy)
         for (const statement of [merge.remove, merge.insert, merge.update])
@@ -161,8 +171,7 @@ class ExpressionCheck {
     }
   }
 
-  async #checkExpression(mapped: MappedColumn): Promise<void> {
-    const path = `${this.#flow.path}.${this.#direction}.${mapped.to}`
+  async #checkExpression(mapped: MappedColumn, path: string): Promise<void> {
     for (const { client, reads, rows, side } of this.#sides()) {
       const failure = await failureOf(client, `${reads}SELECT ${bracketed(mapped.expression)} FROM ${rows} LIMIT 0`)
       if (failure !== null) {

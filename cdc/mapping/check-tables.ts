@@ -1,5 +1,6 @@
 import { showTable } from '@ficus/core/sql/identifier'
-import type { Direction, Flow } from './flow.ts'
+import { columnsRead } from './expression-columns.ts'
+import { type Direction, type Flow, type KeyColumn, keyExpressions } from './flow.ts'
 import type { MappingProblem } from './parse-sync.ts'
 import type { TableShape } from './table-shape.ts'
 
@@ -16,7 +17,7 @@ export function checkTables(
   const [fromSide, toSide] = direction === 'forward' ? (['source', 'target'] as const) : (['target', 'source'] as const)
   const problems = [...checkPresence(flow, from, `${flow.path}.${fromSide}`, flow.from)]
   problems.push(...checkPresence(flow, to, `${flow.path}.${toSide}`, flow.to))
-  if (from !== null) problems.push(...checkSourceKey(flow, from))
+  if (from !== null) problems.push(...checkSourceKey(flow, from), ...checkComputedKey(flow, from, direction))
   if (to !== null) problems.push(...checkTarget(flow, to, direction))
   return problems
 }
@@ -85,14 +86,38 @@ function checkSourceKey(flow: Flow, from: TableShape): MappingProblem[] {
     })
   }
   const nullable = from.columns.filter(column => key.includes(column.name) && !column.notNull)
-  if (nullable.length > 0 && isUnique) {
+  if (nullable.length > 0) {
     problems.push({
       path,
       problem: `key column ${nullable.map(column => column.name).join(', ')} of ${table} may be null`,
-      remedy: 'Use a key whose columns are NOT NULL.',
+      remedy: 'Use a key whose columns are NOT NULL: a row whose key is null is never found again.',
     })
   }
   return problems
+}
+
+/** Where a computed key stands in the sync file: under the source's column, whichever the direction. */
+export function computedKeyPath(flow: Flow, { from, to }: KeyColumn, direction: Direction): string {
+  return `${flow.path}.key.${direction === 'forward' ? from : to}.${direction}`
+}
+
+/** Of a deleted row only the key is known. */
+function checkComputedKey(flow: Flow, from: TableShape, direction: Direction): MappingProblem[] {
+  const key = flow.key.map(column => column.from)
+  const names = from.columns.map(column => column.name)
+  return keyExpressions(flow).flatMap(({ expression }, index) => {
+    const column = flow.key[index]
+    if (!column?.computed) return []
+    const others = [...columnsRead(expression, flow.from.table, names)].filter(name => !key.includes(name))
+    if (others.length === 0) return []
+    return [
+      {
+        path: computedKeyPath(flow, column, direction),
+        problem: `reads ${others.join(', ')}: a deletion in ${showTable(flow.from)} tells the key alone`,
+        remedy: `Compute ${column.to} from ${key.join(', ')}.`,
+      },
+    ]
+  })
 }
 
 function checkTargetKey(flow: Flow, to: TableShape): MappingProblem[] {

@@ -12,7 +12,7 @@ export interface TableMapping {
   /** `schema.table` of the service. */
   readonly target: string
   /** Source key column -> target key column. Both sides must be unique by it. */
-  readonly key: Readonly<Record<string, string>>
+  readonly key: Readonly<Record<string, string | ComputedKey>>
   /** A condition over source columns. A row that stops matching is deleted on the target. */
   readonly where?: string
   /**
@@ -32,6 +32,18 @@ export interface TableMapping {
   readonly forward: Readonly<Record<string, string>>
   /** Source column -> expression over one target row alone, for the time when the service owns the data. */
   readonly reverse?: Readonly<Record<string, string>>
+}
+
+/**
+ * A target key column that does not hold the source's value but one computed from it, each way from key columns alone:
+ * `id: { to: 'sku', forward: "'P' || id", reverse: 'substr(sku, 2)::int' }`. No two keys may become the same.
+ */
+export interface ComputedKey {
+  readonly to: string
+  /** SQL over the source's key columns. */
+  readonly forward: string
+  /** SQL over the target's key columns; needed where the mapping has a `reverse`. */
+  readonly reverse?: string
 }
 
 /** Column of a table read -> column of `source` that holds the same; all of them. */

@@ -17,6 +17,8 @@ export interface MappedColumn {
 export interface KeyColumn {
   readonly from: string
   readonly to: string
+  /** Its value is not that of `from` but computed from it: the expression is the first of the flow's columns for `to`. */
+  readonly computed?: true
 }
 
 /** One table's rows on their way to one other table, whichever the direction. */
@@ -51,11 +53,19 @@ export interface Sync {
   readonly tables: readonly MappedTable[]
 }
 
+/** A key column of both sides, and what makes each of the other where they do not hold the same value. */
+export interface KeyMapping {
+  readonly source: string
+  readonly target: string
+  readonly forward?: string
+  readonly reverse?: string
+}
+
 /** One entry of a sync file, its names parsed. */
 export interface MappedTable {
   readonly source: TableName
   readonly target: TableName
-  readonly key: readonly { readonly source: string; readonly target: string }[]
+  readonly key: readonly KeyMapping[]
   readonly where: string | null
   readonly reads: readonly TableRead[]
   readonly forward: readonly MappedColumn[]
@@ -67,7 +77,7 @@ export function flowsOf(sync: Sync, direction: Direction): Flow[] {
   return sync.tables.flatMap((table, index) => {
     const path = `tables[${index}]`
     if (direction === 'forward') {
-      const key = table.key.map(column => ({ from: column.source, to: column.target }))
+      const key = table.key.map(column => keyColumn(column.source, column.target, column.forward))
       return [
         {
           path,
@@ -75,20 +85,36 @@ export function flowsOf(sync: Sync, direction: Direction): Flow[] {
           to: table.target,
           key,
           where: table.where,
-          columns: [...keys(key), ...table.forward],
+          columns: [
+            ...keys(
+              key,
+              table.key.map(column => column.forward),
+            ),
+            ...table.forward,
+          ],
           reads: table.reads,
         },
       ]
     }
     if (table.reverse.length === 0) return []
-    const key = table.key.map(column => ({ from: column.target, to: column.source }))
-    const columns = [...keys(key), ...table.reverse]
+    const key = table.key.map(column => keyColumn(column.target, column.source, column.reverse))
+    const reverse = table.key.map(column => column.reverse)
+    const columns = [...keys(key, reverse), ...table.reverse]
     return [{ path, from: table.target, to: table.source, key, where: null, columns, reads: [] }]
   })
 }
 
-function keys(key: readonly KeyColumn[]): MappedColumn[] {
-  return key.map(column => ({ to: column.to, expression: quoteIdentifier(column.from) }))
+function keyColumn(from: string, to: string, expression: string | undefined): KeyColumn {
+  return expression === undefined ? { from, to } : { from, to, computed: true }
+}
+
+function keys(key: readonly KeyColumn[], expressions: readonly (string | undefined)[]): MappedColumn[] {
+  return key.map(({ from, to }, index) => ({ to, expression: expressions[index] ?? quoteIdentifier(from) }))
+}
+
+/** What a key column of the target is made of. */
+export function keyExpressions(flow: Flow): readonly MappedColumn[] {
+  return flow.columns.slice(0, flow.key.length)
 }
 
 /** The expressions that were written for `flow`, without the key's. */

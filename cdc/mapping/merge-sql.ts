@@ -1,5 +1,5 @@
 import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
-import { bracketed, type Flow, type MappedColumn } from './flow.ts'
+import { bracketed, type Flow, keyExpressions, type MappedColumn } from './flow.ts'
 import type { ColumnShape, TableShape } from './table-shape.ts'
 
 /** The column of a staging table that says what is to be done with its row. */
@@ -108,14 +108,22 @@ function mappedRows(
 }
 
 function removedKeys(flow: Flow, target: TableShape, staging: string, staged: readonly string[]): string {
-  const keys = flow.key.map(
-    ({ from, to }) => `${quoteIdentifier(from)}::${assignedType(columnOf(target, to))} AS ${quoteIdentifier(to)}`,
-  )
-  const select = `SELECT ${keys.join(', ')} FROM`
-  const gone = `${select} ${staging} WHERE ${OPERATION_COLUMN} IN (${OPERATION.DELETE}, ${OPERATION.REPLACE})`
+  const select = `SELECT ${mappedKey(flow, target)} FROM`
+  const alias = quoteIdentifier(flow.from.table)
+  const gone = `${select} ${staging} AS ${alias} WHERE ${OPERATION_COLUMN} IN (${OPERATION.DELETE}, ${OPERATION.REPLACE})`
   if (flow.where === null) return gone
   const changed = `SELECT ${staged.map(quoteIdentifier).join(', ')} FROM ${staging} WHERE ${OPERATION_COLUMN} = ${OPERATION.UPDATE}`
-  return `${gone} UNION ALL ${select} (${changed}) AS ${quoteIdentifier(flow.from.table)} WHERE NOT ${filterCondition(flow)}`
+  return `${gone} UNION ALL ${select} (${changed}) AS ${alias} WHERE NOT ${filterCondition(flow)}`
+}
+
+/** The target's key as a select list over the key columns of rows that come from. */
+export function mappedKey(flow: Flow, target: TableShape): string {
+  return keyExpressions(flow)
+    .map(
+      ({ to, expression }) =>
+        `${bracketed(expression)}::${assignedType(columnOf(target, to))} AS ${quoteIdentifier(to)}`,
+    )
+    .join(', ')
 }
 
 function keyMatch(flow: Flow): string {

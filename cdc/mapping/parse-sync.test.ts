@@ -62,6 +62,28 @@ describe('parseSync', () => {
   })
 })
 
+describe('a computed key', () => {
+  const CODED = { ...GOOD, key: { id: { to: 'code', forward: `'P' || id`, reverse: 'substr(code, 2)::int' } } }
+
+  it('is an expression each way', () => {
+    const sync = parseSync({ tables: [CODED] })
+    const ways = (['forward', 'reverse'] as const).flatMap(direction => flowsOf(sync, direction))
+    expect(ways.map(({ key, columns }) => ({ key, first: columns[0] }))).toEqual([
+      { key: [{ from: 'id', to: 'code', computed: true }], first: { to: 'code', expression: `'P' || id` } },
+      { key: [{ from: 'code', to: 'id', computed: true }], first: { to: 'id', expression: 'substr(code, 2)::int' } },
+    ])
+  })
+
+  it('invariant 13: needs a way back where the mapping has one, and nothing else', () => {
+    const key = { id: { to: 'code', forward: '', backward: 'x' } }
+    expect(problemsOf({ tables: [{ ...GOOD, key }] }).map(({ path, problem }) => `${path}: ${problem}`)).toEqual([
+      'tables[0].key.id.backward: unknown setting',
+      'tables[0].key.id.forward: is not an SQL expression',
+      'tables[0].key.id: has no way back, and the mapping has',
+    ])
+  })
+})
+
 describe('reads', () => {
   const reading = (reads: unknown) =>
     problemsOf({ tables: [{ ...GOOD, reads }] }).map(({ path, problem }) => `${path}: ${problem}`)

@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url'
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import { parseTableName, showTable, type TableName } from '@ficus/core/sql/identifier'
-import type { MappedColumn, MappedTable, Match, Sync, TableRead } from './flow.ts'
+import type { KeyMapping, MappedColumn, MappedTable, Match, Sync, TableRead } from './flow.ts'
 
 /** What is wrong with a mapping, where in the sync file, and what to do. */
 export interface MappingProblem {
@@ -77,7 +77,8 @@ class SyncReader {
     const source = this.#readTableName(value.source, `${path}.source`)
     const target = this.#readTableName(value.target, `${path}.target`)
     if (target !== null) this.#claimTarget(target, path)
-    const key = this.#readKey(value.key, `${path}.key`)
+    const bothWays = isRecord(value.reverse) && Object.keys(value.reverse).length > 0
+    const key = this.#readKey(value.key, `${path}.key`, bothWays)
     const where = value.where === undefined ? null : this.#readExpression(value.where, `${path}.where`)
     const reads = value.reads === undefined ? [] : this.#readReads(value.reads, `${path}.reads`, source)
     const forward = this.#readColumns(value.forward, `${path}.forward`)
@@ -113,22 +114,45 @@ class SyncReader {
       )
   }
 
-  #readKey(value: unknown, path: string): { source: string; target: string }[] {
+  #readKey(value: unknown, path: string, bothWays: boolean): KeyMapping[] {
     if (!isRecord(value) || Object.keys(value).length === 0) {
       this.#tell(path, 'names no key column', `Add ${path}: { <source column>: '<target column>' }.`)
       return []
     }
     const seen = new Set<string>()
-    return Object.entries(value).flatMap(([source, target]) => {
+    return Object.entries(value).flatMap(([source, to]) => {
       const at = `${path}.${source}`
+      const computed = isRecord(to) ? this.#readComputedKey(to, at, bothWays) : {}
+      const target = isRecord(to) ? to.to : to
       if (typeof target !== 'string' || !isColumnName(source) || !isColumnName(target)) {
         this.#tell(at, 'is not a column name on both sides', 'Write <source column>: <target column>, unquoted.')
         return []
       }
       if (seen.has(target)) this.#tell(at, `${target} is named twice`, 'Give each key column a column of its own.')
       seen.add(target)
-      return [{ source, target }]
+      return [{ source, target, ...computed }]
     })
+  }
+
+  #readComputedKey(
+    value: Record<string, unknown>,
+    path: string,
+    bothWays: boolean,
+  ): Pick<KeyMapping, 'forward' | 'reverse'> {
+    for (const name of Object.keys(value).filter(name => !['to', 'forward', 'reverse'].includes(name)))
+      this.#tell(`${path}.${name}`, 'unknown setting', 'Write { to, forward, reverse }.')
+    const forward = this.#readExpression(value.forward, `${path}.forward`)
+    if (value.reverse === undefined) {
+      if (bothWays)
+        this.#tell(
+          path,
+          'has no way back, and the mapping has',
+          `Add ${path}.reverse: SQL that gives the source's key.`,
+        )
+      return forward === null ? {} : { forward }
+    }
+    const reverse = this.#readExpression(value.reverse, `${path}.reverse`)
+    return forward === null || reverse === null ? {} : { forward, reverse }
   }
 
   /** Expressions know tables by their bare names, so no two of a mapping may share one. */

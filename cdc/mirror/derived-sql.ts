@@ -1,6 +1,6 @@
 import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
-import { bracketed, type Flow } from '../mapping/flow.ts'
-import { assignedType, columnOf, filterCondition, mappedSelect, mergeMapped } from '../mapping/merge-sql.ts'
+import type { Flow } from '../mapping/flow.ts'
+import { assignedType, filterCondition, mappedKey, mappedSelect, mergeMapped } from '../mapping/merge-sql.ts'
 import type { TableShape } from '../mapping/table-shape.ts'
 import { matchCondition, readsClause } from './reads-sql.ts'
 
@@ -34,13 +34,7 @@ export function derivedStatements(flow: Flow, target: TableShape, stand: Stand):
   const keys = keyColumns(flow)
   const reads = readsClause(flow, read => stand.reads[flow.reads.indexOf(read)] ?? quoteTable(read.table))
   const rows = `FROM ${stand.from} AS ${alias} WHERE (${keys.map(key => `${alias}.${key}`).join(', ')}) IN (SELECT ${keys.join(', ')} FROM ${stand.affected}) AND ${filterCondition(flow)}`
-  const targetKeys = flow.columns
-    .slice(0, flow.key.length)
-    .map(
-      ({ to, expression }) =>
-        `${bracketed(expression)}::${assignedType(columnOf(target, to))} AS ${quoteIdentifier(to)}`,
-    )
-    .join(', ')
+  const targetKeys = mappedKey(flow, target)
   const match = flow.key.map(({ to }) => `t.${quoteIdentifier(to)} = s.${quoteIdentifier(to)}`).join(' AND ')
   const gone = `${reads}SELECT ${targetKeys} FROM ${stand.affected} AS ${alias} EXCEPT SELECT ${targetKeys} ${rows}`
   return {

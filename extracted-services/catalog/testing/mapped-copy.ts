@@ -16,7 +16,7 @@ export interface TwoSides {
 export async function copyForward({ shop, catalog }: TwoSides): Promise<void> {
   await catalog.raw(`truncate ${sync.tables.map(({ target }) => target).join(', ')}`)
   for (const { source, target, key, where, forward } of sync.tables) {
-    const columns = { ...inverted(key), ...forward }
+    const columns = { ...keyThere(key), ...forward }
     await copy(shop, `${selectOf(columns)} from ${source} ${where ? `where ${where}` : ''}`, catalog, target, columns)
   }
   for (const table of ['taxonomy', 'makers', 'items']) {
@@ -31,7 +31,7 @@ export async function copyForward({ shop, catalog }: TwoSides): Promise<void> {
 export async function copyReverse({ shop, catalog }: TwoSides): Promise<void> {
   await shop.raw('drop schema if exists returned cascade; create schema returned')
   for (const mapping of sync.tables) {
-    const columns = { ...mapping.key, ...mapping.reverse }
+    const columns = { ...keyBack(mapping.key), ...mapping.reverse }
     const twin = twinOf(mapping)
     await shop.raw(`create table ${twin} (like ${mapping.source})`)
     await copy(catalog, `${selectOf(columns)} from ${mapping.target}`, shop, twin, columns)
@@ -58,8 +58,16 @@ function twinOf({ source }: Mapping): string {
   return source.replace('public.', 'returned.')
 }
 
-function inverted(key: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(key).map(([source, target]) => [target, source]))
+function keyThere(key: Mapping['key']): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(key).map(([source, to]) => (typeof to === 'string' ? [to, source] : [to.to, to.forward])),
+  )
+}
+
+function keyBack(key: Mapping['key']): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(key).map(([source, to]) => [source, typeof to === 'string' ? to : (to.reverse ?? to.to)]),
+  )
 }
 
 function selectOf(columns: Readonly<Record<string, string>>): string {
