@@ -54,6 +54,8 @@ export class Applier {
   /** A transaction of the source larger than one batch is under way in one of the target. */
   #open = false
   #openRows = 0
+  /** Where the open transaction of the target has to end at the latest. */
+  #pauseAt: bigint | null = null
   /** Of the batch that is being applied, by the source's ids. */
   #transactions: readonly number[] = []
   /** Staging tables that hold rows of the open transaction. */
@@ -108,16 +110,16 @@ export class Applier {
   /** Applies a batch up to where somebody wants it to stand still. @returns what is to be applied later. */
   async #applyUntilPause(whole: ChangeBatch): Promise<ChangeBatch | null> {
     try {
-      let batch = whole
-      let rest: ChangeBatch | null = null
       if (!this.#open) {
-        const pauseAt = await this.#begin()
-        if (pauseAt !== null && lsnToNumber(this.#position.lsn) >= pauseAt) {
+        this.#pauseAt = await this.#begin()
+        if (this.#pauseAt !== null && lsnToNumber(this.#position.lsn) >= this.#pauseAt) {
           await this.#standStill()
           return whole
         }
-        if (pauseAt !== null) ({ before: batch, after: rest } = cutBatch(whole, pauseAt))
       }
+      // The batch that ends a transaction of several may go on with others.
+      const { before: batch, after: rest } =
+        this.#pauseAt === null ? { before: whole, after: null } : cutBatch(whole, this.#pauseAt)
       this.#transactions = batch.transactions
       for (const changes of segmentsOf(batch.changes)) {
         await this.#prepareStaging(changes)

@@ -1,14 +1,23 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
 import { showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
-import { readProgress } from '../apply/progress.ts'
-import { type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
+import { type Progress, type ProgressKey, readProgress } from '../apply/progress.ts'
+import { shapeFlows } from '../copy/first-copy.ts'
 import { type Endpoint, withSession } from '../database/session.ts'
-import { passWaypoint } from '../lag/lag.ts'
-import { type Direction, flowsOf, mappedExpressions, type Sync } from '../mapping/flow.ts'
-import { addBucket, type Bucket, bucketCount, differingBuckets, differingKeys } from './buckets.ts'
-import { blockRanges, bucketRowsSql, bucketsSql, type DiffSide, sourceSide, targetSide } from './diff-sql.ts'
-import { type Difference, keyId, type RecheckOptions, recheck } from './recheck.ts'
+import { type Direction, flowsOf, type Sync } from '../mapping/flow.ts'
+import { NotAligned } from './aligned-snapshots.ts'
+import { DiffState, type StoredRange } from './diff-state.ts'
+import { type Leg, openExactLeg, openRecheckLeg } from './leg.ts'
+import { planRanges } from './ranges.ts'
+import { compareByKey, recheck } from './recheck.ts'
+import { type SessionPair, TableComparison, type TableDiff } from './table-comparison.ts'
+import { type LoadLimits, loadCheck, Throttle } from './throttle.ts'
+
+/**
+ * `exact`: both databases at one position, so what differs, differs. `recheck`: rows that look different are looked at
+ * again until it is clear. `auto`: exact where the engine and the databases allow it.
+ */
+export type DiffMode = 'exact' | 'recheck'
 
 export interface DiffOptions {
   readonly source: Endpoint
@@ -16,214 +25,280 @@ export interface DiffOptions {
   readonly capability: string
   readonly direction: Direction
   readonly sync: Sync
+  /** `auto` unless given. */
+  readonly mode?: DiffMode | 'auto'
   /** How long the target may take to catch up with the source, ms; 60 s unless given. */
   readonly timeoutMs?: number
-  /** Differences listed for each table; 1,000 unless given. What goes beyond is counted, unchecked. */
+  /** Differences listed for each table; 1,000 unless given. What goes beyond is counted. */
   readonly maxListed?: number
+  /** Whether differences come with the values of both sides. */
+  readonly showValues?: boolean
+  /** Ranges compared at the same time, each in a session with either database; 2 unless given. */
+  readonly workers?: number
+  readonly limits?: LoadLimits
+  /** Goes on with what a run that was broken off has not compared. */
+  readonly resume?: boolean
+  /** A snapshot is given up for a new one after this time, ms, since it holds back vacuum; 10 minutes unless given. */
+  readonly snapshotMs?: number
+  /** Rows in a range of keys, about; 50,000 unless given. */
+  readonly rangeRows?: number
   readonly onProgress?: (progress: DiffProgress) => void
+  /** Told in words: a wait and its end, a mode that was given up, what is not compared again. */
+  readonly onRemark?: (remark: string) => void
   readonly signal?: AbortSignal
 }
 
 export interface DiffProgress {
-  /** The target table under comparison. */
-  readonly table: string
-  /** 0 to 1, of this table. */
-  readonly fraction: number
-  /** Rows of the source that were read so far, of this table. */
+  /** Rows of the source that were read so far, those of a resumed run included. */
   readonly rows: number
-}
-
-/** What the comparison of one mapping found. */
-export interface TableDiff {
-  readonly source: string
-  readonly target: string
-  /** Keys that either side has. */
-  readonly compared: number
-  readonly equal: number
-  readonly differing: readonly Difference[]
-  /** Rows that looked different beyond those listed, and were not looked at again. */
-  readonly unlisted: number
-  /** Rows that changed each time they were looked at. */
-  readonly undecided: number
+  /** In all, as far as the planner's statistics tell. */
+  readonly estimatedRows: number
 }
 
 export interface DiffReport {
   readonly tables: readonly TableDiff[]
   /** No row differs, and none was left undecided. */
   readonly equal: boolean
+  readonly mode: DiffMode
+  /** Why it is not exact though that was not ruled out; null where it is, or was. */
+  readonly inexact: string | null
+  /** Where both sides stood, in the source's log; in recheck mode empty. */
+  readonly positions: readonly string[]
+  /** How long sync stood still for it, ms. */
+  readonly pausedMs: number
+  /** When the oldest range that counts was compared: earlier than this run where it was resumed. */
+  readonly since: Date
 }
 
 const TIMEOUT_MS = 60_000
 const MAX_LISTED = 1_000
-/** Blocks that one statement hashes: 64 MB. */
-const BLOCKS = 8_192
-/** Buckets whose rows are listed, and keys that are read, at once. */
-const BUCKETS_AT_ONCE = 256
+const WORKERS = 2
+const SNAPSHOT_MS = 10 * 60_000
+const RANGE_ROWS = 50_000
+/** Keys that are read at once. */
 const KEYS_AT_ONCE = 500
 
 /**
- * Compares every mapped row of both sides while writes go on. Both databases hash their rows by buckets of keys; only
- * buckets that differ are listed, and a row counts as different only if it stays so once the target has caught up.
- * Needs a sync that streams.
+ * Compares every mapped row of both sides while writes go on. Both databases hash their rows by ranges of keys; only
+ * ranges whose sums differ are listed. A row's hash has 64 bits and a range's sum 128, so that a range that differs is
+ * taken for equal once in 2^64 times. Needs a sync that streams.
  *
- * @throws FICUS_SYNC_BEHIND where nothing was copied yet or the target does not catch up.
+ * @throws FICUS_SYNC_BEHIND where nothing was copied yet, the target does not catch up, or `mode: 'exact'` is not to be had.
  */
 export async function diffCapability(options: DiffOptions): Promise<DiffReport> {
-  const { source, target } = options
-  return withSession(source, reading =>
-    withSession(target, async readingTarget => {
-      await assertStreaming(readingTarget, options)
-      const flows = await shapeFlows(reading, readingTarget, flowsOf(options.sync, options.direction))
-      const tables: TableDiff[] = []
-      for (const flow of flows) tables.push(await new TableComparison(options, reading, readingTarget, flow).run())
-      return { tables, equal: tables.every(table => table.equal === table.compared) }
+  return withSession(options.source, source =>
+    withSession(options.target, async target => {
+      const progress = await readStreaming(target, options)
+      return new CapabilityDiff(options, source, target, progress).run()
     }),
   )
 }
 
-async function assertStreaming(target: Client, { capability, direction }: DiffOptions): Promise<void> {
+async function readStreaming(target: Client, { capability, direction }: DiffOptions): Promise<Progress> {
   const progress = await readProgress(target, { capability, direction })
-  if (progress?.state === 'streaming') return
-  const why = progress === null ? 'nothing was copied yet' : 'the first copy is under way'
+  if (progress?.state === 'streaming') return progress
+  const why =
+    progress === null
+      ? 'nothing was copied yet'
+      : progress.state === 'ended'
+        ? 'it has ended'
+        : 'the first copy is under way'
   throw new FicusError('FICUS_SYNC_BEHIND', `the ${direction} sync of ${capability} cannot be compared: ${why}`, {
     remedy: 'Wait until `ficus status` shows it streaming.',
   })
 }
 
-/** The comparison of one mapping. Scans run in sessions of their own, each in one snapshot. */
-class TableComparison {
+/** A range that is to be compared. */
+interface Task {
+  readonly table: TableComparison
+  readonly state: DiffState
+  readonly range: StoredRange
+}
+
+class CapabilityDiff {
   readonly #options: DiffOptions
-  readonly #flow: ShapedFlow
-  readonly #sides: { readonly source: DiffSide; readonly target: DiffSide }
-  readonly #recheck: RecheckOptions
+  readonly #key: ProgressKey
+  readonly #source: Client
+  readonly #target: Client
+  readonly #progress: Progress
   readonly #signal: AbortSignal
-  readonly #scanned = { source: 0, target: 0 }
-  #sourceRows = 0
+  readonly #throttle: Throttle
+  readonly #tables: TableComparison[] = []
+  readonly #states: DiffState[] = []
+  readonly #tasks: Task[] = []
+  readonly #positions: string[] = []
+  #mode: DiffMode
+  #inexact: string | null = null
+  #rows = 0
+  #pausedMs = 0
+  #since = new Date()
 
-  constructor(options: DiffOptions, source: Client, target: Client, flow: ShapedFlow) {
+  constructor(options: DiffOptions, source: Client, target: Client, progress: Progress) {
+    const { mode = 'auto', limits = {}, capability, direction } = options
     this.#options = options
-    this.#flow = flow
+    this.#key = { capability, direction }
+    this.#source = source
+    this.#target = target
+    this.#progress = progress
     this.#signal = options.signal ?? new AbortController().signal
-    this.#sides = {
-      source: sourceSide(flow.flow, flow.source, flow.target),
-      target: targetSide(flow.flow, flow.target),
-    }
-    this.#recheck = {
-      source,
-      target,
-      sourceSide: this.#sides.source,
-      targetSide: this.#sides.target,
-      keyNames: flow.flow.key.map(({ to }) => to),
-      valueNames: mappedExpressions(flow.flow).map(({ to }) => to),
-      progress: { capability: options.capability, direction: options.direction },
-      timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
-      signal: this.#signal,
-    }
+    const check = loadCheck(source, target, this.#key, limits)
+    const tell = (reason: string | null) => this.#remark(reason === null ? 'going on' : `waiting: ${reason}`)
+    this.#throttle = new Throttle(limits, check, this.#signal, tell)
+    // Positions in a broker's topics belong to no snapshot of the source.
+    const throughBroker = progress.position?.offsets !== undefined
+    this.#mode = mode === 'auto' ? (throughBroker ? 'recheck' : 'exact') : mode
+    if (mode === 'auto' && throughBroker) this.#inexact = 'changes come through Kafka'
+    if (mode === 'exact' && throughBroker) throw notExact(options, 'changes come through Kafka')
   }
 
-  async run(): Promise<TableDiff> {
-    const { timeoutMs, progress } = this.#recheck
-    await passWaypoint(this.#recheck.source, this.#recheck.target, { ...progress, timeoutMs, signal: this.#signal })
-    const { rows, extra, suspects } = await this.#scan()
-    const { differing, unlisted, undecided } = await this.#judge(suspects)
-    const compared = rows + extra
+  async run(): Promise<DiffReport> {
+    await this.#plan()
+    while (this.#tasks.length > 0) {
+      await this.#throttle.proceed()
+      const leg = await this.#openLeg()
+      try {
+        await this.#walk(leg)
+      } finally {
+        await leg[Symbol.asyncDispose]()
+      }
+    }
+    for (const state of this.#states) await state.forget()
+    const tables = this.#tables.map(table => table.result())
     return {
-      source: showTable(this.#flow.flow.from),
-      target: showTable(this.#flow.flow.to),
-      compared,
-      equal: compared - differing.length - unlisted - undecided,
-      differing,
-      unlisted,
-      undecided,
+      tables,
+      equal: tables.every(table => table.equal === table.compared),
+      mode: this.#mode,
+      inexact: this.#inexact,
+      positions: this.#positions,
+      pausedMs: this.#pausedMs,
+      since: this.#since,
     }
   }
 
-  /** Finds the keys that look different in two snapshots that were taken at about the same time. */
-  async #scan(): Promise<{ rows: number; extra: number; suspects: string[][] }> {
-    return withSnapshot(this.#options.source, source =>
-      withSnapshot(this.#options.target, async target => {
-        const mask = bucketCount(Math.max(this.#flow.source.estimatedRows, this.#flow.target.estimatedRows)) - 1
-        const [ofSource, ofTarget] = await Promise.all([
-          this.#hash(source, 'source', mask),
-          this.#hash(target, 'target', mask),
-        ])
-        const buckets = differingBuckets(ofSource, ofTarget)
-        const suspects: string[][] = []
-        let extra = 0
-        for (let at = 0; at < buckets.length; at += BUCKETS_AT_ONCE) {
-          this.#signal.throwIfAborted()
-          const some = buckets.slice(at, at + BUCKETS_AT_ONCE)
-          const [a, b] = await Promise.all([
-            listBuckets(source, this.#sides.source, mask, some),
-            listBuckets(target, this.#sides.target, mask, some),
-          ])
-          for (const key of differingKeys(a.hashes, b.hashes)) {
-            if (!a.hashes.has(key)) extra += 1
-            suspects.push(a.keys.get(key) ?? b.keys.get(key) ?? [])
-          }
+  async #plan(): Promise<void> {
+    const { sync, direction, showValues = false, rangeRows = RANGE_ROWS, limits, resume } = this.#options
+    const flows = await shapeFlows(this.#source, this.#target, flowsOf(sync, direction))
+    await DiffState.create(this.#target)
+    const rows = Math.max(1, Math.min(rangeRows, limits?.maxRowsPerSecond ?? rangeRows))
+    for (const flow of flows) {
+      const table = new TableComparison(flow, showValues)
+      const state = new DiffState(this.#target, this.#key, flow.flow, this.#progress.epoch)
+      const kept = resume === true ? await state.load() : []
+      const ranges =
+        kept.length > 0 ? kept : await state.begin(await planRanges(this.#source, this.#target, flow, rows))
+      this.#tables.push(table)
+      this.#states.push(state)
+      for (const range of ranges) {
+        if (range.equalRows === null) this.#tasks.push({ table, state, range })
+        else this.#take(table, range)
+      }
+      const done = ranges.filter(range => range.equalRows !== null).length
+      if (done > 0) this.#remark(`${showTable(flow.flow.to)}: ${done} of ${ranges.length} ranges were compared before`)
+    }
+  }
+
+  /** Counts what an earlier run compared. */
+  #take(table: TableComparison, { equalRows, comparedAt }: StoredRange): void {
+    table.compared += equalRows ?? 0
+    this.#rows += equalRows ?? 0
+    if (comparedAt !== null && comparedAt < this.#since) this.#since = comparedAt
+  }
+
+  async #openLeg(): Promise<Leg> {
+    const { source, target, mode, timeoutMs = TIMEOUT_MS, workers = WORKERS } = this.#options
+    const pairs = Math.min(workers, this.#tasks.length)
+    const options = { source, target, key: this.#key, timeoutMs, workers: pairs, signal: this.#signal }
+    if (this.#mode === 'recheck') return openRecheckLeg(options)
+    try {
+      const leg = await openExactLeg(options)
+      this.#pausedMs += leg.pausedMs
+      if (leg.position !== null) this.#positions.push(leg.position)
+      return leg
+    } catch (error) {
+      if (!(error instanceof NotAligned)) throw error
+      if (mode === 'exact') throw notExact(this.#options, error.message, error)
+      this.#mode = 'recheck'
+      this.#inexact = error.message
+      this.#remark(`not at one position (${error.message}); rows that look different are looked at again instead`)
+      return openRecheckLeg(options)
+    }
+  }
+
+  /** Compares ranges until none is left, the snapshots are old, or there is a reason to wait. */
+  async #walk(leg: Leg): Promise<void> {
+    const until = performance.now() + (this.#options.snapshotMs ?? SNAPSHOT_MS)
+    let failed = false
+    const work = async (pair: SessionPair) => {
+      do {
+        const task = this.#tasks.shift()
+        if (task === undefined) return
+        try {
+          await this.#compare(task, pair, leg.position)
+        } catch (error) {
+          failed = true
+          throw error
         }
-        const rows = [...ofSource.values()].reduce((sum, bucket) => sum + Number(bucket.rows), 0)
-        return { rows, extra, suspects }
-      }),
-    )
+      } while (!failed && performance.now() < until && !(await this.#throttle.mustWait()))
+    }
+    const ends = await Promise.allSettled(leg.pairs.map(work))
+    for (const end of ends) if (end.status === 'rejected') throw end.reason
   }
 
-  async #hash(client: Client, name: 'source' | 'target', mask: number): Promise<Map<number, Bucket>> {
-    const side = this.#sides[name]
-    const buckets = new Map<number, Bucket>()
-    const ranges = blockRanges(side, BLOCKS)
-    for (const [index, range] of ranges.entries()) {
-      this.#signal.throwIfAborted()
-      const { rows } = await client.query<{ bucket: number; rows: string; hash: string }>(bucketsSql(side, mask, range))
-      for (const row of rows) addBucket(buckets, row.bucket, { rows: BigInt(row.rows), hash: BigInt(row.hash) })
-      this.#scanned[name] = (index + 1) / ranges.length
-      if (name === 'source') this.#sourceRows += rows.reduce((sum, row) => sum + Number(row.rows), 0)
+  async #compare({ table, state, range }: Task, pair: SessionPair, position: string | null): Promise<void> {
+    this.#signal.throwIfAborted()
+    const { rows, suspects } = await table.scan(pair, range, async read => {
+      this.#rows += read
       this.#tell()
-    }
-    return buckets
+      this.#signal.throwIfAborted()
+      await this.#throttle.spend(read)
+    })
+    table.compared += rows
+    const isEqual = await this.#judge(table, pair, position, suspects)
+    if (isEqual) await state.equal(range, rows, position)
   }
 
+  /** @returns whether none of the rows differs after all. */
   async #judge(
-    suspects: readonly string[][],
-  ): Promise<{ differing: Difference[]; unlisted: number; undecided: number }> {
-    const maxListed = this.#options.maxListed ?? MAX_LISTED
-    const differing: Difference[] = []
-    let undecided = 0
+    table: TableComparison,
+    pair: SessionPair,
+    position: string | null,
+    suspects: readonly (readonly string[])[],
+  ): Promise<boolean> {
+    const { maxListed = MAX_LISTED, timeoutMs = TIMEOUT_MS } = this.#options
+    const compared = { ...pair, ...table.sides, ...table.columns }
+    let isEqual = true
     let at = 0
-    for (; at < suspects.length && differing.length < maxListed; at += KEYS_AT_ONCE) {
-      const verdict = await recheck(this.#recheck, suspects.slice(at, at + KEYS_AT_ONCE))
-      differing.push(...verdict.differing)
-      undecided += verdict.undecided
+    for (; at < suspects.length && table.differing.length < maxListed; at += KEYS_AT_ONCE) {
+      const keys = suspects.slice(at, at + KEYS_AT_ONCE)
+      const found =
+        position === null
+          ? await recheck({ ...compared, progress: this.#key, timeoutMs, signal: this.#signal }, keys)
+          : { differing: await compareByKey(compared, keys), undecided: 0 }
+      const room = maxListed - table.differing.length
+      table.differing.push(...found.differing.slice(0, room))
+      table.unlisted += Math.max(0, found.differing.length - room)
+      table.undecided += found.undecided
+      if (found.differing.length + found.undecided > 0) isEqual = false
     }
-    return { differing, unlisted: Math.max(0, suspects.length - at), undecided }
+    const rest = Math.max(0, suspects.length - at)
+    table.unlisted += rest
+    return isEqual && rest === 0
   }
 
   #tell(): void {
-    const fraction = (this.#scanned.source + this.#scanned.target) / 2
-    this.#options.onProgress?.({ table: showTable(this.#flow.flow.to), fraction, rows: this.#sourceRows })
+    const estimated = this.#tables.reduce((sum, table) => sum + table.estimatedRows, 0)
+    this.#options.onProgress?.({ rows: this.#rows, estimatedRows: Math.max(estimated, this.#rows) })
+  }
+
+  #remark(text: string): void {
+    this.#options.onRemark?.(text)
   }
 }
 
-async function withSnapshot<T>(endpoint: Endpoint, work: (client: Client) => Promise<T>): Promise<T> {
-  return withSession(endpoint, async client => {
-    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
-    // The first query takes the snapshot.
-    await client.query('SELECT pg_current_snapshot()')
-    const result = await work(client)
-    await client.query('COMMIT')
-    return result
-  })
-}
-
-async function listBuckets(
-  client: Client,
-  side: DiffSide,
-  mask: number,
-  buckets: readonly number[],
-): Promise<{ hashes: Map<string, string>; keys: Map<string, string[]> }> {
-  const { rows } = await client.query<{ key: string[]; hash: string }>(bucketRowsSql(side, mask, buckets))
-  return {
-    hashes: new Map(rows.map(row => [keyId(row.key), row.hash])),
-    keys: new Map(rows.map(row => [keyId(row.key), row.key])),
-  }
+function notExact({ capability, direction }: DiffOptions, why: string, cause?: unknown): FicusError {
+  return new FicusError(
+    'FICUS_SYNC_BEHIND',
+    `the ${direction} sync of ${capability} cannot be compared at one position: ${why}`,
+    { cause, remedy: 'Try again when that is over, or compare with --mode recheck.' },
+  )
 }

@@ -2,12 +2,13 @@ import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
 import { sourceSideType } from '../copy/copy-plan.ts'
 import { bracketed, type Flow } from '../mapping/flow.ts'
 import { columnOf, filterCondition } from '../mapping/merge-sql.ts'
-import type { TableShape } from '../mapping/table-shape.ts'
+import type { ColumnShape, TableShape } from '../mapping/table-shape.ts'
 import { readsClause, readVersions } from '../mirror/reads-sql.ts'
 
 /**
- * One side of a comparison as SQL. Every value is the text form of the target's column, so that equal rows have equal
- * texts on both sides; a row is the text of a record of those, in which null and the empty string differ.
+ * One side of a comparison as SQL. Every value is in the form of the target's column. A row is hashed in the binary form
+ * in which the server sends a record of these, where null and the empty string, 1.0 and 1.00, 0 and -0 differ; what is
+ * shown of a row, and decides in the end, is its text.
  */
 export interface DiffSide {
   /** What goes before SELECT: the tables that expressions look into. */
@@ -18,9 +19,11 @@ export interface DiffSide {
   /** Text of each key column, then of each other mapped column. */
   readonly keys: readonly string[]
   readonly values: readonly string[]
+  /** All of them as what is hashed. */
+  readonly images: readonly string[]
   /** Changes whenever the row is written, or one that it is computed from. */
   readonly version: string
-  /** The key columns themselves, quoted, and their types. */
+  /** The key columns themselves, quoted, and their types; where the key is computed, what it is computed by. */
   readonly keyColumns: readonly { readonly column: string; readonly type: string }[]
   /** Heap blocks to scan, or null where a table cannot be scanned by ranges of blocks. */
   readonly pages: number | null
@@ -29,33 +32,39 @@ export interface DiffSide {
 /** The side that rows come from: the mapping's expressions, cast as the copy casts them. */
 export function sourceSide(flow: Flow, source: TableShape, target: TableShape): DiffSide {
   const alias = quoteIdentifier(flow.from.table)
-  const texts = flow.columns.map(
-    ({ to, expression }) => `(${bracketed(expression)}::${sourceSideType(columnOf(target, to))})::text`,
-  )
+  const values = flow.columns.map(({ to, expression }) => {
+    const column = columnOf(target, to)
+    return { column, value: `(${bracketed(expression)}::${sourceSideType(column)})` }
+  })
+  const texts = values.map(({ value }) => `${value}::text`)
   return {
     reads: readsClause(flow),
     from: `${quoteTable(flow.from)} AS ${alias}`,
     where: filterCondition(flow),
     keys: texts.slice(0, flow.key.length),
     values: texts.slice(flow.key.length),
+    images: values.map(({ column, value }) => (sentAsText(column) ? `${value}::text` : value)),
     version: `${alias}.xmin::text || ${alias}.ctid::text${readVersions(flow, alias)}`,
-    keyColumns: flow.key.map(({ from }) => ({
-      column: `${alias}.${quoteIdentifier(from)}`,
-      type: columnOf(source, from).type,
-    })),
+    keyColumns: flow.key.map(({ from, to, computed }, index) =>
+      computed
+        ? { column: values[index]?.value ?? '', type: sourceSideType(columnOf(target, to)) }
+        : { column: `${alias}.${quoteIdentifier(from)}`, type: columnOf(source, from).type },
+    ),
     pages: pagesOf(source),
   }
 }
 
 /** The side that rows went to: its columns as they are. */
 export function targetSide(flow: Flow, target: TableShape): DiffSide {
-  const texts = flow.columns.map(({ to }) => `t.${quoteIdentifier(to)}::text`)
+  const values = flow.columns.map(({ to }) => ({ column: columnOf(target, to), value: `t.${quoteIdentifier(to)}` }))
+  const texts = values.map(({ value }) => `${value}::text`)
   return {
     reads: '',
     from: `${quoteTable(flow.to)} AS t`,
     where: 'true',
     keys: texts.slice(0, flow.key.length),
     values: texts.slice(flow.key.length),
+    images: values.map(({ column, value }) => imageOf(column, value)),
     version: 't.xmin::text || t.ctid::text',
     keyColumns: flow.key.map(({ to }) => ({ column: `t.${quoteIdentifier(to)}`, type: columnOf(target, to).type })),
     pages: pagesOf(target),
@@ -63,18 +72,22 @@ export function targetSide(flow: Flow, target: TableShape): DiffSide {
 }
 
 /**
- * For each bucket of keys: how many rows, and the sum of their hashes. A sum does not depend on the order in which rows
- * are read, so sums of parts of a table add up.
+ * For each bucket of rows: how many, and the sum of their hashes. A sum does not depend on the order in which rows are
+ * read, so sums of parts of a table add up. A row is in the bucket that its hash says.
  * @param mask one less than the number of buckets, a power of two.
  */
 export function bucketsSql(side: DiffSide, mask: number, range: string): string {
-  const bucket = `hash_of_key & ${mask}`
-  return `SELECT (${bucket})::int AS bucket, count(*)::text AS rows, sum(hash)::text AS hash FROM (${hashesSql(side, range)}) AS h GROUP BY ${bucket}`
+  const rows = hashesSql(side, range)
+  if (mask === 0) {
+    return `SELECT 0 AS bucket, count(*)::text AS rows, coalesce(sum(hash), 0)::text AS hash FROM (${rows}) AS h`
+  }
+  return `SELECT (hash & ${mask})::int AS bucket, count(*)::text AS rows, sum(hash)::text AS hash FROM (${rows} ${ONCE}) AS h GROUP BY 1`
 }
 
-/** Key and hash of every row in some buckets. */
-export function bucketRowsSql(side: DiffSide, mask: number, buckets: readonly number[]): string {
-  return `SELECT key, hash::text FROM (${hashesSql(side, 'true')}) AS h WHERE hash_of_key & ${mask} IN (${buckets.join(', ')})`
+/** Key and hash of every row of a range that is in some buckets. */
+export function bucketRowsSql(side: DiffSide, mask: number, buckets: readonly number[], range: string): string {
+  const key = `ARRAY[${side.keys.join(', ')}] AS key`
+  return `SELECT key, hash::text FROM (${hashesSql(side, range, key)} ${ONCE}) AS h WHERE hash & ${mask} IN (${buckets.join(', ')})`
 }
 
 /** Rows by key, each value as text. `$1…` are arrays of the key columns' texts. */
@@ -100,13 +113,27 @@ export function blockRanges(side: DiffSide, blocks: number): string[] {
   })
 }
 
-function hashesSql(side: DiffSide, range: string): string {
-  const key = `ARRAY[${side.keys.join(', ')}]`
-  const row = `ROW(${[...side.keys, ...side.values].join(', ')})::text`
-  return (
-    `${side.reads}SELECT ${key} AS key, hashtextextended(${key}::text COLLATE "C", 0) AS hash_of_key, ` +
-    `hashtextextended(${row} COLLATE "C", 0) AS hash FROM ${side.from} WHERE ${side.where} AND ${range}`
-  )
+/** Keeps the planner from writing the hash into each place where it is used, to be computed there again. */
+const ONCE = 'OFFSET 0'
+
+function hashesSql(side: DiffSide, range: string, key?: string): string {
+  // `hash_record_extended` is in every server since 14, and hashes a record of one column with that column's function.
+  const hash = `hash_record_extended(ROW(record_send(ROW(${side.images.join(', ')}))), 0) AS hash`
+  return `${side.reads}SELECT ${key === undefined ? hash : `${key}, ${hash}`} FROM ${side.from} WHERE ${side.where} AND ${range}`
+}
+
+/** What travels as text because only one database knows its type, and so is compared as text. */
+function imageOf(column: ColumnShape, value: string): string {
+  if (sentAsText(column) || column.wireType === column.type) return sentAsText(column) ? `${value}::text` : value
+  return `${value}::${column.wireType}`
+}
+
+/**
+ * Types whose binary form is not what tells values apart: a name of an object is sent as its OID, blanks at the end of
+ * a `character` mean nothing, a type of a user's making may have none.
+ */
+function sentAsText({ wireType, binary }: ColumnShape): boolean {
+  return !binary || /^(reg|bpchar|character($|\[))/.test(wireType)
 }
 
 function pagesOf(shape: TableShape): number | null {

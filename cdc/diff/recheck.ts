@@ -12,6 +12,14 @@ export interface Difference {
   readonly kind: 'missing' | 'extra' | 'different'
   /** The target's columns that differ; empty unless `different`. */
   readonly columns: readonly string[]
+  /** What either side holds in the columns that differ (of a row that one side lacks, in all), where it was asked for. */
+  readonly values?: Readonly<Record<string, ValuePair>>
+}
+
+/** A value of both sides as text; undefined on the side that lacks the row. */
+export interface ValuePair {
+  readonly source?: string | null
+  readonly target?: string | null
 }
 
 /** A row as one side holds it. */
@@ -20,13 +28,23 @@ export interface RowImage {
   readonly version: string
 }
 
-export interface RecheckOptions {
+/** The columns of a mapping, and what to tell of them. */
+export interface ComparedColumns {
+  readonly keyNames: readonly string[]
+  readonly valueNames: readonly string[]
+  /** Rows may hold what is nobody's business. */
+  readonly showValues: boolean
+}
+
+/** The two sides of a mapping, and a session with each. */
+export interface ComparedSides {
   readonly source: Client
   readonly target: Client
   readonly sourceSide: DiffSide
   readonly targetSide: DiffSide
-  readonly keyNames: readonly string[]
-  readonly valueNames: readonly string[]
+}
+
+export interface RecheckOptions extends ComparedColumns, ComparedSides {
   readonly progress: ProgressKey
   /** How long the target may take to reach a mark, ms. */
   readonly timeoutMs: number
@@ -78,19 +96,41 @@ export async function recheck(options: RecheckOptions, suspects: readonly (reado
   return { differing, undecided: open.length }
 }
 
+/** Reads rows of both sides and says what each differs in; for sessions whose snapshots belong together. */
+export async function compareByKey(
+  options: ComparedColumns & ComparedSides,
+  keys: readonly (readonly string[])[],
+): Promise<Difference[]> {
+  const [source, target] = await Promise.all([
+    readRows(options.source, options.sourceSide, keys),
+    readRows(options.target, options.targetSide, keys),
+  ])
+  return keys.flatMap(key => compareRows(options, key, source.get(keyId(key)), target.get(keyId(key))) ?? [])
+}
+
 /** What two images of a row differ in, or null. */
 export function compareRows(
-  { keyNames, valueNames }: Pick<RecheckOptions, 'keyNames' | 'valueNames'>,
+  { keyNames, valueNames, showValues }: ComparedColumns,
   key: readonly string[],
   source: RowImage | undefined,
   target: RowImage | undefined,
 ): Difference | null {
   if (source === undefined && target === undefined) return null
   const named = Object.fromEntries(keyNames.map((name, index) => [name, key[index] ?? '']))
-  if (target === undefined) return { key: named, kind: 'missing', columns: [] }
-  if (source === undefined) return { key: named, kind: 'extra', columns: [] }
-  const columns = valueNames.filter((_, index) => source.values[index] !== target.values[index])
-  return columns.length === 0 ? null : { key: named, kind: 'different', columns }
+  const differs = (_: string, index: number) => source?.values[index] !== target?.values[index]
+  const columns = source === undefined || target === undefined ? [] : valueNames.filter(differs)
+  const kind = source === undefined ? 'extra' : target === undefined ? 'missing' : 'different'
+  if (kind === 'different' && columns.length === 0) return null
+  if (!showValues) return { key: named, kind, columns }
+  const shown = kind === 'different' ? columns : valueNames
+  const pair = (name: string): ValuePair => {
+    const index = valueNames.indexOf(name)
+    return {
+      ...(source === undefined ? {} : { source: source.values[index] ?? null }),
+      ...(target === undefined ? {} : { target: target.values[index] ?? null }),
+    }
+  }
+  return { key: named, kind, columns, values: Object.fromEntries(shown.map(name => [name, pair(name)])) }
 }
 
 /** A key's texts as one map key. */
@@ -98,7 +138,8 @@ export function keyId(key: readonly string[]): string {
   return JSON.stringify(key)
 }
 
-async function readRows(
+/** Rows by `keyId`. @param keys lists of texts. */
+export async function readRows(
   client: Client,
   side: DiffSide,
   keys: readonly (readonly string[])[],

@@ -1,0 +1,90 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import type { Client } from 'pg'
+import type { ProgressKey } from '../apply/progress.ts'
+import type { Flow } from '../mapping/flow.ts'
+import type { KeyRange } from './ranges.ts'
+
+/** A range of a table, and what an earlier run found there. */
+export interface StoredRange extends KeyRange {
+  readonly number: number
+  /** Rows, where both sides were found equal. */
+  readonly equalRows: number | null
+  readonly comparedAt: Date | null
+}
+
+/**
+ * The ranges of one table in the target database. A range that was equal is not compared again by a run that goes on:
+ * it counts as compared at the time and position when it was.
+ */
+export class DiffState {
+  readonly #client: Client
+  readonly #key: ProgressKey
+  readonly #flow: string
+
+  constructor(client: Client, key: ProgressKey, flow: Flow, epoch: number) {
+    this.#client = client
+    this.#key = key
+    this.#flow = createHash('sha256')
+      .update(JSON.stringify([flow, epoch]))
+      .digest('hex')
+      .slice(0, 16)
+  }
+
+  static async create(client: Client): Promise<void> {
+    await client.query(await readFile(new URL('./schema.sql', import.meta.url), 'utf8'))
+  }
+
+  /** What a run that was broken off left; empty where there is nothing to go on with. */
+  async load(): Promise<StoredRange[]> {
+    const { rows } = await this.#client.query<{
+      number: number
+      above: string[] | null
+      up_to: string[] | null
+      equal_rows: string | null
+      compared_at: Date | null
+    }>(
+      `SELECT number, above, up_to, equal_rows, compared_at FROM ficus.diff_range
+       WHERE (capability, direction, flow) = ($1, $2, $3) ORDER BY number`,
+      this.#names(),
+    )
+    return rows.map(row => ({
+      number: row.number,
+      above: row.above,
+      upTo: row.up_to,
+      equalRows: row.equal_rows === null ? null : Number(row.equal_rows),
+      comparedAt: row.compared_at,
+    }))
+  }
+
+  async begin(ranges: readonly KeyRange[]): Promise<StoredRange[]> {
+    await this.forget()
+    await this.#client.query(
+      `INSERT INTO ficus.diff_range (capability, direction, flow, number, above, up_to)
+       SELECT $1, $2, $3, r.number - 1, nullif(r.range -> 'above', 'null'), nullif(r.range -> 'upTo', 'null')
+       FROM jsonb_array_elements($4::jsonb) WITH ORDINALITY AS r (range, number)`,
+      [...this.#names(), JSON.stringify(ranges)],
+    )
+    return ranges.map((range, number) => ({ ...range, number, equalRows: null, comparedAt: null }))
+  }
+
+  async equal({ number }: StoredRange, rows: number, position: string | null): Promise<void> {
+    await this.#client.query(
+      `UPDATE ficus.diff_range SET equal_rows = $5, position = $6, compared_at = clock_timestamp()
+       WHERE (capability, direction, flow, number) = ($1, $2, $3, $4)`,
+      [...this.#names(), number, rows, position],
+    )
+  }
+
+  /** The run is over; and ranges of the same table under an older mapping are of no use. */
+  async forget(): Promise<void> {
+    await this.#client.query(
+      'DELETE FROM ficus.diff_range WHERE (capability, direction, flow) = ($1, $2, $3)',
+      this.#names(),
+    )
+  }
+
+  #names(): string[] {
+    return [this.#key.capability, this.#key.direction, this.#flow]
+  }
+}

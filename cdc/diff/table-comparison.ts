@@ -1,0 +1,147 @@
+import { showTable } from '@ficus/core/sql/identifier'
+import type { Client } from 'pg'
+import type { ShapedFlow } from '../copy/first-copy.ts'
+import { mappedExpressions } from '../mapping/flow.ts'
+import { columnOf } from '../mapping/merge-sql.ts'
+import { addBucket, type Bucket, bucketCount, differingBuckets, differingKeys } from './buckets.ts'
+import { blockRanges, bucketRowsSql, bucketsSql, type DiffSide, sourceSide, targetSide } from './diff-sql.ts'
+import { type KeyRange, rangeCondition } from './ranges.ts'
+import { type ComparedColumns, type Difference, keyId } from './recheck.ts'
+
+/** What the comparison of one mapping found. */
+export interface TableDiff {
+  readonly source: string
+  readonly target: string
+  /** Keys that either side has. */
+  readonly compared: number
+  readonly equal: number
+  readonly differing: readonly Difference[]
+  /** Rows that differ, or look so, beyond those listed. */
+  readonly unlisted: number
+  /** Rows that changed each time they were looked at. */
+  readonly undecided: number
+}
+
+/** Sessions with both databases, in which one range after the other is compared. */
+export interface SessionPair {
+  readonly source: Client
+  readonly target: Client
+}
+
+/** What two scans of a range found. */
+export interface RangeScan {
+  /** Keys that either side has. */
+  readonly rows: number
+  /** Keys of rows whose hashes differ, and of those that one side lacks. */
+  readonly suspects: readonly (readonly string[])[]
+}
+
+/** Blocks that one statement hashes where a table cannot be read by ranges of keys: 64 MB. */
+const BLOCKS = 8_192
+/** Buckets whose rows are listed at once. */
+const BUCKETS_AT_ONCE = 256
+
+/** One mapping under comparison, and what was found so far. */
+export class TableComparison {
+  readonly flow: ShapedFlow
+  readonly columns: ComparedColumns
+  readonly sides: { readonly sourceSide: DiffSide; readonly targetSide: DiffSide }
+  readonly differing: Difference[] = []
+  compared = 0
+  unlisted = 0
+  undecided = 0
+  readonly #keyTypes: readonly string[]
+
+  constructor(flow: ShapedFlow, showValues: boolean) {
+    this.flow = flow
+    this.sides = {
+      sourceSide: sourceSide(flow.flow, flow.source, flow.target),
+      targetSide: targetSide(flow.flow, flow.target),
+    }
+    this.columns = {
+      keyNames: flow.flow.key.map(({ to }) => to),
+      valueNames: mappedExpressions(flow.flow).map(({ to }) => to),
+      showValues,
+    }
+    this.#keyTypes = flow.flow.key.map(({ to }) => columnOf(flow.target, to).type)
+  }
+
+  get estimatedRows(): number {
+    return Math.max(this.flow.source.estimatedRows, this.flow.target.estimatedRows)
+  }
+
+  /**
+   * Hashes a range on both sides at once; where the sums differ, lists its rows.
+   * @param onRows is told of rows of the source as they are read; the scan waits for it.
+   */
+  async scan(pair: SessionPair, range: KeyRange, onRows: (rows: number) => Promise<void>): Promise<RangeScan> {
+    const isWhole = range.above === null && range.upTo === null
+    const mask = isWhole ? bucketCount(this.estimatedRows) - 1 : 0
+    const parts = (side: DiffSide) =>
+      isWhole ? blockRanges(side, BLOCKS) : [rangeCondition(side, this.#keyTypes, range)]
+    const { sourceSide, targetSide } = this.sides
+    const [ofSource, ofTarget] = await Promise.all([
+      sumBuckets(pair.source, sourceSide, mask, parts(sourceSide), onRows),
+      sumBuckets(pair.target, targetSide, mask, parts(targetSide), async () => {}),
+    ])
+    const rows = [...ofSource.values()].reduce((sum, bucket) => sum + Number(bucket.rows), 0)
+    const buckets = differingBuckets(ofSource, ofTarget)
+    const suspects: (readonly string[])[] = []
+    let extra = 0
+    for (let at = 0; at < buckets.length; at += BUCKETS_AT_ONCE) {
+      const some = buckets.slice(at, at + BUCKETS_AT_ONCE)
+      const list = (client: Client, side: DiffSide) => {
+        return listBuckets(client, side, mask, some, isWhole ? 'true' : rangeCondition(side, this.#keyTypes, range))
+      }
+      const [a, b] = await Promise.all([list(pair.source, sourceSide), list(pair.target, targetSide)])
+      for (const key of differingKeys(a.hashes, b.hashes)) {
+        if (!a.hashes.has(key)) extra += 1
+        suspects.push(a.keys.get(key) ?? b.keys.get(key) ?? [])
+      }
+    }
+    return { rows: rows + extra, suspects }
+  }
+
+  result(): TableDiff {
+    const { compared, differing, unlisted, undecided } = this
+    return {
+      source: showTable(this.flow.flow.from),
+      target: showTable(this.flow.flow.to),
+      compared,
+      equal: compared - differing.length - unlisted - undecided,
+      differing,
+      unlisted,
+      undecided,
+    }
+  }
+}
+
+async function sumBuckets(
+  client: Client,
+  side: DiffSide,
+  mask: number,
+  parts: readonly string[],
+  onRows: (rows: number) => Promise<void>,
+): Promise<Map<number, Bucket>> {
+  const buckets = new Map<number, Bucket>()
+  for (const part of parts) {
+    const { rows } = await client.query<{ bucket: number; rows: string; hash: string }>(bucketsSql(side, mask, part))
+    for (const row of rows) addBucket(buckets, row.bucket, { rows: BigInt(row.rows), hash: BigInt(row.hash) })
+    await onRows(rows.reduce((sum, row) => sum + Number(row.rows), 0))
+  }
+  return buckets
+}
+
+async function listBuckets(
+  client: Client,
+  side: DiffSide,
+  mask: number,
+  buckets: readonly number[],
+  range: string,
+): Promise<{ hashes: Map<string, string>; keys: Map<string, string[]> }> {
+  const { rows } = await client.query<{ key: string[]; hash: string }>(bucketRowsSql(side, mask, buckets, range))
+  return {
+    hashes: new Map(rows.map(row => [keyId(row.key), row.hash])),
+    keys: new Map(rows.map(row => [keyId(row.key), row.key])),
+  }
+}
