@@ -5,7 +5,7 @@ import { databaseError } from '@ficus/core/ledger/connection'
 import type { SyncStatus } from '@ficus/core/ledger/records'
 import type { Part } from '@ficus/core/lifecycle/part'
 import { showTable } from '@ficus/core/sql/identifier'
-import type { Client } from 'pg'
+import pg, { type Client } from 'pg'
 import { Applier } from '../apply/applier.ts'
 import { countParked } from '../apply/parked.ts'
 import { claimProgress, createProgressTable, type Progress, ProgressMoved, readProgress } from '../apply/progress.ts'
@@ -330,7 +330,11 @@ function mayPass(error: unknown): boolean {
 function asFicusError(error: unknown, what: string): FicusError {
   if (error instanceof FicusError) return error
   if (error instanceof StreamEnded && error.cause instanceof FicusError) return error.cause
-  return new FicusError('FICUS_INTERNAL', `${what}: ${messageOf(error)}`, { cause: error })
+  // A database that said so itself; anything else without a name of its own is ours to mend.
+  const isBusy = error instanceof pg.DatabaseError && judgeFailure(error) === 'passing'
+  return new FicusError(isBusy ? 'FICUS_DATABASE_BUSY' : 'FICUS_INTERNAL', `${what}: ${messageOf(error)}`, {
+    cause: error,
+  })
 }
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -68,6 +68,13 @@ export const ERROR_CODES = {
     exit: 2,
     remedy: 'Change the setting or grant that the message names; `ficus check` lists all of them.',
   },
+  FICUS_DATABASE_BUSY: {
+    status: 503,
+    retry: true,
+    exit: 3,
+    remedy:
+      'It is tried again by itself. If it stays so, mend what the message says there: a full disk, a deadlock, a lock, memory.',
+  },
   FICUS_LEDGER_UNREACHABLE: {
     status: 503,
     retry: true,

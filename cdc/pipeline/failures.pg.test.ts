@@ -1,0 +1,223 @@
+import type { SyncStatus } from '@ficus/core/ledger/records'
+import { createDatabase } from '@ficus/deploy/testing/postgres'
+import pg from 'pg'
+import { describe, expect, it, vi } from 'vitest'
+import { createSmallDisk } from '../testing/small-disk.ts'
+import { asPlainUser, createHarness, type SyncHarness } from '../testing/sync-harness.ts'
+
+const SOURCE = `
+  CREATE TABLE products (id int PRIMARY KEY, name text);
+  INSERT INTO products SELECT n, 'product ' || n FROM generate_series(1, 50) n;
+`
+const TARGET = `
+  CREATE TABLE items (item_id int PRIMARY KEY, title text);
+  CREATE TABLE names (item_id int PRIMARY KEY, title text);
+  CREATE TABLE writes (item_id int, title text);
+  CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO writes VALUES (NEW.item_id, NEW.title);
+    RETURN NULL;
+  END $$;
+`
+/** Fires for sync too. Made after the copy, so that it sees the stream alone. */
+const NOTE = `
+  CREATE TRIGGER note AFTER INSERT OR UPDATE ON items FOR EACH ROW EXECUTE FUNCTION note();
+  ALTER TABLE items ENABLE ALWAYS TRIGGER note;
+`
+const flow = (target: string) => ({ source: 'products', target, key: { id: 'item_id' }, forward: { title: 'name' } })
+const SYNC = { tables: [flow('items'), flow('names')] }
+
+/** Another session of the target's users. */
+async function otherSession(sync: SyncHarness): Promise<pg.Client & AsyncDisposable> {
+  const client = new pg.Client({ connectionString: sync.target.url })
+  client.on('error', () => {})
+  await client.connect()
+  return Object.assign(client, { [Symbol.asyncDispose]: () => client.end() })
+}
+
+/** Resolves once a session of sync waits for a lock of the target's. */
+async function syncWaits(sync: SyncHarness): Promise<void> {
+  await vi.waitUntil(
+    async () => {
+      const waiting = await sync.onTarget(
+        `SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'ficus sync'
+         AND wait_event_type = 'Lock'`,
+      )
+      return waiting.length > 0
+    },
+    { timeout: 30_000, interval: 20 },
+  )
+}
+
+async function setForDatabase(sync: SyncHarness, setting: string): Promise<void> {
+  await sync.onTarget(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET ${setting}', current_database()); END $$`)
+}
+
+/** Both sides are equal, and each row was written once since the copy. */
+async function expectOnce(sync: SyncHarness, rows: number): Promise<void> {
+  await sync.caughtUp()
+  const expected = await sync.onSource('SELECT id AS item_id, name AS title FROM products ORDER BY 1')
+  expect(await sync.onTarget('SELECT * FROM items ORDER BY 1')).toEqual(expected)
+  expect(await sync.onTarget('SELECT * FROM names ORDER BY 1')).toEqual(expected)
+  const writes = 'SELECT count(*)::int AS writes, count(DISTINCT item_id)::int AS rows FROM writes'
+  expect(await sync.onTarget(writes)).toEqual([{ writes: rows, rows }])
+}
+
+/** A sync that streams, and what it told of itself. */
+async function streamingWithNotes(sync: SyncHarness): Promise<SyncStatus[]> {
+  const told: SyncStatus[] = []
+  await sync.streaming({ onStatus: status => told.push(status) })
+  await sync.onTarget(NOTE)
+  return told
+}
+
+const waited = (told: readonly SyncStatus[]) =>
+  told.filter(({ state }) => state === 'waiting').map(({ error }) => error)
+
+describe('invariant 3: what may pass is tried again, and nothing is lost or doubled', () => {
+  it('a deadlock with another session', async () => {
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+    await setForDatabase(sync, "deadlock_timeout = ''3s''")
+    const told = await streamingWithNotes(sync)
+    await using other = await otherSession(sync)
+    await other.query(`SET deadlock_timeout = '1h'`)
+    await other.query('BEGIN; UPDATE names SET title = title WHERE item_id = 7')
+    await sync.onSource(`UPDATE products SET name = 'changed'`)
+    await syncWaits(sync)
+    await other.query('UPDATE items SET item_id = item_id WHERE item_id = 7; ROLLBACK')
+    await expectOnce(sync, 50)
+    expect(waited(told)).toEqual([
+      expect.objectContaining({ code: 'FICUS_DATABASE_BUSY', message: expect.stringContaining('deadlock detected') }),
+    ])
+  })
+
+  it('a serialization failure, where the target’s transactions are serializable', async () => {
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+    await setForDatabase(sync, 'default_transaction_isolation = serializable')
+    const told = await streamingWithNotes(sync)
+    await using other = await otherSession(sync)
+    await other.query(`BEGIN; UPDATE names SET title = 'theirs' WHERE item_id = 7`)
+    await sync.onSource(`UPDATE products SET name = 'changed'`)
+    await syncWaits(sync)
+    await other.query('COMMIT')
+    await expectOnce(sync, 50)
+    expect(waited(told)).toEqual([
+      expect.objectContaining({ code: 'FICUS_DATABASE_BUSY', message: expect.stringContaining('could not serialize') }),
+    ])
+  })
+
+  it('no connection is left', async () => {
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+    const plain = await asPlainUser(sync, ['products'], ['items', 'names', 'writes'])
+    const pipeline = await plain.streaming()
+    await sync.onTarget(NOTE)
+    const limit = (count: number) =>
+      `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT ${count}', current_database()); END $$`
+    await sync.onTarget(limit(0))
+    await sync.onTarget(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'ficus sync'`,
+    )
+    await sync.onSource(`UPDATE products SET name = 'changed'`)
+    await vi.waitFor(
+      () =>
+        expect(pipeline.status().error).toMatchObject({
+          code: 'FICUS_DATABASE_UNREACHABLE',
+          message: expect.stringContaining('too many connections'),
+        }),
+      { timeout: 20_000 },
+    )
+    await sync.onTarget(limit(-1))
+    await expectOnce(sync, 50)
+  })
+
+  it('a full disk', async ({ skip }) => {
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+    const [server] = await sync.onTarget(`SELECT current_setting('data_directory') AS folder`)
+    await using disk = await createSmallDisk(String(server?.folder), 4)
+    if (disk === null) return skip('this user may not mount a small disk')
+    const tablespace = `small_${process.pid}`
+    await sync.onTarget(`CREATE TABLESPACE ${tablespace} LOCATION '${disk.path}'`)
+    try {
+      await sync.onTarget(`ALTER TABLE items SET TABLESPACE ${tablespace}`)
+      const told = await streamingWithNotes(sync)
+      await sync.onTarget('ALTER TABLE writes ALTER title TYPE text USING NULL')
+      // Hardly any of it can be compressed.
+      const long = `(SELECT string_agg(md5((id * 10000 + n)::text), '') FROM generate_series(1, 8000) n)`
+      await sync.onSource(`UPDATE products SET name = ${long}`)
+      await vi.waitFor(() => expect(waited(told).at(-1)?.message).toContain('No space left on device'), {
+        timeout: 30_000,
+      })
+      expect(waited(told).at(-1)?.code).toBe('FICUS_DATABASE_BUSY')
+      expect(await sync.onTarget('SELECT * FROM writes')).toEqual([])
+      await disk.grow(256)
+      await expectOnce(sync, 50)
+    } finally {
+      await sync.onTarget('DROP TABLE items')
+      await sync.onTarget(`DROP TABLESPACE ${tablespace}`)
+    }
+  })
+
+  it('and limits on time that are set for the database do not apply to sync', async () => {
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+    const limits = ['statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout']
+    for (const limit of [...limits, 'idle_session_timeout']) await setForDatabase(sync, `${limit} = ''300ms''`)
+    const told = await streamingWithNotes(sync)
+    await using other = await otherSession(sync)
+    for (const limit of limits) await other.query(`SET ${limit} = 0`)
+    await other.query('SET idle_session_timeout = 0; BEGIN; UPDATE names SET title = title WHERE item_id = 7')
+    await sync.onSource(`UPDATE products SET name = 'changed'`)
+    await syncWaits(sync)
+    await other.query('SELECT pg_sleep(1)')
+    await other.query('COMMIT')
+    await expectOnce(sync, 50)
+    expect(told.map(({ state }) => state)).not.toContain('waiting')
+  })
+})
+
+describe('invariant 11: what the target refuses for good is parked', () => {
+  it.each([
+    ['a trigger that raises', 'P0001', `RAISE EXCEPTION 'no such price'`],
+    [
+      'a trigger that raises with a code of its own',
+      'SHOP1',
+      `RAISE EXCEPTION 'no such price' USING ERRCODE = 'SHOP1'`,
+    ],
+  ])('%s', async (_what, sqlstate, raise) => {
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+    await sync.streaming()
+    await sync.onTarget(`
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${raise}; END $$;
+      CREATE TRIGGER refuse BEFORE UPDATE ON items FOR EACH ROW WHEN (NEW.item_id = 7) EXECUTE FUNCTION refuse();
+      ALTER TABLE items ENABLE ALWAYS TRIGGER refuse`)
+    await sync.onSource(`UPDATE products SET name = 'changed'`)
+    await expectParked(sync, sqlstate, 'no such price')
+  })
+
+  it.each([
+    [
+      'a value that a row of somebody else has',
+      '23505',
+      'ALTER TABLE items ADD UNIQUE (title); INSERT INTO items VALUES (999, NULL)',
+      '999',
+    ],
+    ['no value where there must be one', '23502', 'ALTER TABLE items ALTER title SET NOT NULL', 'null'],
+    ['a value longer than an index takes', '54000', 'CREATE INDEX ON items (title)', 'long'],
+  ])('%s', async (_what, sqlstate, sql, kind) => {
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+    await sync.streaming()
+    await sync.onTarget(sql)
+    if (kind === '999') await sync.onTarget(`UPDATE items SET title = 'theirs' WHERE item_id = 999`)
+    const random = `(SELECT string_agg(md5(n::text), '') FROM generate_series(1, 2000) n)`
+    const value = { 999: `'theirs'`, null: 'NULL', long: random }[kind]
+    await sync.onSource(`UPDATE products SET name = CASE WHEN id = 7 THEN ${value} ELSE 'changed ' || id END`)
+    await expectParked(sync, sqlstate, '')
+  })
+})
+
+/** All but row 7 arrived, and that is parked. */
+async function expectParked(sync: SyncHarness, sqlstate: string, reason: string): Promise<void> {
+  await sync.caughtUp()
+  const parked = await sync.onTarget('SELECT key, sqlstate, reason FROM ficus.parked')
+  expect(parked).toEqual([{ key: { id: '7' }, sqlstate, reason: expect.stringContaining(reason) }])
+  const changed = `SELECT count(*)::int AS rows FROM items WHERE title LIKE 'changed%'`
+  expect(await sync.onTarget(changed)).toEqual([{ rows: 49 }])
+}
