@@ -1,5 +1,5 @@
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
-import { type Admin, ConfigResourceTypes, Kafka, logLevel } from 'kafkajs'
+import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { numberOf, partitionKey, topicOf } from './connector-name.ts'
 import { type ReadOptions, TopicReading } from './topic-reading.ts'
 
@@ -20,6 +20,8 @@ export interface PartitionBounds {
 }
 
 const CONNECTION_TIMEOUT_MS = 3_000
+/** Topics among the kinds of things that have settings (Kafka protocol, ConfigResource.Type). */
+const TOPIC = 2
 
 /**
  * The topics of one connector. This and topic-reading.ts are the only modules that know kafkajs: what is read comes
@@ -170,7 +172,7 @@ async function addPartitions(admin: Admin, specs: readonly TopicSpec[]): Promise
 
 async function alterConfigs(admin: Admin, specs: readonly TopicSpec[]): Promise<void> {
   const { resources } = await admin.describeConfigs({
-    resources: specs.map(({ topic }) => ({ type: ConfigResourceTypes.TOPIC, name: topic })),
+    resources: specs.map(({ topic }) => ({ type: TOPIC, name: topic })),
     includeSynonyms: false,
   })
   const current = new Map(
@@ -186,7 +188,7 @@ async function alterConfigs(admin: Admin, specs: readonly TopicSpec[]): Promise<
   await admin.alterConfigs({
     validateOnly: false,
     resources: differing.map(({ topic, config }) => ({
-      type: ConfigResourceTypes.TOPIC,
+      type: TOPIC,
       name: topic,
       configEntries: entriesOf(config),
     })),
