@@ -193,7 +193,8 @@ async function dropSlot(client: Client, slot: string, patienceMs: number): Promi
   }
 }
 
-async function slotFailure(error: unknown, source: Endpoint, slot: string): Promise<unknown> {
+/** What keeps a slot from being made, with its remedy. */
+export async function slotFailure(error: unknown, source: Endpoint, slot: string): Promise<unknown> {
   const code = systemCodeOf(error)
   const because = `${source.name} cannot make slot ${slot}: ${messageOf(error)}`
   if (code === '55P03') {

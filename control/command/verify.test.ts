@@ -5,6 +5,7 @@ it.each([
   ['data', 'fail', 'FICUS_DATA_DIFFERS'],
   ['data', 'inconclusive', 'FICUS_SYNC_BEHIND'],
   ['contracts', 'fail', 'FICUS_GATE_RED'],
+  ['reverse', 'fail', 'FICUS_GATE_RED'],
 ] as const)('%s that is %s ends as %s, which is exit code 1', (gate, verdict, code) => {
   const error = redResult({ gate, verdict, summary: 's' })
   expect([error.code, error.exitCode]).toEqual([code, 1])

@@ -4,10 +4,12 @@ import type { Command } from 'commander'
 import { judgeData } from '../gate/data.ts'
 import { record } from '../gate/evaluate.ts'
 import type { Finding } from '../gate/gate.ts'
+import { judgeReverse } from '../gate/reverse.ts'
 import { gatherVersions } from '../gate/versions.ts'
-import { diffData } from '../joint/cdc.ts'
+import { diffData, probeReverse } from '../joint/cdc.ts'
 import { hasContracts, verifyBothSides } from '../joint/contracts.ts'
 import { renderDiff } from '../status/render-diff.ts'
+import { renderReverse } from '../status/render-reverse.ts'
 import { renderVerdict } from '../status/render-verdict.ts'
 import { showVerdict } from '../terminal/words.ts'
 import { type CommonOptions, type ExitCode, ficusCommand, type Host, runWithControl } from './command.ts'
@@ -15,6 +17,7 @@ import { type CommonOptions, type ExitCode, ficusCommand, type Host, runWithCont
 interface VerifyOptions extends CommonOptions {
   readonly data?: true
   readonly contracts?: true
+  readonly reverse?: true
 }
 
 /** `ficus verify <capability>` */
@@ -27,13 +30,14 @@ export function verifyCommand(host: Host): Command {
     .argument('<capability>', 'which one')
     .option('--data', 'the rows alone')
     .option('--contracts', 'the contracts alone')
+    .option('--reverse', 'the way back alone: that what the service will write can be carried to the monolith')
     .action((capability: string, options: VerifyOptions) =>
       runWithControl(host, options, async (control, { terminal, loaded, signal }) => {
         const config = control.capability(capability)
-        const both = options.data === undefined && options.contracts === undefined
+        const both = [options.data, options.contracts, options.reverse].every(option => option === undefined)
         const versions = await gatherVersions(control, capability, signal)
         const results: StoredGateResult[] = []
-        const keep = async (gate: 'data' | 'contracts', finding: Finding) => {
+        const keep = async (gate: 'data' | 'contracts' | 'reverse', finding: Finding) => {
           const result = await record(gate, finding, { control, capability, versions })
           results.push(result)
           terminal.line(`${showVerdict(result.verdict, terminal)}  ${terminal.colour.bold(gate)}  ${result.summary}`)
@@ -55,6 +59,11 @@ export function verifyCommand(host: Host): Command {
           renderVerdict(verdict, terminal)
           await keep('contracts', finding)
         }
+        if (options.reverse) {
+          const report = await probeReverse(loaded, capability)
+          renderReverse(report, terminal)
+          await keep('reverse', { ...judgeReverse(report), evidence: { ...report } })
+        }
         terminal.document({ capability, versions, results })
         return exitCode(results)
       }),
@@ -73,6 +82,11 @@ export function redResult({
   verdict,
   summary,
 }: Pick<StoredGateResult, 'gate' | 'verdict' | 'summary'>): FicusError {
+  if (gate === 'reverse') {
+    return new FicusError('FICUS_GATE_RED', `${gate}: ${summary}`, {
+      remedy: 'Mend each problem listed above, then verify again.',
+    })
+  }
   if (gate !== 'data') {
     return new FicusError('FICUS_GATE_RED', `${gate}: ${summary}`, {
       remedy: 'Mend the service until it keeps every contract that the monolith keeps, then verify again.',

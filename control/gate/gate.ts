@@ -4,7 +4,17 @@ import type { Phase } from '@ficus/core/phases/phase'
 import type { Control } from '../control.ts'
 import type { Progress } from '../terminal/progress.ts'
 
-export const GATE_NAMES = ['check', 'service', 'lag', 'data', 'parked', 'shadow', 'contracts', 'load'] as const
+export const GATE_NAMES = [
+  'check',
+  'service',
+  'lag',
+  'data',
+  'parked',
+  'shadow',
+  'contracts',
+  'load',
+  'reverse',
+] as const
 export type GateName = (typeof GATE_NAMES)[number]
 
 /** What a pure judge makes of figures. The summary holds the figures beside their limits, in one line. */
@@ -45,12 +55,12 @@ export interface Gate {
   gather(context: GateContext): Promise<Finding>
 }
 
-/** Which gates stand before each phase; null where Ficus has no way into that phase yet. */
+/** Which gates stand before each phase; null where there is no way forward into it, or none yet. */
 export const GATES_BEFORE: Readonly<Record<Phase, readonly GateName[] | null>> = {
   legacy: null,
   syncing: ['check', 'service'],
   shadowing: ['lag', 'data'],
   canary: ['lag', 'data', 'parked', 'shadow', 'contracts', 'load'],
-  extracted: null,
+  extracted: ['lag', 'data', 'parked', 'shadow', 'contracts', 'load', 'reverse'],
   retired: null,
 }

@@ -4,6 +4,7 @@ import { judgeCheck } from './check.ts'
 import { judgeData } from './data.ts'
 import { whyStale } from './freshness.ts'
 import { judgeLag } from './lag.ts'
+import { judgeReverse } from './reverse.ts'
 import { countSince, judgeShadow } from './shadow.ts'
 
 const streaming: SyncStatus & { ageSeconds: number } = {
@@ -195,5 +196,24 @@ describe('invariant 9: evidence counts while it is young and for exactly these v
     const stale = whyStale(result, current, after(age), 900_000)
     if (why === null) expect(stale).toBeNull()
     else expect(stale).toContain(why)
+  })
+})
+
+describe('reverse', () => {
+  const finding = { kind: 'problem', part: 'rows', where: 'a.b', problem: 'is lossy', remedy: 'x' } as const
+
+  it('passes with rows and without a problem, whatever the notes say', () => {
+    const report = { comparedRows: 300, writtenRows: 20, findings: [{ ...finding, kind: 'note' as const }] }
+    expect(judgeReverse(report)).toEqual({
+      verdict: 'pass',
+      summary: '300 rows went there and back, the monolith takes them, the stream can be read; 1 note',
+    })
+  })
+  it('fails for one problem, and is inconclusive where no row was there to prove it on', () => {
+    expect(judgeReverse({ comparedRows: 300, writtenRows: 0, findings: [finding, finding] })).toEqual({
+      verdict: 'fail',
+      summary: 'a.b: is lossy, and 1 more problem',
+    })
+    expect(judgeReverse({ comparedRows: 0, writtenRows: 0, findings: [] }).verdict).toBe('inconclusive')
   })
 })

@@ -5,6 +5,7 @@ import type { Gate, GateName } from './gate.ts'
 import { lagGate } from './lag.ts'
 import { loadGate } from './load.ts'
 import { parkedGate } from './parked.ts'
+import { reverseGate } from './reverse.ts'
 import { serviceGate } from './service.ts'
 import { shadowGate } from './shadow.ts'
 
@@ -18,4 +19,5 @@ export const GATES: Readonly<Record<GateName, Gate>> = {
   shadow: shadowGate,
   contracts: contractsGate,
   load: loadGate,
+  reverse: reverseGate,
 }

@@ -4,10 +4,12 @@ import { chooseEngine } from '@ficus/cdc/change-source/engine'
 import { withSession } from '@ficus/cdc/database/session'
 import { type DiffReport, diffCapability } from '@ficus/cdc/diff/diff-capability'
 import { checkMapping } from '@ficus/cdc/mapping/check-mapping'
-import type { Sync } from '@ficus/cdc/mapping/flow'
+import type { Direction, Sync } from '@ficus/cdc/mapping/flow'
 import type { MappingProblem } from '@ficus/cdc/mapping/parse-sync'
-import { dropSync as dropDirection } from '@ficus/cdc/pipeline/drop'
-import { endpointsOf, loadSyncOf } from '@ficus/cdc/worker/capability-sync'
+import { beginWithoutCopy } from '@ficus/cdc/pipeline/begin-without-copy'
+import { dropSync as dropDirection, endSync } from '@ficus/cdc/pipeline/drop'
+import { type ProbeReport, probeReverse as probe } from '@ficus/cdc/probe/probe-reverse'
+import { endpointsOf, loadSyncOf, triggersOf } from '@ficus/cdc/worker/capability-sync'
 import type { LoadedConfig } from '@ficus/core/config/load-config'
 
 // Everything that control asks of cdc goes through this file.
@@ -128,6 +130,51 @@ function toDataDiff({ tables }: DiffReport): DataDiff {
     })),
     rows: rows.slice(0, NAMED_ROWS),
   }
+}
+
+/** What a probe of the way back did and found. */
+export type ReverseReport = ProbeReport
+
+/**
+ * Proves that what the service will write can be carried back to the monolith: rows go there and back, the monolith takes
+ * them (and gives them up again), and the service's changes can be followed. Leaves nothing behind on either side.
+ * @throws FICUS_MAPPING_INVALID, FICUS_DATABASE_UNREACHABLE, FICUS_DATABASE_REFUSED.
+ */
+export async function probeReverse(loaded: LoadedConfig, capability: string): Promise<ReverseReport> {
+  const { source: monolith, target: service } = endpointsOf(loaded, capability, 'forward')
+  const sync = await loadMapping(loaded, capability)
+  return probe({ monolith, service, sync, triggers: triggersOf(loaded, capability, 'reverse') })
+}
+
+/**
+ * Records where reverse sync starts: from now on, the service's changes are kept until they are at the monolith. For the
+ * switch, before the service may write; the phase `extracted` then carries them. May be called again.
+ * @param ledger the id of the ledger that asks for it.
+ * @throws FICUS_MAPPING_INVALID, FICUS_DATABASE_UNFIT, FICUS_LEDGER_MISMATCH.
+ */
+export async function beginDirection(
+  loaded: LoadedConfig,
+  capability: string,
+  direction: Direction,
+  ledger: string,
+): Promise<void> {
+  const sync = await loadMapping(loaded, capability)
+  await beginWithoutCopy({ capability, direction, ledger, sync, ...endpointsOf(loaded, capability, direction) })
+}
+
+/**
+ * Ends the direction that a switch has left: slot, publication and connector go, every row stays. Nothing carries that
+ * direction before `beginDirection` has recorded a new start.
+ * @throws FICUS_LEASE_HELD while a sync process still carries it; FICUS_LEDGER_MISMATCH.
+ */
+export async function endDirection(
+  loaded: LoadedConfig,
+  capability: string,
+  direction: Direction,
+  ledger: string,
+): Promise<void> {
+  const engine = chooseEngine(loaded.migration.cdc)
+  await endSync({ capability, direction, ledger, engine, ...endpointsOf(loaded, capability, direction) })
 }
 
 /**

@@ -72,7 +72,7 @@ function nextStep({ name, phase }: CapabilityState): { to: Phase; gates: readonl
   const to = PHASE_RULES[phase].next
   if (to === null) throw new FicusError('FICUS_MOVE_NOT_ALLOWED', `${name} is ${phase}, the last phase`)
   const gates = GATES_BEFORE[to]
-  if (gates !== null) return { to, gates }
+  if (gates !== null && PHASE_RULES[to].owner === PHASE_RULES[phase].owner) return { to, gates }
   throw new FicusError(
     'FICUS_MOVE_NOT_ALLOWED',
     `${name} cannot move from ${phase} to ${to}: this version of Ficus does not switch writes yet`,

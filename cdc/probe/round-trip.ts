@@ -1,0 +1,157 @@
+import { messageOf } from '@ficus/core/errors/ficus-error'
+import { quoteIdentifier, quoteTable, showTable } from '@ficus/core/sql/identifier'
+import type { Client } from 'pg'
+import { copySelect, sourceSideType } from '../copy/copy-plan.ts'
+import { type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
+import { judgeFailure } from '../database/failure.ts'
+import { type Flow, flowsOf, type Sync } from '../mapping/flow.ts'
+import { flowColumns } from '../mapping/flow-columns.ts'
+import { assignedType, columnOf, filterCondition, mappedSelect } from '../mapping/merge-sql.ts'
+import { type ProbeFinding, problem } from './finding.ts'
+import { asText, sampleKeys, textArrays, textRows } from './sample.ts'
+
+/** What became of rows that went there and back. */
+export interface RoundTrip {
+  /** Rows that were compared. */
+  readonly rows: number
+  readonly findings: readonly ProbeFinding[]
+}
+
+/** A mapping that goes both ways: `there` writes the service's table, `back` the monolith's. */
+interface BothWays {
+  readonly there: ShapedFlow
+  readonly back: Flow
+}
+
+type Row = Readonly<Record<string, string | null>>
+
+const SAMPLE = 'pg_temp.ficus_probe'
+
+/**
+ * Sends a sample of the monolith's rows there and back, inside the databases, and compares: reverse of forward has to give
+ * the same value in every column that reverse writes. Columns that only the service has are taken from its own row. Both
+ * sides are left as they were.
+ *
+ * @param sampleSize rows of each kind of sample.ts, a table.
+ */
+export async function probeRoundTrip(
+  monolith: Client,
+  service: Client,
+  sync: Sync,
+  sampleSize: number,
+): Promise<RoundTrip> {
+  const backs = new Map(flowsOf(sync, 'reverse').map(flow => [flow.path, flow]))
+  const shaped = await shapeFlows(monolith, service, flowsOf(sync, 'forward'))
+  let rows = 0
+  const findings: ProbeFinding[] = []
+  for (const there of shaped) {
+    const back = backs.get(there.flow.path)
+    if (back === undefined) continue
+    const result = await probeTable(monolith, service, { there, back }, sampleSize)
+    rows += result.rows
+    findings.push(...result.findings)
+  }
+  return { rows, findings }
+}
+
+async function probeTable(monolith: Client, service: Client, ways: BothWays, sampleSize: number): Promise<RoundTrip> {
+  const { flow } = ways.there
+  try {
+    await monolith.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+    await service.query('BEGIN')
+    const there = await readThere(monolith, ways, sampleSize)
+    const back = there.length === 0 ? [] : await readBack(service, ways, there)
+    return back.length === 0 ? { rows: 0, findings: [] } : await compare(monolith, ways, back)
+  } catch (error) {
+    if (judgeFailure(error) === 'passing') throw error
+    const text = `a sampled row cannot go there and back: ${messageOf(error)}`
+    const remedy = `Correct the expressions of ${flow.path}, so that they take every value that ${showTable(flow.from)} holds.`
+    return { rows: 0, findings: [problem('rows', showTable(flow.from), text, remedy)] }
+  } finally {
+    await Promise.all([monolith, service].map(client => client.query('ROLLBACK').catch(() => {})))
+  }
+}
+
+/** The sampled rows as forward maps them, as text. */
+async function readThere(monolith: Client, { there }: BothWays, sampleSize: number): Promise<Row[]> {
+  const { flow, source, target } = there
+  const key = flow.key.map(({ from }) => from)
+  const keys = sampleKeys(flow.from, key, filterCondition(flow), sampleSize, source.estimatedRows)
+  const table = quoteIdentifier(flow.from.table)
+  const sampled = `(${key.map(name => `${table}.${quoteIdentifier(name)}`).join(', ')}) IN (${keys})`
+  const mapped = `(${copySelect(flow, target)} AND ${sampled}) AS mapped`
+  const columns = flow.columns.map(({ to }) => to)
+  const { rows } = await monolith.query<Record<string, string | null>>(asText(columns, mapped))
+  return rows
+}
+
+/** Those rows as reverse maps them back, as text. */
+async function readBack(service: Client, { there, back }: BothWays, rows: readonly Row[]): Promise<Row[]> {
+  const { flow, source, target } = there
+  const columns = flow.columns.map(({ to }) => to)
+  const live = quoteTable(flow.to)
+  // Not LIKE: NOT NULL and identities of columns that only the service has would be in the way.
+  await service.query(`CREATE TEMPORARY TABLE ficus_probe ON COMMIT DROP AS SELECT * FROM ${live} LIMIT 0`)
+  const values = columns.map((name, index) => `c${index}::${assignedType(columnOf(target, name))}`)
+  await service.query(
+    `INSERT INTO ${SAMPLE} (${columns.map(quoteIdentifier).join(', ')}) SELECT ${values.join(', ')} FROM ${textRows(columns)}`,
+    textArrays(columns, rows),
+  )
+  const names = target.columns.map(column => column.name)
+  const unmapped = names.filter(name => !columns.includes(name))
+  const match = flow.key.map(({ to }) => `t.${quoteIdentifier(to)} = p.${quoteIdentifier(to)}`).join(' AND ')
+  if (unmapped.length > 0) {
+    const set = unmapped.map(name => `${quoteIdentifier(name)} = t.${quoteIdentifier(name)}`)
+    await service.query(`UPDATE ${SAMPLE} AS p SET ${set.join(', ')} FROM ${live} AS t WHERE ${match}`)
+  }
+  // Where the way back reads a column that only the service has, a row that is not there yet says nothing.
+  const needsLive = [...flowColumns(back, names)].some(name => unmapped.includes(name))
+  const known = needsLive
+    ? ` WHERE EXISTS (SELECT FROM ${live} AS t WHERE ${match.replaceAll(' p.', ` ${quoteIdentifier(back.from.table)}.`)})`
+    : ''
+  const mapped = `(${mappedSelect(back, source, sourceSideType)} FROM ${SAMPLE} AS ${quoteIdentifier(back.from.table)}${known}) AS mapped`
+  const { rows: result } = await service.query<Record<string, string | null>>(
+    asText(
+      back.columns.map(({ to }) => to),
+      mapped,
+    ),
+  )
+  return result
+}
+
+/** Compares what came back with what is there, column by column, in the monolith's own types. */
+async function compare(monolith: Client, { there, back }: BothWays, rows: readonly Row[]): Promise<RoundTrip> {
+  const { source } = there
+  const columns = back.columns.map(({ to }) => to)
+  const list = columns.map(quoteIdentifier).join(', ')
+  const live = quoteTable(back.to)
+  await monolith.query(`CREATE TEMPORARY TABLE ficus_probe ON COMMIT DROP AS SELECT ${list} FROM ${live} LIMIT 0`)
+  const values = columns.map((name, index) => `c${index}::${assignedType(columnOf(source, name))}`)
+  await monolith.query(
+    `INSERT INTO ${SAMPLE} (${list}) SELECT ${values.join(', ')} FROM ${textRows(columns)}`,
+    textArrays(columns, rows),
+  )
+  const key = back.key.map(({ to }) => to)
+  const match = key.map(name => `s.${quoteIdentifier(name)} = b.${quoteIdentifier(name)}`).join(' AND ')
+  const shownKey = `concat_ws(', ', ${key.map(name => `b.${quoteIdentifier(name)}::text`).join(', ')})`
+  const found = columns.slice(key.length).map((name, index) => {
+    const column = quoteIdentifier(name)
+    return (
+      `count(*) FILTER (WHERE ROW(b.${column})::record OPERATOR(pg_catalog.*<>) ROW(s.${column})::record)::int AS n${index}, ` +
+      `min(${shownKey}) FILTER (WHERE ROW(b.${column})::record OPERATOR(pg_catalog.*<>) ROW(s.${column})::record) AS k${index}`
+    )
+  })
+  const { rows: counted } = await monolith.query<Record<string, number | string | null>>(
+    `SELECT ${['count(*)::int AS compared', ...found].join(', ')} FROM ${SAMPLE} AS b JOIN ${live} AS s ON ${match}`,
+  )
+  const [counts] = counted
+  const compared = Number(counts?.compared ?? 0)
+  const findings = columns.slice(key.length).flatMap((name, index) => {
+    const differing = Number(counts?.[`n${index}`] ?? 0)
+    if (differing === 0) return []
+    const where = `${showTable(back.to)}.${name}`
+    const text = `${differing} of ${compared} sampled rows come back with another value, first that of key ${counts?.[`k${index}`]}`
+    return [problem('rows', where, text, `Make ${back.path}.reverse.${name} the inverse of what forward does with it.`)]
+  })
+  return { rows: compared, findings }
+}

@@ -1,0 +1,11 @@
+import type { ReverseReport } from '../joint/cdc.ts'
+import type { Terminal } from '../terminal/terminal.ts'
+
+/** Prints what a probe of the way back found, with what to do about it. */
+export function renderReverse({ findings }: ReverseReport, terminal: Terminal): void {
+  const { colour } = terminal
+  for (const { kind, where, problem, remedy } of findings) {
+    terminal.line(`  ${where}: ${kind === 'problem' ? colour.red(problem) : colour.yellow(`note: ${problem}`)}`)
+    terminal.line(`    ${remedy}`)
+  }
+}
