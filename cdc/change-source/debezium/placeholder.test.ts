@@ -3,8 +3,12 @@ import { Placeholder } from './placeholder.ts'
 
 const placeholder = new Placeholder('ficus.unchanged')
 
-it('knows the placeholder', () => {
-  expect(placeholder.stands('ficus.unchanged')).toBe(true)
+it.each([
+  ['a text', 'ficus.unchanged'],
+  // As Debezium 3.7 sent it.
+  ['an hstore', '{"ficus.unchanged":"ficus.unchanged"}'],
+])('knows the placeholder in %s', (_, value) => {
+  expect(placeholder.stands(value)).toBe(true)
 })
 
 it.each([

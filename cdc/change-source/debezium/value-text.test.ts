@@ -61,7 +61,7 @@ describe('values become PostgreSQL’s text', () => {
       'hstore',
       hstoreText,
       '{"a":"1","b":null,"q\\"x":"y\\\\z","":""}',
-      '"a"=>"1", "b"=>NULL, "q\\"x"=>"y\\\\z", ""=>""',
+      '""=>"", "a"=>"1", "b"=>NULL, "q\\"x"=>"y\\\\z"',
     ],
     ['hstore', hstoreText, '{}', ''],
     ['point', pointText, { x: 1.5, y: -0, wkb: '', srid: null }, '(1.5,-0)'],

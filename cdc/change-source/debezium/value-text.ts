@@ -101,7 +101,7 @@ export function bitText(length: number): ToText {
   }
 }
 
-/** `hstore.handling.mode=json`: an object, as text. A key is there once, and their order means nothing. */
+/** `hstore.handling.mode=json`: an object, as text. PostgreSQL sorts keys by their length, then by their bytes. */
 export const hstoreText: ToText = value => {
   const pairs: unknown = JSON.parse(asText(value))
   if (typeof pairs !== 'object' || pairs === null) throw new UnreadableValue(value, 'an hstore')
@@ -110,7 +110,9 @@ export const hstoreText: ToText = value => {
     return `"${part.replaceAll(/["\\]/g, String.raw`\$&`)}"`
   }
   return Object.entries(pairs)
-    .map(([key, part]) => `${quote(key)}=>${part === null ? 'NULL' : quote(part)}`)
+    .map(([key, part]) => ({ bytes: Buffer.from(key), text: `${quote(key)}=>${part === null ? 'NULL' : quote(part)}` }))
+    .sort((one, other) => one.bytes.length - other.bytes.length || one.bytes.compare(other.bytes))
+    .map(({ text }) => text)
     .join(', ')
 }
 
