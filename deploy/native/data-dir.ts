@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { FicusError } from '@ficus/core/errors/ficus-error'
 import { execa } from 'execa'
 import type { Launch, SystemUser } from './postgres-user.ts'
+import { localeArguments } from './postgres-version.ts'
 
 /** Names the Node process that runs a data folder's server. PostgreSQL ignores files it does not know. */
 const OWNER_FILE = 'ficus.pid'
@@ -16,6 +17,8 @@ export interface ClusterOptions {
   readonly password: string
   /** Whether the new cluster need not survive a power cut. */
   readonly volatile: boolean
+  /** The server's version. */
+  readonly major: number
 }
 
 /**
@@ -44,9 +47,7 @@ export async function initialise(
     `--pwfile=${passwordFile}`,
     '--auth=scram-sha-256',
     '--encoding=UTF8',
-    '--locale=C',
-    '--locale-provider=builtin',
-    '--builtin-locale=C.UTF-8',
+    ...localeArguments(options.major),
     ...(options.volatile ? ['--no-sync'] : []),
   ]
   try {

