@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Triggers } from '@ficus/core/config/schema'
+import { FicusError } from '@ficus/core/errors/ficus-error'
 import { showTable } from '@ficus/core/sql/identifier'
 import type { Client, QueryResult } from 'pg'
 import type { Change, ChangeBatch, Relation } from '../change-source/change-source.ts'
@@ -17,6 +18,7 @@ import { lockProgress, moveProgress, type Progress, type ProgressKey, ProgressMo
 import { segmentsOf } from './segments.ts'
 import { canKeep, Staging, type TargetedFlow } from './staging.ts'
 import type { RowToStage } from './staging-rows.ts'
+import { targetChange } from './target-changes.ts'
 import { fetchUnknownValues, type UnknownGroup } from './unknown-values.ts'
 import { openWriterSession, type WriterSession } from './writer-session.ts'
 
@@ -62,6 +64,8 @@ export class Applier {
   readonly #filled = new Set<Staging>()
   readonly #parking: Parking
   #expected: ReadonlySet<string> = new Set()
+  /** The target's tables were compared with what they were at the start, within this transaction. */
+  #targetSeen = false
   readonly #derivation: Derivation
 
   private constructor(options: ApplierOptions, session: WriterSession, position: Position, derivation: Derivation) {
@@ -131,7 +135,8 @@ export class Applier {
     } catch (error) {
       // The session is thrown away with all it holds, but the row lock should not wait for that.
       await this.#client.query('ROLLBACK').catch(() => {})
-      throw error
+      const aboutShape = error instanceof FicusError && error.code === 'FICUS_SOURCE_CHANGED'
+      throw (aboutShape ? await targetChange(this.#client, this.#options.flows) : null) ?? error
     }
   }
 
@@ -213,6 +218,7 @@ export class Applier {
     await this.#parking.begin(Number(row.parked_version))
     passSyncPoint('apply.begun')
     this.#open = true
+    this.#targetSeen = false
     this.#openRows = 0
     this.#filled.clear()
     if (row.pause_at == null || !(await isPauseHeld(this.#client, this.#options.key))) return null
@@ -241,6 +247,7 @@ export class Applier {
     } catch (error) {
       if (judgeFailure(error) !== 'data') throw error
       await this.#client.query('ROLLBACK TO SAVEPOINT ficus; RELEASE SAVEPOINT ficus')
+      await this.#assertTargetUnchanged()
       const [only] = changes
       if (only === undefined || changes.length > 1) {
         // Together, rows may collide that did not one after the other: two that swap a unique value, say.
@@ -251,6 +258,14 @@ export class Applier {
       }
       await this.#parking.park(batch, only, error)
     }
+  }
+
+  /** Once in a transaction that meets a refusal. */
+  async #assertTargetUnchanged(): Promise<void> {
+    if (this.#targetSeen) return
+    const change = await targetChange(this.#client, this.#options.flows)
+    if (change !== null) throw change
+    this.#targetSeen = true
   }
 
   /** Stages and merges; the savepoint is released in the same round trip. */

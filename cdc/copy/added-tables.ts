@@ -6,6 +6,7 @@ import type { ProgressKey } from '../apply/progress.ts'
 import type { ChangeBatch, Relation } from '../change-source/change-source.ts'
 import { lsnToNumber, type Position } from '../change-source/position.ts'
 import { type Endpoint, endSession, openSession } from '../database/session.ts'
+import type { Flow } from '../mapping/flow.ts'
 import type { CopyProgress, ShapedFlow } from './first-copy.ts'
 import { type FlowNote, noteReading, noteWhole } from './flow-notes.ts'
 import { readChunk } from './row-chunk.ts'
@@ -30,6 +31,8 @@ export interface AddedTablesOptions {
   readonly key: ProgressKey
   /** In the order in which inserts suit the target's foreign keys. */
   readonly flows: readonly ReadFlow[]
+  /** All flows that the applier knows. */
+  readonly carried: readonly Flow[]
   readonly chunkRows: number
   /** Gets null once all tables are whole. */
   readonly onProgress: (progress: CopyProgress | null) => void
@@ -145,7 +148,9 @@ export class AddedTables {
   /** Null while the table cannot be read, and the stream has not come to what changed it. */
   async #read(client: Client, { flow, note }: ReadFlow, rows: number, lsn: string, reached: bigint) {
     try {
-      const chunk = await readChunk(client, flow, note.after, rows, relation => this.#same(relation))
+      const chunk = await readChunk(client, flow, this.#options.carried, note.after, rows, relation =>
+        this.#same(relation),
+      )
       this.#misfit = undefined
       return chunk
     } catch (error) {

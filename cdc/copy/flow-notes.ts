@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { quoteTable, showTable } from '@ficus/core/sql/identifier'
+import { quoteIdentifier, quoteTable, showTable } from '@ficus/core/sql/identifier'
 import pg, { type Client } from 'pg'
 import { type ProgressKey, progressRow } from '../apply/progress.ts'
 import type { Flow } from '../mapping/flow.ts'
@@ -49,13 +49,19 @@ export function noteOf(flow: Flow, source: TableShape): FlowNote {
     target: showTable(flow.to),
     source: showTable(flow.from),
     sourceOid: source.oid,
-    key: flow.key.map(({ from, to }) => `${from} -> ${to}`).join(', '),
+    key: flow.key.map(({ from, to }, index) => `${madeOf(flow, index) ?? from} -> ${to}`).join(', '),
     mapping: createHash('sha256').update(made).digest('hex').slice(0, 16),
     reading: false,
     after: null,
     until: null,
     rows: 0,
   }
+}
+
+/** The expression of a key column that does not hold the source's own value. */
+function madeOf({ key, columns }: Flow, index: number): string | null {
+  const expression = columns[index]?.expression ?? ''
+  return expression === quoteIdentifier(key[index]?.from ?? '') ? null : expression
 }
 
 /** The notes by target table; makes their table where it is missing. */

@@ -1,4 +1,4 @@
-import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
+import { quoteIdentifier, quoteTable, showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import type { Change, ChangeBatch, Relation } from '../change-source/change-source.ts'
 import { encodeTextTuple } from '../change-source/tuple.ts'
@@ -25,31 +25,28 @@ const MAX_FETCH = 2_000
  * form, as updates: staged and merged as the stream's changes are, each is inserted, changed, or deleted where the
  * filter leaves it out.
  *
+ * @param carried every flow that the applier knows: all that come from the same table take part.
  * @param after the key, as text; null for the first rows.
  * @param relationOf makes of a shape the one object that stands for it (change-source/change-source.ts).
  */
 export async function readChunk(
   client: Client,
   flow: Flow,
+  carried: readonly Flow[],
   after: readonly string[] | null,
   maxRows: number,
   relationOf: (relation: Relation) => Relation,
 ): Promise<RowChunk> {
   const shape = await readTableShape(client, flow.from)
   const stored = (shape?.columns ?? []).filter(column => !column.generated)
-  const read = flowColumns(
-    flow,
-    stored.map(column => column.name),
-  )
+  const names = stored.map(column => column.name)
+  const together = carried.filter(({ from }) => showTable(from) === showTable(flow.from))
+  const read = new Set(together.flatMap(other => [...flowColumns(other, names)]))
   const columns = stored.filter(column => read.has(column.name))
   const relation = relationOf({
     table: flow.from,
     format: 'text',
-    columns: columns.map(({ name, wireType }) => ({
-      name,
-      type: wireType,
-      identity: flow.key.some(({ from }) => from === name),
-    })),
+    columns: columns.map(({ name, wireType }) => ({ name, type: wireType, identity: true })),
   })
 
   const keys = flow.key.map(({ from }) => quoteIdentifier(from))

@@ -4,7 +4,7 @@ import type { Client } from 'pg'
 import { copySelect } from '../copy/copy-plan.ts'
 import type { ShapedFlow } from '../copy/first-copy.ts'
 import { judgeFailure } from '../database/failure.ts'
-import { checkReads } from '../mirror/check-reads.ts'
+import { asRead, checkReads } from '../mirror/check-reads.ts'
 import { affectedByRead, derivedStatements } from '../mirror/derived-sql.ts'
 import { readsClause } from '../mirror/reads-sql.ts'
 import { withColumns } from '../mirror/resolve-reads.ts'
@@ -68,6 +68,10 @@ export async function checkMapping(
     for (const { table } of flow.reads) reads.push(await readTableShape(source, table))
     const found = [...checkTables(flow, from, to, direction), ...(from === null ? [] : checkReads(flow, from, reads))]
     if (from !== null) found.push(...(await checkSourceRows(source, flow, from)))
+    for (const [index, read] of flow.reads.entries()) {
+      const shape = reads[index]
+      if (shape != null) found.push(...(await checkSourceRows(source, asRead(flow, read), shape)))
+    }
     if (to !== null) found.push(...(await checkTargetRows(target, flow, to)))
     problems.push(...found)
     if (from === null || to === null || found.length > 0) continue

@@ -223,6 +223,7 @@ export class Pipeline implements Part {
       target: session,
       key: this.#options,
       flows: toRead,
+      carried: this.#carried,
       chunkRows: Math.min(batchRows, CHUNK_ROWS),
       onProgress: progress => this.#board.copyingBeside(progress),
     })
@@ -271,6 +272,7 @@ export class Pipeline implements Part {
       source,
       publication: this.#slot,
       tables: sourceTables(this.#carried),
+      known: new Map(flows.map(({ flow, source: { oid } }) => [showTable(flow.from), oid])),
       intervalMs: this.#options.watchMs ?? WATCH_MS,
     })
     const left = new AbortController()

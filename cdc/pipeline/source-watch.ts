@@ -8,6 +8,8 @@ export interface SourceWatchOptions {
   readonly publication: string
   /** The tables that changes are read of. */
   readonly tables: readonly TableName[]
+  /** OIDs of those of which it is known which table was copied, by name. */
+  readonly known: ReadonlyMap<string, number>
   readonly intervalMs: number
 }
 
@@ -35,6 +37,10 @@ export class SourceWatch {
 
   constructor(options: SourceWatchOptions) {
     this.#options = options
+    for (const table of options.tables) {
+      const oid = options.known.get(showTable(table))
+      if (oid !== undefined) this.#oids.set(quoteTable(table), String(oid))
+    }
   }
 
   /** Aborted with a FICUS_SOURCE_CHANGED. */

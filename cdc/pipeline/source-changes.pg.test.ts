@@ -1,0 +1,220 @@
+import { createDatabase } from '@ficus/deploy/testing/postgres'
+import { describe, expect, it } from 'vitest'
+import { parseSync } from '../mapping/parse-sync.ts'
+import { createHarness, reaches, type SyncHarness } from '../testing/sync-harness.ts'
+import type { Pipeline } from './pipeline.ts'
+
+const SOURCE = `
+  CREATE TABLE products (id int PRIMARY KEY, name varchar(20), price numeric(6,2), stock int, note text);
+  INSERT INTO products SELECT n, 'product ' || n, n, n, 'note ' || n FROM generate_series(1, 100) n;
+`
+const TARGET = `
+  CREATE TABLE items (item_id bigint PRIMARY KEY, title text NOT NULL, price numeric, stock bigint, note text);
+`
+const MAPPING = {
+  source: 'products',
+  target: 'items',
+  key: { id: 'item_id' },
+  forward: { title: 'name', price: 'price', stock: 'stock', note: 'upper(note)' },
+}
+const EXPECTED =
+  'SELECT id::bigint AS item_id, name AS title, price, stock::bigint AS stock, upper(note) AS note FROM products ORDER BY 1'
+const ACTUAL = 'SELECT item_id, title, price, stock, note FROM items ORDER BY 1'
+
+function open(): Promise<SyncHarness> {
+  return createHarness(createDatabase, SOURCE, TARGET, { tables: [MAPPING] })
+}
+
+async function expectEqual(sync: SyncHarness, expected = EXPECTED): Promise<void> {
+  await sync.caughtUp()
+  expect(await sync.onTarget(ACTUAL)).toEqual(await sync.onSource(expected))
+}
+
+async function failsWith(pipeline: Pipeline, code: string, message: RegExp): Promise<void> {
+  await reaches(pipeline, 'failed')
+  expect(pipeline.status().error).toMatchObject({ code, message: expect.stringMatching(message) })
+}
+
+describe('invariant 3: a source that changes its shape while sync is down', () => {
+  const wider = [
+    ['int to bigint', 'ALTER TABLE products ALTER COLUMN stock TYPE bigint', 'UPDATE products SET stock = 5000000000'],
+    [
+      'int key to bigint',
+      'ALTER TABLE products ALTER COLUMN id TYPE bigint',
+      'UPDATE products SET id = id + 5000000000',
+    ],
+    [
+      'varchar(20) to text',
+      'ALTER TABLE products ALTER COLUMN name TYPE text',
+      `UPDATE products SET name = repeat('n', 50)`,
+    ],
+    [
+      'numeric(6,2) to numeric(20,6)',
+      'ALTER TABLE products ALTER COLUMN price TYPE numeric(20,6)',
+      'UPDATE products SET price = 1234567.654321',
+    ],
+    ['a new column', 'ALTER TABLE products ADD COLUMN extra jsonb', `UPDATE products SET extra = '{}', stock = 7`],
+    [
+      'a column that is not mapped goes',
+      'ALTER TABLE products ADD COLUMN gone int; ALTER TABLE products DROP COLUMN gone',
+      'UPDATE products SET stock = 8',
+    ],
+  ] as const
+  it.each(wider)('%s: what came before and after is applied', async (_, alter, after) => {
+    await using sync = await open()
+    await (await sync.streaming()).stop()
+    await sync.onSource(`UPDATE products SET name = 'before' WHERE id < 10; DELETE FROM products WHERE id = 50`)
+    await sync.onSource(alter)
+    await sync.onSource(after)
+    await sync.streaming()
+    await expectEqual(sync)
+  })
+
+  it('a mapped column is renamed: with the old sync file it comes to that point, with the new one it goes on', async () => {
+    await using sync = await open()
+    await (await sync.streaming()).stop()
+    await sync.onSource(`UPDATE products SET name = 'before' WHERE id < 10`)
+    await sync.onSource('ALTER TABLE products RENAME COLUMN name TO label')
+    await sync.onSource(`UPDATE products SET label = 'after' WHERE id < 5`)
+    const renamed = parseSync({ tables: [{ ...MAPPING, forward: { ...MAPPING.forward, title: 'label' } }] })
+    // The stream still has changes of the old shape.
+    await failsWith(await begin(sync, renamed), 'FICUS_SOURCE_CHANGED', /public\.products .*"?label"? does not exist/)
+    const old = await begin(sync)
+    await failsWith(old, 'FICUS_SOURCE_CHANGED', /public\.products .*"?name"? does not exist/)
+    expect(await sync.onTarget(`SELECT count(*)::int AS n FROM items WHERE title = 'before'`)).toEqual([{ n: 9 }])
+    await sync.streaming({ sync: renamed })
+    await expectEqual(sync, EXPECTED.replace('name', 'label'))
+  })
+
+  it('the table is renamed: with the new name in the sync file all changes come, those of before too', async () => {
+    await using sync = await open()
+    await (await sync.streaming()).stop()
+    await sync.onSource(`UPDATE products SET name = 'before' WHERE id < 10`)
+    await sync.onSource('ALTER TABLE products RENAME TO goods')
+    await sync.onSource(`UPDATE goods SET name = 'after' WHERE id < 5`)
+    await failsWith(await begin(sync), 'FICUS_MAPPING_INVALID', /the source has no table "public"."products"/)
+    await sync.streaming({ sync: parseSync({ tables: [{ ...MAPPING, source: 'goods' }] }) })
+    await expectEqual(sync, EXPECTED.replace('products', 'goods'))
+  })
+
+  async function begin(sync: SyncHarness, mapping = parseSync({ tables: [MAPPING] })): Promise<Pipeline> {
+    const pipeline = sync.pipeline({ sync: mapping })
+    await pipeline.start()
+    return pipeline
+  }
+})
+
+describe('invariant 13: a source that changes its shape while sync runs', () => {
+  it('a mapped column is dropped: stops, and goes on without it', async () => {
+    await using sync = await open()
+    const pipeline = await sync.streaming()
+    await sync.onSource(`UPDATE products SET stock = 1 WHERE id = 1`)
+    await sync.onSource('ALTER TABLE products DROP COLUMN note')
+    await sync.onSource('UPDATE products SET stock = 2')
+    await failsWith(pipeline, 'FICUS_SOURCE_CHANGED', /public\.products .*"?note"? does not exist/)
+    await sync.streaming({
+      sync: parseSync({ tables: [{ ...MAPPING, forward: { title: 'name', price: 'price', stock: 'stock' } }] }),
+    })
+    await sync.caughtUp()
+    expect(await sync.onTarget('SELECT DISTINCT stock FROM items')).toEqual([{ stock: '2' }])
+    expect(await sync.onTarget('SELECT note FROM items WHERE item_id = 3')).toEqual([{ note: 'NOTE 3' }])
+  })
+
+  it('the type under an expression changes: stops, and goes on with another expression', async () => {
+    await using sync = await open()
+    const pipeline = await sync.streaming()
+    await sync.onSource(`UPDATE products SET note = 'before' WHERE id = 1`)
+    await sync.onSource('ALTER TABLE products ALTER COLUMN note TYPE int USING length(note)')
+    await sync.onSource('UPDATE products SET stock = 3')
+    await failsWith(pipeline, 'FICUS_SOURCE_CHANGED', /public\.products .*upper\(integer\) does not exist/)
+    await sync.streaming({
+      sync: parseSync({ tables: [{ ...MAPPING, forward: { ...MAPPING.forward, note: 'note::text' } }] }),
+    })
+    await expectEqual(sync, EXPECTED.replace('upper(note)', 'note::text'))
+  })
+
+  it('the key column is dropped, or the replica identity no longer tells it', async () => {
+    await using sync = await open()
+    const pipeline = await sync.streaming()
+    await sync.onSource(
+      'ALTER TABLE products ADD COLUMN code int UNIQUE; UPDATE products SET code = id; ALTER TABLE products ALTER COLUMN code SET NOT NULL',
+    )
+    await sync.caughtUp()
+    await sync.onSource(
+      'ALTER TABLE products REPLICA IDENTITY USING INDEX products_code_key; DELETE FROM products WHERE id = 7',
+    )
+    await failsWith(pipeline, 'FICUS_SOURCE_CHANGED', /public\.products .*replica identity is code.* does not tell id/)
+    await sync.onSource('ALTER TABLE products DROP COLUMN id')
+    await sync.onSource('UPDATE products SET stock = 1')
+    expect(await sync.onTarget('SELECT count(*)::int AS n FROM items')).toEqual([{ n: 100 }])
+  })
+
+  it('the table is renamed, or another one takes its name: stops within seconds, nothing is lost', async () => {
+    await using sync = await open()
+    const pipeline = await sync.streaming()
+    await sync.onSource('ALTER TABLE products RENAME TO goods')
+    await sync.onSource(`UPDATE goods SET name = 'renamed'`)
+    await failsWith(pipeline, 'FICUS_SOURCE_CHANGED', /public\.products .* is called public\.goods now/)
+    const renamed = parseSync({ tables: [{ ...MAPPING, source: 'goods' }] })
+    const again = await sync.streaming({ sync: renamed })
+    await expectEqual(sync, EXPECTED.replace('products', 'goods'))
+    await sync.onSource('ALTER TABLE goods RENAME TO goods_old; CREATE TABLE goods (LIKE goods_old INCLUDING ALL)')
+    await failsWith(again, 'FICUS_SOURCE_CHANGED', /public\.goods .* is called public\.goods_old now/)
+    const swapped = sync.pipeline({ sync: renamed })
+    await swapped.start()
+    await failsWith(swapped, 'FICUS_SOURCE_CHANGED', /public\.goods is not the table that was copied/)
+  })
+
+  it('the table is taken out of the publication: stops, and does not put it back as if nothing had been', async () => {
+    await using sync = await open()
+    const pipeline = await sync.streaming()
+    await sync.onSource(
+      `DO $$ BEGIN EXECUTE (SELECT format('ALTER PUBLICATION %I DROP TABLE products', pubname) FROM pg_publication); END $$`,
+    )
+    await sync.onSource(`UPDATE products SET name = 'unseen'`)
+    await failsWith(pipeline, 'FICUS_SOURCE_CHANGED', /public\.products was taken out of publication/)
+    const again = sync.pipeline()
+    await again.start()
+    await failsWith(again, 'FICUS_SOURCE_CHANGED', /public\.products is no longer in publication/)
+  })
+})
+
+describe('invariant 13: a target that changes its shape while sync runs', () => {
+  it('a mapped column is dropped: stops, parks nothing, and goes on when it is back', async () => {
+    await using sync = await open()
+    const pipeline = await sync.streaming()
+    await sync.onTarget('ALTER TABLE items DROP COLUMN note')
+    await sync.onSource('UPDATE products SET stock = 9')
+    await failsWith(pipeline, 'FICUS_MAPPING_INVALID', /tables\[0\]\.forward\.note: public\.items has no column note/)
+    expect(await sync.onTarget('SELECT count(*)::int AS n FROM ficus.parked')).toEqual([{ n: 0 }])
+    await sync.onTarget('ALTER TABLE items ADD COLUMN note text')
+    await sync.streaming()
+    await sync.onSource(`UPDATE products SET note = note || '!'`)
+    await expectEqual(sync)
+  })
+
+  it('a column becomes NOT NULL without a default: stops, parks nothing, and goes on after mending', async () => {
+    await using sync = await open()
+    const pipeline = await sync.streaming()
+    await sync.onTarget(
+      'ALTER TABLE items ADD COLUMN colour text; UPDATE items SET colour = $$red$$; ALTER TABLE items ALTER COLUMN colour SET NOT NULL',
+    )
+    await sync.onSource(`INSERT INTO products VALUES (101, 'new', 1, 1, 'n')`)
+    await failsWith(pipeline, 'FICUS_MAPPING_INVALID', /public\.items\.colour is NOT NULL without a default/)
+    expect(await sync.onTarget('SELECT count(*)::int AS n FROM ficus.parked')).toEqual([{ n: 0 }])
+    await sync.onTarget(`ALTER TABLE items ALTER COLUMN colour SET DEFAULT 'blue'`)
+    await sync.streaming()
+    await expectEqual(sync)
+  })
+
+  it('a type becomes another that the values still fit: goes on', async () => {
+    await using sync = await open()
+    await sync.streaming()
+    await sync.onTarget(
+      'ALTER TABLE items ALTER COLUMN stock TYPE int; ALTER TABLE items ALTER COLUMN title TYPE varchar(30)',
+    )
+    await sync.onSource('UPDATE products SET stock = 10')
+    await sync.caughtUp()
+    expect(await sync.onTarget('SELECT DISTINCT stock FROM items')).toEqual([{ stock: 10 }])
+  })
+})
