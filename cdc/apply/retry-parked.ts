@@ -132,7 +132,8 @@ async function retryGroup(options: RetryOptions, how: ApplierOptions, group: Par
   }
 }
 
-async function applierOptions(options: RetryOptions): Promise<ApplierOptions> {
+/** What an applier that works beside the worker of a sync needs to know. @throws FICUS_SYNC_NOT_BEGUN */
+export async function applierOptions(options: Omit<RetryOptions, 'by'>): Promise<ApplierOptions> {
   const { source, target, sync, direction, capability, triggers } = options
   return withSession(source, from =>
     withSession(target, async to => {
