@@ -42,7 +42,7 @@ export async function describeChange(
     Object.fromEntries(indexes.map(index => [nameOf(index), row[nameOf(index)] ?? null]))
   return {
     table: showTable(relation.table),
-    targets: [...new Set(stagings.flatMap(staging => staging.flows.map(({ flow }) => showTable(flow.to))))],
+    targets: [...new Set(stagings.flatMap(staging => staging.flows.flatMap(({ feeds }) => feeds.map(showTable))))],
     kind,
     key: keyOf(rows[0] ?? {}, keyIndexes),
     keys: [...new Set(rows.flatMap(row => stagings.map(staging => keyText(keyOf(row, staging.keyIndexes)))))],

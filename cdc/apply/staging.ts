@@ -1,5 +1,5 @@
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
-import { quoteIdentifier, showTable } from '@ficus/core/sql/identifier'
+import { quoteIdentifier, showTable, type TableName } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import type { Relation, RelationColumn } from '../change-source/change-source.ts'
 import { copyIn } from '../database/copy-in.ts'
@@ -15,10 +15,13 @@ import { binaryRows, type RowToStage, textRows } from './staging-rows.ts'
 export interface TargetedFlow {
   readonly flow: Flow
   readonly target: TableShape
+  /** The service's tables whose rows follow from it, where that is not the one it writes to. */
+  readonly feeds?: readonly TableName[]
 }
 
 /** One flow's part in a staging table. */
 export interface StagedFlow extends TargetedFlow {
+  readonly feeds: readonly TableName[]
   readonly statements: MergeStatements
   /** What each mapped expression reads of the source row, in the order of `mappedExpressions`. */
   readonly reads: readonly ReadonlySet<string>[]
@@ -51,9 +54,10 @@ export class Staging {
     this.readBack = new Set(relation.columns.flatMap(column => (column.readBack ? [column.name] : [])))
     this.columnIndexes = this.columns.map(column => all.indexOf(column))
     this.keyIndexes = (flows[0]?.flow.key ?? []).map(({ from }) => all.indexOf(from))
-    this.flows = flows.map(({ flow, target }) => ({
+    this.flows = flows.map(({ flow, target, feeds = [flow.to] }) => ({
       flow,
       target,
+      feeds,
       statements: mergeStatements(flow, target, this.table, this.columns),
       reads: mappedExpressions(flow).map(({ expression }) => columnsRead(expression, flow.from.table, all)),
     }))

@@ -1,14 +1,13 @@
-import { pipeline } from 'node:stream/promises'
 import type { Triggers } from '@ficus/core/config/schema'
 import { FicusError, messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
 import { databaseError } from '@ficus/core/ledger/connection'
 import { quoteTable, showTable } from '@ficus/core/sql/identifier'
 import pg, { type Client } from 'pg'
-import { from as copyFrom, to as copyTo } from 'pg-copy-streams'
 import type { SyncKey } from '../apply/progress.ts'
 import { openWriterSession } from '../apply/writer-session.ts'
 import type { Position } from '../change-source/position.ts'
 import { createExportedSlot, createPublication, dropSlotAndPublication } from '../change-source/slot.ts'
+import { copyAcross } from '../database/copy-across.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { type Endpoint, endSession, openSession, withSession } from '../database/session.ts'
 import { type Flow, sourceTables } from '../mapping/flow.ts'
@@ -81,8 +80,7 @@ export async function firstCopy(options: FirstCopyOptions): Promise<Position> {
   passSyncPoint('copy.slot')
 
   const copied = [...flows, ...mirrors]
-  const tasks = copied.flatMap(({ flow, source: from, target: to }) => copyTasks(flow, from, to))
-  const rows = await new CopyRun(options, exported.snapshot, tasks).run()
+  const rows = await copyTables(options, exported.snapshot, copied)
   passSyncPoint('copy.rows')
   const position: Position = { lsn: exported.consistentPoint }
   await withSession(target, client =>
@@ -98,15 +96,24 @@ export async function firstCopy(options: FirstCopyOptions): Promise<Position> {
   return position
 }
 
+/** What a run of COPYs needs to know. */
+export type CopyOptions = Pick<FirstCopyOptions, 'source' | 'target' | 'workers' | 'triggers' | 'onProgress' | 'signal'>
+
+/** Copies whole tables as of an exported snapshot. @returns the number of rows. */
+export function copyTables(options: CopyOptions, snapshot: string, tables: readonly ShapedFlow[]): Promise<number> {
+  const tasks = tables.flatMap(({ flow, source: from, target: to }) => copyTasks(flow, from, to))
+  return new CopyRun(options, snapshot, tasks).run()
+}
+
 class CopyRun {
-  readonly #options: FirstCopyOptions
+  readonly #options: CopyOptions
   readonly #snapshot: string
   readonly #tasks: CopyTask[]
   readonly #estimatedRows: number
   readonly #failed = new AbortController()
   #copiedRows = 0
 
-  constructor(options: FirstCopyOptions, snapshot: string, tasks: readonly CopyTask[]) {
+  constructor(options: CopyOptions, snapshot: string, tasks: readonly CopyTask[]) {
     this.#options = options
     this.#snapshot = snapshot
     this.#tasks = [...tasks]
@@ -153,11 +160,8 @@ class CopyRun {
   }
 
   async #copy(task: CopyTask, reader: Client, writer: Client, signal: AbortSignal): Promise<number> {
-    const out = reader.query(copyTo(task.out))
-    const into = writer.query(copyFrom(task.in))
     try {
-      await pipeline(out, into, { signal })
-      return into.rowCount
+      return await copyAcross({ client: reader, sql: task.out }, { client: writer, sql: task.in }, signal)
     } catch (error) {
       // A failed COPY leaves its session in the middle of the protocol.
       await Promise.all([destroy(reader), destroy(writer)])
@@ -176,7 +180,7 @@ async function destroy(client: Client): Promise<void> {
   await endSession(client)
 }
 
-function copyFailure(error: unknown, task: CopyTask, { source, target }: FirstCopyOptions): unknown {
+function copyFailure(error: unknown, task: CopyTask, { source, target }: CopyOptions): unknown {
   if (judgeFailure(error) === 'data') {
     return new FicusError(
       'FICUS_CHANGE_REFUSED',

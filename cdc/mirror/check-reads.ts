@@ -1,4 +1,4 @@
-import { showTable } from '@ficus/core/sql/identifier'
+import { showTable, type TableName } from '@ficus/core/sql/identifier'
 import type { Flow, TableRead } from '../mapping/flow.ts'
 import type { MappingProblem } from '../mapping/parse-sync.ts'
 import type { TableShape } from '../mapping/table-shape.ts'
@@ -12,7 +12,7 @@ export function checkReads(flow: Flow, source: TableShape, reads: readonly (Tabl
   if (flow.reads.length === 0) return []
   const problems = checkKey(source, `${flow.path}.key`)
   for (const [index, read] of flow.reads.entries()) {
-    const path = `${flow.path}.reads[${JSON.stringify(showTable(read.table))}]`
+    const path = readPath(flow, read.table)
     const shape = reads[index] ?? null
     if (shape === null) {
       problems.push({
@@ -28,6 +28,15 @@ export function checkReads(flow: Flow, source: TableShape, reads: readonly (Tabl
     }
   }
   return problems
+}
+
+/** A table read, as a flow of which nothing is mapped: for what is checked of any table that rows come from. */
+export function asRead(flow: Flow, { table }: TableRead): Flow {
+  return { ...flow, path: readPath(flow, table), from: table, key: [], where: null, columns: [], reads: [] }
+}
+
+function readPath({ path }: Flow, table: TableName): string {
+  return `${path}.reads[${JSON.stringify(showTable(table))}]`
 }
 
 function checkKey(shape: TableShape, path: string): MappingProblem[] {

@@ -13,6 +13,8 @@ export const MIRROR_SCHEMA = 'ficus_mirror'
  * key. It is filled and written by a flow like any other, whose expressions are the columns themselves.
  */
 export interface Mirror extends ShapedFlow {
+  /** The target tables whose rows are computed from it. */
+  readonly feeds: readonly TableName[]
   /** The columns by which rows are looked up, besides the key. */
   readonly indexes: readonly (readonly string[])[]
 }
@@ -25,7 +27,12 @@ export function planMirrors(capability: string, flows: readonly ShapedFlow[]): M
   const needs = new Map<string, Need>()
   const needOf = (shape: TableShape) => {
     const name = showTable(shape.name)
-    const need = needs.get(name) ?? { shape, columns: new Set(mirrorKey(shape) ?? []), lookups: [] }
+    const need: Need = needs.get(name) ?? {
+      shape,
+      columns: new Set(mirrorKey(shape) ?? []),
+      lookups: [],
+      feeds: new Map(),
+    }
     needs.set(name, need)
     return need
   }
@@ -34,11 +41,13 @@ export function planMirrors(capability: string, flows: readonly ShapedFlow[]): M
     const own = needOf(source)
     add(own, [...keyOf(flow), ...columnsSeen(flow, flow.from.table, namesOf(source))])
     own.lookups.push(keyOf(flow))
+    own.feeds.set(showTable(flow.to), flow.to)
     for (const [index, { matches, columns }] of flow.reads.entries()) {
       const shape = reads[index]
       if (shape === undefined) throw new TypeError(`${flow.path}: the tables it reads were not looked at`)
       const need = needOf(shape)
       add(need, columns)
+      need.feeds.set(showTable(flow.to), flow.to)
       for (const match of matches) {
         need.lookups.push(match.map(({ column }) => column))
         const equals = match.map(column => column.equals)
@@ -54,13 +63,14 @@ interface Need {
   readonly shape: TableShape
   readonly columns: Set<string>
   readonly lookups: string[][]
+  readonly feeds: Map<string, TableName>
 }
 
 function add(need: Need, columns: readonly string[]): void {
   for (const column of columns) need.columns.add(column)
 }
 
-function mirrorOf(capability: string, { shape, columns, lookups }: Need): Mirror {
+function mirrorOf(capability: string, { shape, columns, lookups, feeds }: Need): Mirror {
   const key = mirrorKey(shape) ?? []
   const kept = shape.columns.filter(column => columns.has(column.name) && !column.generated)
   const values = kept.map(column => column.name).filter(name => !key.includes(name))
@@ -74,7 +84,14 @@ function mirrorOf(capability: string, { shape, columns, lookups }: Need): Mirror
     columns: [...key, ...values].map(name => ({ to: name, expression: quoteIdentifier(name) })),
     reads: [],
   }
-  return { flow, source: shape, target: mirrorShape(table, kept, key), reads: [], indexes: indexesFor(lookups, key) }
+  return {
+    flow,
+    source: shape,
+    target: mirrorShape(table, kept, key),
+    reads: [],
+    feeds: [...feeds.values()],
+    indexes: indexesFor(lookups, key),
+  }
 }
 
 /**

@@ -2,9 +2,15 @@ import { claimProgress, createProgressTable, type SyncKey } from '../apply/progr
 import { slotName } from '../change-source/names.ts'
 import type { Position } from '../change-source/position.ts'
 import { createExportedSlot, createPublication, dropSlotAndPublication } from '../change-source/slot.ts'
+import { copyTables, shapeFlows } from '../copy/first-copy.ts'
 import { type Endpoint, withSession } from '../database/session.ts'
 import { assertMappingFits } from '../mapping/check-mapping.ts'
-import { flowsOf, type Sync } from '../mapping/flow.ts'
+import { flowsOf, type Sync, sourceTables } from '../mapping/flow.ts'
+import { planMirrors } from '../mirror/mirror-plan.ts'
+import { createMirrors } from '../mirror/mirror-tables.ts'
+
+/** Nobody waits for the rows of a mirror but the caller. */
+const MIRROR_COPY = { workers: 2, onProgress: () => {}, signal: new AbortController().signal }
 
 export interface BeginOptions extends SyncKey {
   readonly source: Endpoint
@@ -14,8 +20,9 @@ export interface BeginOptions extends SyncKey {
 
 /**
  * Makes a sync ready to stream from now on into a target that holds the rows already, as reverse sync finds the
- * monolith at the switch: publication, slot and position, and no copy. Rows that are not ours stay so: dropping this sync
- * removes none of them. Where it was begun before, and not ended since, nothing changes.
+ * monolith at the switch: publication, slot and position, and no copy but that of the mirrors, if the mapping needs any. Rows
+ * that are not ours stay so: dropping this sync removes none of them. Where it was begun before, and not ended since,
+ * nothing changes.
  *
  * @returns where the stream begins.
  * @throws FICUS_MAPPING_INVALID, FICUS_DATABASE_UNFIT, FICUS_DATABASE_UNREACHABLE, FICUS_LEDGER_MISMATCH.
@@ -36,15 +43,13 @@ export async function beginWithoutCopy(options: BeginOptions): Promise<Position>
       [capability, direction, ledger],
     )
     await dropSlotAndPublication(source, slot)
-    await withSession(source, client =>
-      createPublication(
-        client,
-        source,
-        slot,
-        flowsOf(sync, direction).map(flow => flow.from),
-      ),
-    )
+    const mirrors = await withSession(source, async client => {
+      await createPublication(client, source, slot, sourceTables(flowsOf(sync, direction)))
+      return planMirrors(capability, await shapeFlows(client, writing, flowsOf(sync, direction)))
+    })
+    await createMirrors(writing, target, options, mirrors)
     await using exported = await createExportedSlot(source, slot)
+    if (mirrors.length > 0) await copyTables({ source, target, ...MIRROR_COPY }, exported.snapshot, mirrors)
     const position: Position = { lsn: exported.consistentPoint }
     await writing.query(
       `UPDATE ficus.progress SET state = 'streaming', position = $3, updated_at = clock_timestamp()
