@@ -130,20 +130,45 @@ function keyMatch(flow: Flow): string {
   return flow.key.map(({ to }) => `t.${quoteIdentifier(to)} = s.${quoteIdentifier(to)}`).join(' AND ')
 }
 
-/** `*<>` compares binary images: it knows every type, json too, and tells 1.0 from 1.00. A row that is equal is left alone. */
+/** Types of which two values are equal only if their bytes are. */
+const EXACT_TYPES: ReadonlySet<string> = new Set([
+  'smallint',
+  'integer',
+  'bigint',
+  'boolean',
+  'uuid',
+  'date',
+  'timestamp without time zone',
+  'timestamp with time zone',
+])
+
+/**
+ * `*<>` compares binary images: it knows every type, json too, and tells 1.0 from 1.00. A row that is equal is left
+ * alone. Columns that are as exact without it come first: most updates change one of them, and the rest, which may be a
+ * large document that an expression makes, is then not looked at.
+ */
 function whenMatched(flow: Flow, target: TableShape, columns: readonly MappedColumn[]): string {
   const written = columns.slice(flow.key.length).map(column => quoteIdentifier(column.to))
   if (written.length === 0) return 'WHEN MATCHED THEN DO NOTHING'
+  const isExact = ({ to }: MappedColumn) => EXACT_TYPES.has(columnOf(target, to).type)
+  const compared = columns.slice(flow.key.length)
+  const differing = compared.filter(isExact).map(({ to }) => {
+    const name = quoteIdentifier(to)
+    return `t.${name} IS DISTINCT FROM s.${name}`
+  })
+  const others = compared.filter(column => !isExact(column))
   const image = (side: string) =>
-    columns
-      .slice(flow.key.length)
+    others
       .map(({ to }) => {
         const blankPadded = columnOf(target, to).type === 'character' || columnOf(target, to).type === 'bpchar'
         return `${side}.${quoteIdentifier(to)}${blankPadded ? '::text' : ''}`
       })
       .join(', ')
+  if (others.length > 0) {
+    differing.push(`ROW(${image('t')})::record OPERATOR(pg_catalog.*<>) ROW(${image('s')})::record`)
+  }
   return (
-    `WHEN MATCHED AND ROW(${image('t')})::record OPERATOR(pg_catalog.*<>) ROW(${image('s')})::record ` +
+    `WHEN MATCHED AND (${differing.join(' OR ')}) ` +
     `THEN UPDATE SET ${written.map(name => `${name} = s.${name}`).join(', ')}`
   )
 }
