@@ -66,6 +66,8 @@ export class Applier {
   #expected: ReadonlySet<string> = new Set()
   /** The target's tables were compared with what they were at the start, within this transaction. */
   #targetSeen = false
+  /** Deferred constraints are checked with each merge, since a commit was refused. */
+  #checksAtOnce = false
   readonly #derivation: Derivation
 
   private constructor(options: ApplierOptions, session: WriterSession, position: Position, derivation: Derivation) {
@@ -113,6 +115,8 @@ export class Applier {
 
   /** Applies a batch up to where somebody wants it to stand still. @returns what is to be applied later. */
   async #applyUntilPause(whole: ChangeBatch): Promise<ChangeBatch | null> {
+    const isNew = !this.#open
+    let committing = false
     try {
       if (!this.#open) {
         this.#pauseAt = await this.#begin()
@@ -130,11 +134,13 @@ export class Applier {
         await this.#applyChanges(batch, changes)
       }
       this.#openRows += batch.changes.length
+      committing = batch.position !== null
       if (batch.position !== null) await this.#commit(batch.position, batch.lastCommit)
       return rest
     } catch (error) {
       // The session is thrown away with all it holds, but the row lock should not wait for that.
       await this.#client.query('ROLLBACK').catch(() => {})
+      if (committing && isNew && !this.#checksAtOnce && judgeFailure(error) === 'data') return this.#checkAtOnce(whole)
       const aboutShape = error instanceof FicusError && error.code === 'FICUS_SOURCE_CHANGED'
       throw (aboutShape ? await targetChange(this.#client, this.#options.flows) : null) ?? error
     }
@@ -225,6 +231,20 @@ export class Applier {
     return lsnToNumber(row.pause_at)
   }
 
+  /** Applies a batch again whose commit was refused, so that it shows which change a deferred constraint is about. */
+  async #checkAtOnce(batch: ChangeBatch): Promise<ChangeBatch | null> {
+    this.#open = false
+    // What the transaction made went with it.
+    this.#stagings.clear()
+    this.#parking.forget()
+    this.#checksAtOnce = true
+    try {
+      return await this.#applyUntilPause(batch)
+    } finally {
+      this.#checksAtOnce = false
+    }
+  }
+
   async #commit(position: Position, lastCommit: number | null): Promise<void> {
     passSyncPoint('apply.merged')
     const committed = this.#client.query(
@@ -283,7 +303,9 @@ export class Applier {
       statements.write(flow, ofKeys.merge)
     }
     const mirrored = [...before, ...statements.inOrder(mirrors), ...after]
-    await this.#client.query([...mirrored, ...statements.inOrder(flows), 'RELEASE SAVEPOINT ficus'].join('; '))
+    const checks = this.#checksAtOnce ? ['SET CONSTRAINTS ALL IMMEDIATE', 'SET CONSTRAINTS ALL DEFERRED'] : []
+    const merge = [...mirrored, ...statements.inOrder(flows), ...checks, 'RELEASE SAVEPOINT ficus']
+    await this.#client.query(merge.join('; '))
   }
 
   #touchedMirrors(changes: readonly Change[]): TouchedMirror[] {

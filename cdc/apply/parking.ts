@@ -51,6 +51,11 @@ export class Parking {
     this.#version = version
   }
 
+  /** After a transaction that was rolled back: what it parked is to be read anew. */
+  forget(): void {
+    this.#version = -1
+  }
+
   /**
    * Parks the changes that are behind others of their key. @returns those that may go on, in order.
    *

@@ -2,8 +2,10 @@ import type { SyncStatus } from '@ficus/core/ledger/records'
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import pg from 'pg'
 import { describe, expect, it, vi } from 'vitest'
+import { retryParked } from '../apply/retry-parked.ts'
+import { parseSync } from '../mapping/parse-sync.ts'
 import { createSmallDisk } from '../testing/small-disk.ts'
-import { asPlainUser, createHarness, type SyncHarness } from '../testing/sync-harness.ts'
+import { asPlainUser, CAPABILITY, createHarness, LEDGER, type SyncHarness } from '../testing/sync-harness.ts'
 
 const SOURCE = `
   CREATE TABLE products (id int PRIMARY KEY, name text);
@@ -210,6 +212,41 @@ describe('invariant 11: what the target refuses for good is parked', () => {
     const value = { 999: `'theirs'`, null: 'NULL', long: random }[kind]
     await sync.onSource(`UPDATE products SET name = CASE WHEN id = 7 THEN ${value} ELSE 'changed ' || id END`)
     await expectParked(sync, sqlstate, '')
+  })
+
+  it('a row that a constraint misses only at the commit', async () => {
+    const parents = 'CREATE TABLE parents (id int PRIMARY KEY)'
+    const children = `CREATE TABLE children (id int PRIMARY KEY, parent int)`
+    const key = (table: string, forward = {}) => ({ source: table, target: table, key: { id: 'id' }, forward })
+    const deferred = 'REFERENCES parents DEFERRABLE INITIALLY DEFERRED'
+    const tables = [key('children', { parent: 'parent' }), key('parents')]
+    await using sync = await createHarness(
+      createDatabase,
+      `${parents}; ${children}`,
+      `${parents}; ${children.replace('parent int', `parent int ${deferred}`)}`,
+      { tables },
+    )
+    const plain = await asPlainUser(sync, ['parents', 'children'], ['parents', 'children'])
+    const pipeline = await plain.streaming()
+    await sync.onSource(`BEGIN; INSERT INTO children SELECT n, n FROM generate_series(1, 50) n;
+      INSERT INTO parents SELECT n FROM generate_series(1, 50) n WHERE n <> 7; COMMIT`)
+    await sync.caughtUp()
+    const parked = await sync.onTarget(
+      'SELECT key, sqlstate FROM ficus.parked WHERE id = (SELECT min(id) FROM ficus.parked)',
+    )
+    expect(parked).toMatchObject([{ sqlstate: '23503' }])
+    expect(await sync.onTarget('SELECT FROM children WHERE parent = 7')).toEqual([])
+    expect(await sync.onTarget('SELECT FROM parents')).toHaveLength(49)
+
+    await sync.onSource('INSERT INTO parents VALUES (7)')
+    await sync.caughtUp()
+    const { source, target } = plain
+    const retry = { capability: CAPABILITY, direction: 'forward', ledger: LEDGER, source, target, by: 'ada' } as const
+    await retryParked({ ...retry, sync: parseSync({ tables }) }, 'all')
+    expect(await sync.onTarget('SELECT * FROM children ORDER BY 1')).toEqual(
+      await sync.onSource('SELECT * FROM children ORDER BY 1'),
+    )
+    expect(pipeline.status().state).toBe('streaming')
   })
 })
 
