@@ -2,9 +2,10 @@ import { resolve } from 'node:path'
 import type { LoadedConfig } from '@ficus/core/config/load-config'
 import type { Triggers } from '@ficus/core/config/schema'
 import { FicusError } from '@ficus/core/errors/ficus-error'
+import { parseTableName, showTable, type TableName } from '@ficus/core/sql/identifier'
 import type { Endpoint } from '../database/session.ts'
 import type { Direction, Sync } from '../mapping/flow.ts'
-import { loadSync } from '../mapping/parse-sync.ts'
+import { loadSync, type MappingProblem, mappingInvalid } from '../mapping/parse-sync.ts'
 
 /** The databases of a capability's sync in one direction. */
 export interface SyncEndpoints {
@@ -28,9 +29,26 @@ export function triggersOf(loaded: LoadedConfig, capability: string, direction: 
   return capabilityOf(loaded, capability).triggers[direction]
 }
 
-/** Reads the capability's sync file. @throws FICUS_CAPABILITY_UNKNOWN, FICUS_MAPPING_INVALID */
+/**
+ * Reads the capability's sync file.
+ * @throws FICUS_CAPABILITY_UNKNOWN; FICUS_MAPPING_INVALID, also where it maps the service's outbox.
+ */
 export async function loadSyncOf(loaded: LoadedConfig, capability: string): Promise<Sync> {
-  return loadSync(resolve(loaded.directory, capabilityOf(loaded, capability).sync))
+  const { sync: file, service } = capabilityOf(loaded, capability)
+  const path = resolve(loaded.directory, file)
+  const sync = await loadSync(path)
+  const problems = service.outbox === undefined ? [] : mapsOutbox(sync, parseTableName(service.outbox))
+  if (problems.length > 0) throw mappingInvalid(path, problems)
+  return sync
+}
+
+/** An event that came from the other side would be sent a second time; only a publication's tables are ever read. */
+function mapsOutbox(sync: Sync, outbox: TableName): MappingProblem[] {
+  return sync.tables.flatMap(({ target }, index) => {
+    if (showTable(target) !== showTable(outbox)) return []
+    const problem = `${showTable(outbox)} is the service’s outbox, whose rows are events and never synced`
+    return [{ path: `tables[${index}].target`, problem, remedy: `Delete tables[${index}].` }]
+  })
 }
 
 function capabilityOf(loaded: LoadedConfig, capability: string): LoadedConfig['migration']['capabilities'][string] {
