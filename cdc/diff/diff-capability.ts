@@ -162,11 +162,13 @@ class CapabilityDiff {
         await leg[Symbol.asyncDispose]()
       }
     }
-    for (const state of this.#states) await state.forget()
     const tables = this.#tables.map(table => table.result())
+    const equal = tables.every(table => table.equal === table.compared)
+    // Else the ranges that were not equal can be compared again, without the others.
+    if (equal) for (const state of this.#states) await state.forget()
     return {
       tables,
-      equal: tables.every(table => table.equal === table.compared),
+      equal,
       mode: this.#mode,
       inexact: this.#inexact,
       positions: this.#positions,

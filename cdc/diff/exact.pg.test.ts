@@ -159,6 +159,10 @@ it('goes on where it was broken off, and compares again only what was not equal'
   expect(remarks).toEqual([expect.stringMatching(`public.copies: ${done} of \\d+ ranges were compared before`)])
   expect(report.tables).toMatchObject([{ compared: 20_000, equal: 19_999, differing: [{ key: { copy_id: '1' } }] }])
   expect(report.since.getTime()).toBeLessThan(before.getTime())
+  await sync.onTarget('UPDATE copies SET note = NULL WHERE copy_id = 1')
+  expect((await diff(sync, { resume: true })).tables).toMatchObject([{ compared: 20_000, equal: 19_999 }])
+  await sync.onTarget(`UPDATE copies SET note = 'note 1' WHERE copy_id = 1`)
+  expect((await diff(sync, { resume: true })).tables).toMatchObject([{ compared: 20_000, equal: 20_000 }])
   expect(await sync.onTarget('SELECT FROM ficus.diff_range')).toEqual([])
 })
 

@@ -6,15 +6,17 @@ import { record } from '../gate/evaluate.ts'
 import type { Finding } from '../gate/gate.ts'
 import { judgeReverse } from '../gate/reverse.ts'
 import { gatherVersions } from '../gate/versions.ts'
-import { diffData, probeReverse } from '../joint/cdc.ts'
+import { probeReverse } from '../joint/cdc.ts'
 import { hasContracts, verifyBothSides } from '../joint/contracts.ts'
-import { renderDiff } from '../status/render-diff.ts'
+import type { DataDiff } from '../joint/diff.ts'
 import { renderReverse } from '../status/render-reverse.ts'
 import { renderVerdict } from '../status/render-verdict.ts'
 import { showVerdict } from '../terminal/words.ts'
 import { type CommonOptions, type ExitCode, ficusCommand, type Host, runWithControl } from './command.ts'
+import { type VerifyDataOptions, verifyData, withDataOptions } from './verify-data.ts'
 
-interface VerifyOptions extends CommonOptions {
+interface VerifyOptions extends CommonOptions, VerifyDataOptions {
+  readonly as?: string
   readonly data?: true
   readonly contracts?: true
   readonly reverse?: true
@@ -22,7 +24,7 @@ interface VerifyOptions extends CommonOptions {
 
 /** `ficus verify <capability>` */
 export function verifyCommand(host: Host): Command {
-  return ficusCommand(
+  const command = ficusCommand(
     'verify',
     'Compares every mapped row of both sides, and verifies the contracts against both sides.',
     'ficus verify catalog --data',
@@ -31,43 +33,45 @@ export function verifyCommand(host: Host): Command {
     .option('--data', 'the rows alone')
     .option('--contracts', 'the contracts alone')
     .option('--reverse', 'the way back alone: that what the service will write can be carried to the monolith')
-    .action((capability: string, options: VerifyOptions) =>
-      runWithControl(host, options, async (control, { terminal, loaded, signal }) => {
-        const config = control.capability(capability)
-        const both = [options.data, options.contracts, options.reverse].every(option => option === undefined)
-        const versions = await gatherVersions(control, capability, signal)
-        const results: StoredGateResult[] = []
-        const keep = async (gate: 'data' | 'contracts' | 'reverse', finding: Finding) => {
-          const result = await record(gate, finding, { control, capability, versions })
-          results.push(result)
-          terminal.line(`${showVerdict(result.verdict, terminal)}  ${terminal.colour.bold(gate)}  ${result.summary}`)
-        }
+    .option('--as <name>', 'who repairs, for the journal (default: the system user)')
+  return withDataOptions(command).action((capability: string, options: VerifyOptions) =>
+    runWithControl(host, options, async (control, session) => {
+      const { terminal, loaded, signal } = session
+      const config = control.capability(capability)
+      const both = [options.data, options.contracts, options.reverse].every(option => option === undefined)
+      const versions = await gatherVersions(control, capability, signal)
+      const results: StoredGateResult[] = []
+      const keep = async (gate: 'data' | 'contracts' | 'reverse', finding: Finding) => {
+        const result = await record(gate, finding, { control, capability, versions })
+        results.push(result)
+        terminal.line(`${showVerdict(result.verdict, terminal)}  ${terminal.colour.bold(gate)}  ${result.summary}`)
+      }
 
-        if (both || options.data) {
-          const progress = terminal.progress('  data')
-          const watch = { signal, onProgress: progress.update }
-          const diff = await diffData(loaded, capability, watch).finally(() => progress.stop())
-          renderDiff(diff, terminal)
-          await keep('data', { ...judgeData(diff), evidence: { ...diff } })
-        }
-        if (both || options.contracts) {
-          if (!hasContracts(config)) throw noContracts(capability)
-          const progress = terminal.progress('  contracts', 'interactions')
-          const watch = { versions, signal, onProgress: progress.update }
-          const verification = verifyBothSides(loaded, capability, config, watch)
-          const { verdict, finding } = await verification.finally(() => progress.stop())
-          renderVerdict(verdict, terminal)
-          await keep('contracts', finding)
-        }
-        if (options.reverse) {
-          const report = await probeReverse(loaded, capability)
-          renderReverse(report, terminal)
-          await keep('reverse', { ...judgeReverse(report), evidence: { ...report } })
-        }
-        terminal.document({ capability, versions, results })
-        return exitCode(results)
-      }),
-    )
+      if (both || options.data) {
+        const diff = await verifyData(control, session, capability, options)
+        // The values are for whoever asked for them, not for the ledger.
+        const rows = diff.rows.map(({ values: _, ...row }) => row)
+        await keep('data', { ...judgeData(diff), evidence: { ...diff, rows } })
+        if (options.showValues) shown = { rows: diff.rows }
+      }
+      if (both || options.contracts) {
+        if (!hasContracts(config)) throw noContracts(capability)
+        const progress = terminal.progress('  contracts', 'interactions')
+        const watch = { versions, signal, onProgress: progress.update }
+        const verification = verifyBothSides(loaded, capability, config, watch)
+        const { verdict, finding } = await verification.finally(() => progress.stop())
+        renderVerdict(verdict, terminal)
+        await keep('contracts', finding)
+      }
+      if (options.reverse) {
+        const report = await probeReverse(loaded, capability)
+        renderReverse(report, terminal)
+        await keep('reverse', { ...judgeReverse(report), evidence: { ...report } })
+      }
+      terminal.document({ capability, versions, results, ...shown })
+      return exitCode(results)
+    }),
+  )
 }
 
 function exitCode(results: readonly StoredGateResult[]): ExitCode {

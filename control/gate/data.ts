@@ -1,11 +1,11 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
-import { type DataDiff, diffData } from '../joint/cdc.ts'
+import { type DataDiff, diffData } from '../joint/diff.ts'
 import { plural } from '../terminal/words.ts'
 import type { Finding, Gate, Judgement } from './gate.ts'
 import { judgeLag } from './lag.ts'
 
 /** Judges a comparison of all rows: not one may differ, and nothing is proved where there is none. */
-export function judgeData(diff: DataDiff): Judgement {
+export function judgeData(diff: Omit<DataDiff, 'manner'>): Judgement {
   const compared = diff.tables.reduce((total, table) => total + table.compared, 0)
   const differing = diff.tables.reduce((total, table) => total + table.differing, 0)
   const undecided = diff.tables.reduce((total, table) => total + table.undecided, 0)
@@ -29,7 +29,7 @@ export function judgeData(diff: DataDiff): Judgement {
 }
 
 /** Of these the comparison says nothing. */
-function emptyTables({ tables }: DataDiff): string {
+function emptyTables({ tables }: Omit<DataDiff, 'manner'>): string {
   const empty = tables.filter(({ compared }) => compared === 0).map(({ table }) => table)
   return empty.length === 0 ? '' : `; empty: ${empty.join(', ')}`
 }

@@ -2,7 +2,6 @@ import { ConnectClient } from '@ficus/cdc/change-source/debezium/connect-client'
 import { CONNECTOR_CLASS } from '@ficus/cdc/change-source/debezium/connector-config'
 import { chooseEngine } from '@ficus/cdc/change-source/engine'
 import { withSession } from '@ficus/cdc/database/session'
-import { type DiffReport, diffCapability } from '@ficus/cdc/diff/diff-capability'
 import { checkMapping } from '@ficus/cdc/mapping/check-mapping'
 import type { Direction, Sync } from '@ficus/cdc/mapping/flow'
 import type { MappingProblem } from '@ficus/cdc/mapping/parse-sync'
@@ -59,77 +58,6 @@ export async function inspectMapping(loaded: LoadedConfig, capability: string): 
     ]
   })
   return { tables: sync.tables.length, problems, sql: Object.fromEntries(statements) }
-}
-
-/** A row that is not the same on both sides. */
-export interface DifferingRow {
-  /** `public.products -> catalog.items` */
-  readonly table: string
-  readonly key: Readonly<Record<string, string>>
-  /** `missing`: on the service; `extra`: on the service alone; `different`: in `columns`. */
-  readonly kind: 'missing' | 'extra' | 'different'
-  readonly columns: readonly string[]
-}
-
-/** What a comparison of all mapped rows found. */
-export interface DataDiff {
-  readonly tables: readonly DiffedTable[]
-  /** The first of those that differ. */
-  readonly rows: readonly DifferingRow[]
-}
-
-export interface DiffedTable {
-  readonly table: string
-  readonly compared: number
-  /** Rows that stayed different once the target had caught up, and those that nobody looked at again. */
-  readonly differing: number
-  /** Rows that changed each time they were looked at. */
-  readonly undecided: number
-}
-
-export interface DiffOptions {
-  readonly signal: AbortSignal
-  /** Counts tables, with fractions. */
-  onProgress?(done: number, total: number): void
-}
-
-/** How many rows that differ are named. */
-const NAMED_ROWS = 50
-
-/**
- * Compares every mapped row of both sides while writes go on. Needs a sync that streams.
- * @throws FICUS_SYNC_BEHIND where nothing was copied yet, or the target does not catch up.
- */
-export async function diffData(loaded: LoadedConfig, capability: string, options: DiffOptions): Promise<DataDiff> {
-  const sync = await loadMapping(loaded, capability)
-  const order: string[] = []
-  const report = await diffCapability({
-    ...endpointsOf(loaded, capability, 'forward'),
-    capability,
-    direction: 'forward',
-    sync,
-    signal: options.signal,
-    onProgress: ({ table, fraction }) => {
-      if (order.at(-1) !== table) order.push(table)
-      const percent = Math.round(100 * (order.length - 1 + fraction))
-      options.onProgress?.(percent, 100 * sync.tables.length)
-    },
-  })
-  return toDataDiff(report)
-}
-
-function toDataDiff({ tables }: DiffReport): DataDiff {
-  const name = ({ source, target }: DiffReport['tables'][number]) => `${source} -> ${target}`
-  const rows = tables.flatMap(table => table.differing.map(row => ({ table: name(table), ...row })))
-  return {
-    tables: tables.map(table => ({
-      table: name(table),
-      compared: table.compared,
-      differing: table.differing.length + table.unlisted,
-      undecided: table.undecided,
-    })),
-    rows: rows.slice(0, NAMED_ROWS),
-  }
 }
 
 /** What a probe of the way back did and found. */

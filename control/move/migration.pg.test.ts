@@ -1,7 +1,7 @@
 import { flagNames } from '@ficus/core/flags/flags'
 import type { Ledger } from '@ficus/core/ledger/ledger'
 import { expect, it, vi } from 'vitest'
-import { diffData } from '../joint/cdc.ts'
+import { diffData } from '../joint/diff.ts'
 import { createFlags } from '../preflight/flag-server.ts'
 import { CAPABILITY, createMigration, type TestMigration } from '../testing/migration.ts'
 import { startSync } from '../testing/sync.ts'

@@ -16,28 +16,31 @@ export function progressBar(
   unit: string | undefined,
   stream: NodeJS.WritableStream,
   colours: boolean,
+  pace: boolean,
 ): Progress {
+  const started = performance.now()
   const bar = new SingleBar({
     stream,
-    format: `${label} {bar} {percentage}%${unit === undefined ? '' : ` | {value} of {total} ${unit}`}`,
+    format: `${label} {bar} {percentage}%${unit === undefined ? '' : ` | {value} of {total} ${unit}`}${pace ? ' | {rate}/s | {eta_formatted} left' : ''}`,
     barCompleteChar: colours ? '█' : '#',
     barIncompleteChar: colours ? '░' : '-',
     barsize: 30,
     hideCursor: true,
     clearOnComplete: true,
   })
-  let started = false
+  let shown = false
   return {
     update: (done, total) => {
       // An estimate may fall short of what is really there.
       const whole = Math.max(total, done, 1)
-      if (!started) bar.start(whole, done)
-      started = true
+      const rate = Math.round((1_000 * done) / (performance.now() - started))
+      if (!shown) bar.start(whole, done, { rate })
+      shown = true
       bar.setTotal(whole)
-      bar.update(done)
+      bar.update(done, { rate })
     },
     stop: () => {
-      if (started) bar.stop()
+      if (shown) bar.stop()
     },
   }
 }

@@ -63,11 +63,12 @@ export class Terminal {
   /**
    * A progress bar on standard error; silent where that is no terminal.
    * @param unit what is counted, where the count says something to a person.
+   * @param pace whether to show how many of them a second, and the time left.
    */
-  progress(label: string, unit?: string): Progress {
+  progress(label: string, unit?: string, pace = false): Progress {
     return this.json || this.#streams.stderr.isTTY !== true
       ? silentProgress
-      : progressBar(label, unit, this.#streams.stderr, this.colour.isColorSupported)
+      : progressBar(label, unit, this.#streams.stderr, this.colour.isColorSupported, pace)
   }
 
   /** Clears the screen before a new picture, where there is one. */

@@ -1,0 +1,96 @@
+import { availableParallelism } from 'node:os'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Control } from '../control.ts'
+import { type ComparedData, compareData, type DataDiff, repairData } from '../joint/diff.ts'
+import { renderDiff } from '../status/render-diff.ts'
+import { plural } from '../terminal/words.ts'
+import type { Session } from './command.ts'
+
+/** What `ficus verify` takes about rows. */
+export interface VerifyDataOptions {
+  readonly mode: 'auto' | 'exact' | 'recheck'
+  readonly resume?: true
+  readonly showValues?: true
+  readonly workers?: number
+  readonly maxRowsPerSecond?: number
+  readonly maxLag?: number
+  readonly maxActive?: number
+  readonly repair?: true
+  readonly yes?: true
+}
+
+/** A server with more sessions at work than this is busy, as far as can be told from here. */
+const MAX_ACTIVE = Math.max(16, 2 * availableParallelism())
+
+/** Adds the options about rows to a command. */
+export function withDataOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option('--mode <mode>', 'exact: both databases at one position; recheck: look again at what looks different')
+        .choices(['auto', 'exact', 'recheck'])
+        .default('auto'),
+    )
+    .option('--resume', 'compare only what a run that was broken off has not, or what differed')
+    .option('--show-values', "print the values that differ; they are your customers' data")
+    .option('--workers <n>', 'ranges compared at the same time (default: 2)', positive)
+    .option('--max-rows-per-second <n>', 'read no faster than this', positive)
+    .option('--max-lag <seconds>', 'pause while sync is further behind (default: gates.lag.maxSeconds)', positive)
+    .option(
+      '--max-active <n>',
+      `pause while a server has more sessions at work (default: ${'16, or 2 a core if more'})`,
+      positive,
+    )
+    .option('--repair', 'bring listed rows that differ to what the source holds, and compare again')
+    .option('--yes', 'do not ask before rows are repaired')
+}
+
+/** Compares the rows, prints what differs, and repairs it where that was asked for. */
+export async function verifyData(
+  control: Control,
+  { terminal, loaded, signal }: Session,
+  capability: string,
+  options: VerifyDataOptions,
+): Promise<DataDiff> {
+  const compare = async (resume: boolean): Promise<ComparedData> => {
+    const progress = terminal.progress('  data', 'rows', true)
+    const watched = {
+      signal,
+      mode: options.mode,
+      resume,
+      showValues: options.showValues === true,
+      ...(options.workers === undefined ? {} : { workers: options.workers }),
+      limits: {
+        maxLagSeconds: options.maxLag ?? control.capability(capability).gates.lag.maxSeconds,
+        maxActive: options.maxActive ?? MAX_ACTIVE,
+        ...(options.maxRowsPerSecond === undefined ? {} : { maxRowsPerSecond: options.maxRowsPerSecond }),
+      },
+      onProgress: progress.update,
+      onRemark: (remark: string) => terminal.remark(`  ${remark}`),
+    }
+    return compareData(loaded, capability, watched).finally(() => progress.stop())
+  }
+  const found = await compare(options.resume === true)
+  renderDiff(found.diff, terminal)
+  const listed = found.report.tables.reduce((sum, { differing }) => sum + differing.length, 0)
+  if (options.repair === undefined || listed === 0) return found.diff
+  const question = `This changes ${plural(listed, 'row')} in the database of ${capability}'s service. Go on?`
+  if (options.yes !== true && !(await terminal.confirm(question))) return found.diff
+  const tables = await repairData(loaded, capability, await control.ledger.id(), found, signal)
+  for (const { source, target, repaired, left, reasons } of tables) {
+    terminal.line(`${source} -> ${target}: ${plural(repaired, 'row')} repaired${left === 0 ? '' : `, ${left} left`}`)
+    for (const reason of reasons) terminal.line(`  ${reason}`)
+  }
+  const evidence = {
+    repaired: tables.map(({ source, target, repaired, left }) => ({ source, target, repaired, left })),
+  }
+  await control.ledger.note({ capability, actor: control.actor, action: 'repair', reason: null, evidence })
+  const again = await compare(true)
+  renderDiff(again.diff, terminal)
+  return again.diff
+}
+
+function positive(text: string): number {
+  const value = Number(text)
+  if (/^\d+(\.\d+)?$/.test(text) && value > 0) return value
+  throw new InvalidArgumentError('It must be a number above 0.')
+}

@@ -1,0 +1,130 @@
+import { type DiffMode, type DiffReport, diffCapability } from '@ficus/cdc/diff/diff-capability'
+import type { Difference } from '@ficus/cdc/diff/recheck'
+import { type RepairedTable, repairRows } from '@ficus/cdc/diff/repair'
+import type { LoadLimits } from '@ficus/cdc/diff/throttle'
+import { endpointsOf, loadSyncOf, triggersOf } from '@ficus/cdc/worker/capability-sync'
+import type { LoadedConfig } from '@ficus/core/config/load-config'
+
+// What control asks of cdc about rows that differ.
+
+export type { LoadLimits }
+
+/** A row that is not the same on both sides: `missing` on the service, `extra` there, or `different`. */
+export interface DifferingRow extends Difference {
+  /** `public.products -> catalog.items` */
+  readonly table: string
+}
+
+export interface DiffedTable {
+  readonly table: string
+  readonly compared: number
+  /** Rows that differ, those included that are not named. */
+  readonly differing: number
+  /** Rows that changed each time they were looked at. */
+  readonly undecided: number
+}
+
+/** How it was compared. */
+export interface DiffManner {
+  /** `exact`: both databases at one position; `recheck`: what looked different was looked at again. */
+  readonly mode: DiffMode
+  /** Why it was not exact, where that was wanted if possible. */
+  readonly inexact: string | null
+  /** Where both sides stood, in the source's log. */
+  readonly positions: readonly string[]
+  /** How long sync stood still for it, ms. */
+  readonly pausedMs: number
+  /** When the oldest part was compared: before this run, where it went on with another. */
+  readonly since: string
+  readonly seconds: number
+}
+
+/** What a comparison of all mapped rows found. */
+export interface DataDiff {
+  readonly tables: readonly DiffedTable[]
+  /** The first of those that differ. */
+  readonly rows: readonly DifferingRow[]
+  readonly manner: DiffManner
+}
+
+export interface DiffOptions {
+  readonly signal: AbortSignal
+  readonly mode?: DiffMode | 'auto'
+  /** Goes on with a run that was broken off, or compares again only what was not equal. */
+  readonly resume?: boolean
+  readonly showValues?: boolean
+  readonly workers?: number
+  readonly limits?: LoadLimits
+  /** Counts rows. */
+  onProgress?(done: number, total: number): void
+  onRemark?(remark: string): void
+}
+
+/** A comparison's findings, and what a repair needs of them. */
+export interface ComparedData {
+  readonly diff: DataDiff
+  readonly report: DiffReport
+}
+
+/** How many rows that differ are named. */
+const NAMED_ROWS = 50
+
+/**
+ * Compares every mapped row of both sides while writes go on. Needs a sync that streams.
+ * @throws FICUS_SYNC_BEHIND where nothing was copied yet, or the target does not catch up.
+ */
+export async function diffData(loaded: LoadedConfig, capability: string, options: DiffOptions): Promise<DataDiff> {
+  return (await compareData(loaded, capability, options)).diff
+}
+
+/** As `diffData`, for a caller that may repair what differs. */
+export async function compareData(
+  loaded: LoadedConfig,
+  capability: string,
+  options: DiffOptions,
+): Promise<ComparedData> {
+  const started = performance.now()
+  const { onProgress, ...rest } = options
+  const report = await diffCapability({
+    ...rest,
+    ...endpointsOf(loaded, capability, 'forward'),
+    capability,
+    direction: 'forward',
+    sync: await loadSyncOf(loaded, capability),
+    onProgress: ({ rows, estimatedRows }) => onProgress?.(rows, estimatedRows),
+  })
+  return { report, diff: toDataDiff(report, (performance.now() - started) / 1_000) }
+}
+
+/**
+ * Brings the listed rows that differ to what the source holds, through the applier's merge, and compares them again.
+ * @param ledger the ledger's id.
+ */
+export async function repairData(
+  loaded: LoadedConfig,
+  capability: string,
+  ledger: string,
+  { report }: ComparedData,
+  signal: AbortSignal,
+): Promise<RepairedTable[]> {
+  const sync = await loadSyncOf(loaded, capability)
+  const triggers = triggersOf(loaded, capability, 'forward')
+  const ends = endpointsOf(loaded, capability, 'forward')
+  return repairRows({ capability, direction: 'forward', ledger, ...ends, sync, triggers, signal }, report.tables)
+}
+
+function toDataDiff(report: DiffReport, seconds: number): DataDiff {
+  const { tables, mode, inexact, positions, pausedMs, since } = report
+  const name = ({ source, target }: DiffReport['tables'][number]) => `${source} -> ${target}`
+  const rows = tables.flatMap(table => table.differing.map(row => ({ table: name(table), ...row })))
+  return {
+    tables: tables.map(table => ({
+      table: name(table),
+      compared: table.compared,
+      differing: table.differing.length + table.unlisted,
+      undecided: table.undecided,
+    })),
+    rows: rows.slice(0, NAMED_ROWS),
+    manner: { mode, inexact, positions, pausedMs: Math.round(pausedMs), since: since.toISOString(), seconds },
+  }
+}
