@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { kafkaStack } from '@ficus/deploy/testing/kafka'
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { Kafka, type KafkaMessage, logLevel } from 'kafkajs'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { ConnectClient } from '../change-source/debezium/connect-client.ts'
 import { runConnector, stopConnector } from '../change-source/debezium/connector.ts'
 import { withSession } from '../database/session.ts'
@@ -33,8 +33,24 @@ async function connectorConfig(databaseUrl: string, name: string): Promise<Recor
   return Object.fromEntries(Object.entries(config).map(([key, value]) => [key, fill(value)]))
 }
 
-async function firstMessages(broker: string, topic: string, count: number): Promise<KafkaMessage[]> {
-  const kafka = new Kafka({ brokers: [broker], logLevel: logLevel.NOTHING, retry: { retries: 20 } })
+/** Kafka Connect makes the topic with the first event. */
+async function topicIsThere(kafka: Kafka, topic: string, check: () => Promise<void>): Promise<void> {
+  const admin = kafka.admin()
+  await admin.connect()
+  try {
+    await vi.waitFor(
+      async () => {
+        await check()
+        expect(await admin.listTopics()).toContain(topic)
+      },
+      { timeout: 90_000, interval: 250 },
+    )
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+async function firstMessages(kafka: Kafka, topic: string, count: number): Promise<KafkaMessage[]> {
   const consumer = kafka.consumer({ groupId: `test-${randomUUID()}`, allowAutoTopicCreation: false })
   const messages: KafkaMessage[] = []
   const enough = Promise.withResolvers<void>()
@@ -81,7 +97,10 @@ describe.skipIf(stack === null)('a service’s outbox', () => {
           await client.query('COMMIT')
         }
       })
-      const messages = await firstMessages(stack.bootstrapServers, `outbox.event.${aggregate}`, events.length)
+      const topic = `outbox.event.${aggregate}`
+      const kafka = new Kafka({ brokers: [stack.bootstrapServers], logLevel: logLevel.NOTHING })
+      await topicIsThere(kafka, topic, async () => expect((await connect.status(name))?.failure ?? null).toBeNull())
+      const messages = await firstMessages(kafka, topic, events.length)
       expect(
         messages.map(({ key, value, headers }) => ({
           id: String(headers?.id),
