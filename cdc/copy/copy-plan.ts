@@ -13,8 +13,8 @@ export interface CopyTask {
   readonly estimatedRows: number
 }
 
-/** A range of blocks that one COPY reads: 32 MB, so that progress shows and workers end about together. */
-const BLOCKS_PER_TASK = 4_096
+/** A range of blocks that one COPY reads: 8 MB, so that progress shows and workers end about together. */
+const BLOCKS_PER_TASK = 1_024
 
 /**
  * The tasks that copy one flow: the source table cut into ranges of blocks (PostgreSQL scans a range of ctid directly).
