@@ -1,5 +1,6 @@
 // Sync beside PostgreSQL's own logical replication, on two throw-away clusters: the first copy, three backlogs, the lag.
 import { shutdownSignal } from '@ficus/core/lifecycle/shutdown'
+import { measureDebezium } from '../debezium/main.ts'
 import { benchOptions, printRows } from '../report/report.ts'
 import { describeClusters, startClusters } from './clusters.ts'
 import type { OpenContender } from './contender.ts'
@@ -12,8 +13,9 @@ import { FULL, QUICK } from './workload.ts'
 const options = benchOptions(
   'bench:sync',
   'Measures sync beside PostgreSQL’s own logical replication.',
-  ' [--engine postgres]',
+  ' [--engine postgres|debezium]',
 )
+if (options.engine === 'debezium') process.exit(await measureDebezium(options))
 refuseOtherEngines(options.engine ?? 'postgres')
 const sizes = options.quick ? QUICK : FULL
 const resources = new AsyncDisposableStack()
@@ -54,11 +56,7 @@ async function measure(): Promise<void> {
 
 function refuseOtherEngines(engine: string): void {
   if (engine === 'postgres') return
-  console.error(
-    engine === 'debezium'
-      ? 'bench:sync does not measure the debezium engine yet; --engine postgres (the default) is what there is'
-      : `bench:sync knows no engine ${JSON.stringify(engine)}; --engine postgres (the default) is what there is`,
-  )
+  console.error(`bench:sync knows no engine ${JSON.stringify(engine)}; there are postgres (the default) and debezium`)
   process.exit(2)
 }
 
