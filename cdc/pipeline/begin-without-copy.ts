@@ -1,3 +1,4 @@
+import { quoteTable } from '@ficus/core/sql/identifier'
 import { claimProgress, createProgressTable, type SyncKey } from '../apply/progress.ts'
 import { slotName } from '../change-source/names.ts'
 import type { Position } from '../change-source/position.ts'
@@ -50,6 +51,7 @@ export async function beginWithoutCopy(options: BeginOptions): Promise<Position>
     await createMirrors(writing, target, options, mirrors)
     await using exported = await createExportedSlot(source, slot)
     if (mirrors.length > 0) await copyTables({ source, target, ...MIRROR_COPY }, exported.snapshot, mirrors)
+    for (const { flow } of mirrors) await writing.query(`ANALYZE ${quoteTable(flow.to)}`)
     const position: Position = { lsn: exported.consistentPoint }
     await writing.query(
       `UPDATE ficus.progress SET state = 'streaming', position = $3, updated_at = clock_timestamp()
