@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { FicusError } from '@ficus/core/errors/ficus-error'
 import type { ConnectClient, ConnectorStatus } from './connect-client.ts'
-import { connectorFailed } from './connector.ts'
+import { connectorFailed, REMOVED } from './connector.ts'
 
 /** So many times in a row Kafka Connect may be silent while changes are read from Kafka. */
 const SILENCES = 5
@@ -42,7 +42,7 @@ export class ConnectorWatch {
   }
 
   #judge(status: ConnectorStatus | null, config: Readonly<Record<string, string>> | null): void {
-    if (status === null || config === null) throw this.#failed('it was removed from Kafka Connect')
+    if (status === null || config === null) throw this.#failed(REMOVED)
     if (status.failure !== null) throw this.#failed(status.failure)
     if (status.state === 'PAUSED' || status.state === 'STOPPED') {
       throw this.#failed(`somebody has ${status.state.toLowerCase()} it`)

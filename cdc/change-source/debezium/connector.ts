@@ -31,6 +31,16 @@ export async function runConnector(
   if (status?.failure != null) throw connectorFailed(name, status.failure)
 }
 
+/** @throws FICUS_CONNECTOR_FAILED where the connector is gone, or it or its task has failed. */
+export async function assertRuns(connect: ConnectClient, name: string): Promise<void> {
+  const status = await connect.status(name)
+  if (status === null) throw connectorFailed(name, REMOVED)
+  if (status.failure !== null) throw connectorFailed(name, status.failure)
+}
+
+/** Why a connector does not run that Kafka Connect does not know. */
+export const REMOVED = 'it was removed from Kafka Connect'
+
 /** Ends the connector's tasks and waits until they have ended: then nobody reads the slot or writes to the topic. */
 export async function stopConnector(connect: ConnectClient, name: string): Promise<void> {
   await connect.stop(name)
