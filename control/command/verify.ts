@@ -41,6 +41,7 @@ export function verifyCommand(host: Host): Command {
       const both = [options.data, options.contracts, options.reverse].every(option => option === undefined)
       const versions = await gatherVersions(control, capability, signal)
       const results: StoredGateResult[] = []
+      let shown: { readonly rows?: DataDiff['rows'] } = {}
       const keep = async (gate: 'data' | 'contracts' | 'reverse', finding: Finding) => {
         const result = await record(gate, finding, { control, capability, versions })
         results.push(result)
