@@ -23,6 +23,7 @@ export interface BenchOptions {
   readonly json: string | undefined
   /** What a script takes besides; see its --help. */
   readonly engine: string | undefined
+  readonly scale: boolean
 }
 
 /** Reads the command line; prints the help and ends the process where it is asked for or the usage is wrong. */
@@ -42,6 +43,7 @@ Example: npm run ${script} -- --quick --json result.json`
         rounds: { type: 'string' },
         json: { type: 'string' },
         engine: { type: 'string' },
+        scale: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     })
@@ -51,7 +53,7 @@ Example: npm run ${script} -- --quick --json result.json`
     }
     const rounds = values.rounds === undefined ? (values.quick ? 1 : 5) : Number(values.rounds)
     if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a whole number from 1 on')
-    return { quick: values.quick, rounds, json: values.json, engine: values.engine }
+    return { quick: values.quick, rounds, json: values.json, engine: values.engine, scale: values.scale }
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n\n${help}`)
     process.exit(2)

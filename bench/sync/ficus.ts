@@ -44,7 +44,7 @@ export async function openFicus(databases: Databases, resources: AsyncDisposable
           const progress = await readProgress(target, { capability: CAPABILITY, direction: 'forward' })
           return progress?.state === 'streaming'
         },
-        { everyMs: 5 },
+        { everyMs: 5, timeoutMs: 600_000 },
       )
     },
     detach: async () => {

@@ -7,13 +7,15 @@ import type { OpenContender } from './contender.ts'
 import { openFicus } from './ficus.ts'
 import { openNative } from './native.ts'
 import { notesOf, printProcessorTime, rowsOf, type Turns } from './results.ts'
+import { measureScale } from './scale.ts'
 import { runTurn } from './turn.ts'
 import { FULL, QUICK } from './workload.ts'
 
 const options = benchOptions(
   'bench:sync',
   'Measures sync beside PostgreSQL’s own logical replication.',
-  ' [--engine postgres|debezium]',
+  ` [--engine postgres|debezium] [--scale]
+  --scale      sync alone: copy and backlog of 0.1, 1 and 10 million rows, with its peak memory (0.01 to 1 with --quick)`,
 )
 if (options.engine === 'debezium') process.exit(await measureDebezium(options))
 refuseOtherEngines(options.engine ?? 'postgres')
@@ -21,7 +23,7 @@ const sizes = options.quick ? QUICK : FULL
 const resources = new AsyncDisposableStack()
 const interrupted = shutdownSignal()
 
-const running = measure()
+const running = options.scale ? measureScale(options, resources, progress) : measure()
 try {
   const signal = await Promise.race([running.then(() => null), interrupted])
   if (signal !== null) process.exitCode = 130

@@ -2,7 +2,7 @@ import { type Clusters, createDatabases, type Databases } from './clusters.ts'
 import { type Contender, type OpenContender, SOURCE_TABLE, type TargetTable, until } from './contender.ts'
 import { type LagSample, measureLag } from './lag.ts'
 import { serverSeconds } from './processor-time.ts'
-import { type LastRow, type Sizes, workloadsOf } from './workload.ts'
+import { type LastRow, type Sizes, type Workload, workloadsOf } from './workload.ts'
 
 /** One measurement of a turn. What the system does not tell, or does not exist, is null. */
 export interface Measured {
@@ -37,20 +37,7 @@ export async function runTurn(
 ): Promise<Turn> {
   await using databases = await createDatabases(clusters, name)
   await using contender = await open(databases, resources)
-  const measured = new Map<string, Measured>()
-
-  tell(INITIAL_COPY)
-  await checkpoint(databases)
-  measured.set(INITIAL_COPY, await measure(clusters, contender, sizes.copied, () => contender.copy()))
-
-  for (const { what, rows, write } of workloadsOf(sizes)) {
-    tell(what)
-    await contender.detach()
-    const last = await write(databases.source)
-    await checkpoint(databases)
-    await contender.attach()
-    measured.set(what, await measure(clusters, contender, rows, () => arrival(databases, contender, last)))
-  }
+  const measured = await runWorkloads(clusters, databases, contender, sizes.copied, workloadsOf(sizes), tell)
 
   tell('lag')
   const first = sizes.copied + sizes.batchInserts + sizes.singleRows + 1
@@ -58,6 +45,31 @@ export async function runTurn(
   tell('comparing')
   await assertEqual(databases, contender.table)
   return { measured, lag }
+}
+
+/** The copy of `copied` rows, then each workload as a backlog. */
+export async function runWorkloads(
+  clusters: Clusters,
+  databases: Databases,
+  contender: Contender,
+  copied: number,
+  workloads: readonly Workload[],
+  tell: (step: string) => void,
+): Promise<Map<string, Measured>> {
+  const measured = new Map<string, Measured>()
+  tell(INITIAL_COPY)
+  await checkpoint(databases)
+  measured.set(INITIAL_COPY, await measure(clusters, contender, copied, () => contender.copy()))
+
+  for (const { what, rows, write } of workloads) {
+    tell(what)
+    await contender.detach()
+    const last = await write(databases.source)
+    await checkpoint(databases)
+    await contender.attach()
+    measured.set(what, await measure(clusters, contender, rows, () => arrival(databases, contender, last)))
+  }
+  return measured
 }
 
 /** Does the work and measures it. What was used before is asked for while it begins, so that nothing waits for that. */

@@ -76,6 +76,16 @@ export function workloadsOf({ copied, batchInserts, singleRows, updated }: Sizes
   ]
 }
 
+/** As many new rows as were copied, in transactions of an import. */
+export function backlogOf(copied: number): Workload {
+  return {
+    what: 'backlog of batch inserts',
+    rows: copied,
+    target: '>= 1',
+    write: source => writeProducts(source, copied + 1, copied, BATCH_ROWS),
+  }
+}
+
 /** Adds `count` products from id `first` on. @param perSecond transactions; as fast as it goes unless given. */
 export async function writeProducts(
   source: Client,

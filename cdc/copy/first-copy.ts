@@ -87,7 +87,7 @@ export async function firstCopy(options: FirstCopyOptions): Promise<Position> {
     finishCopy(
       client,
       key,
-      copied.map(({ flow }) => flow.to),
+      copied.map(({ flow }) => flow),
       position,
       rows,
     ),
