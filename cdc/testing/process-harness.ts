@@ -53,7 +53,7 @@ export async function createProcessHarness(
           expect(report).toMatchObject(status)
           expect(report?.reportedAt.getTime()).toBeGreaterThanOrEqual(phaseSince.getTime())
         },
-        { timeout: 40_000, interval: 50 },
+        { timeout: 90_000, interval: 50 },
       )
     },
     [Symbol.asyncDispose]: async () => {

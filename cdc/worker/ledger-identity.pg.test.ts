@@ -25,7 +25,10 @@ const SYNC = {
   ],
 }
 const SLOTS = 'SELECT slot_name FROM pg_replication_slots WHERE database = current_database() ORDER BY 1'
-const WITHIN = { timeout: 40_000, interval: 50 }
+const WITHIN = { timeout: 90_000, interval: 50 }
+
+// Processes are started and stopped, on a machine that may have much else to do.
+vi.setConfig({ testTimeout: 240_000 })
 
 async function whatIsThere({ sync }: ProcessHarness) {
   return {

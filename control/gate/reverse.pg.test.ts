@@ -6,7 +6,7 @@ const BOTH_WAYS = `export default { tables: [{
   source: 'notes', target: 'memos', key: { id: 'memo_id' }, forward: { heading: 'title' }, reverse: { title: 'heading' },
 }] }`
 
-it('`ficus verify --reverse` proves the way back and keeps the evidence', async () => {
+it('`ficus verify --reverse` proves the way back and keeps the evidence', { timeout: 120_000 }, async () => {
   await using migration = await createMigration({ sync: BOTH_WAYS })
   await migration.run('target', `INSERT INTO memos SELECT i, 'note ' || i FROM generate_series(1, 500) i`)
   const good = await runCli(['verify', CAPABILITY, '--reverse'], migration.directory)

@@ -1,5 +1,5 @@
 import { flagNames } from '@ficus/core/flags/flags'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Control } from '../control.ts'
 import { createFlags } from '../preflight/flag-server.ts'
 import { CAPABILITY, createMigration, type TestMigration } from '../testing/migration.ts'
@@ -9,6 +9,9 @@ import { awaitStreaming } from './await-streaming.ts'
 import { rollback } from './rollback.ts'
 
 const { signal } = new AbortController()
+
+// Sync is started and stopped, on a machine that may have much else to do.
+vi.setConfig({ testTimeout: 180_000 })
 
 /** A capability whose rows were copied by a sync process that is gone since. */
 async function copied(migration: TestMigration): Promise<Control> {
