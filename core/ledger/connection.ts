@@ -5,6 +5,9 @@ import { hidePassword } from '../log/logger.ts'
 /** Longest wait for an answer of the ledger, milliseconds: a host that vanished closes no connection. */
 export const LEDGER_ANSWER_TIMEOUT = 10_000
 
+/** A host that vanished is noticed by keepalives of the operating system, which begin after so long a silence. */
+const CONNECTING = { connectionTimeoutMillis: 5_000, keepAlive: true, keepAliveInitialDelayMillis: 10_000 }
+
 /** SQLSTATEs of a server that answers and refuses: authentication, unknown database, missing privilege. */
 const REFUSED = new Set(['28000', '28P01', '3D000', '42501'])
 
@@ -41,7 +44,7 @@ export function databaseError(error: unknown, what: string, url: string): unknow
 
 /** Opens one connection, or throws FICUS_DATABASE_UNREACHABLE or FICUS_DATABASE_REFUSED with `what` in the message. */
 export async function connect(url: string, what: string, options: pg.ClientConfig = {}): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000, keepAlive: true, ...options })
+  const client = new pg.Client({ connectionString: url, ...CONNECTING, ...options })
   // Without a listener a lost connection would end the process; whoever uses the client sees it fail.
   client.on('error', () => {})
   try {

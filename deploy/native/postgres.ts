@@ -79,7 +79,8 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
       ...(options.log && { log: options.log }),
     })
     try {
-      await child.waitForLine('database system is ready to accept connections', START_TIMEOUT)
+      // A standby is ready for read-only connections.
+      await child.waitForLine('database system is ready to accept', START_TIMEOUT)
     } catch (cause) {
       await child.stop()
       throw startFailure(child.tail(), port, dataDir, cause)
