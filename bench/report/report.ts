@@ -24,6 +24,8 @@ export interface BenchOptions {
   /** What a script takes besides; see its --help. */
   readonly engine: string | undefined
   readonly scale: boolean
+  readonly rows: number | undefined
+  readonly planted: boolean
 }
 
 /** Reads the command line; prints the help and ends the process where it is asked for or the usage is wrong. */
@@ -44,6 +46,8 @@ Example: npm run ${script} -- --quick --json result.json`
         json: { type: 'string' },
         engine: { type: 'string' },
         scale: { type: 'boolean', default: false },
+        rows: { type: 'string' },
+        planted: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
       },
     })
@@ -53,7 +57,12 @@ Example: npm run ${script} -- --quick --json result.json`
     }
     const rounds = values.rounds === undefined ? (values.quick ? 1 : 5) : Number(values.rounds)
     if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a whole number from 1 on')
-    return { quick: values.quick, rounds, json: values.json, engine: values.engine, scale: values.scale }
+    const rows = values.rows === undefined ? undefined : Number(values.rows)
+    if (rows !== undefined && !(Number.isInteger(rows) && rows >= 1_000)) {
+      throw new Error('--rows takes a whole number from 1000 on')
+    }
+    const { quick, json, engine, scale, planted } = values
+    return { quick, rounds, json, engine, scale, rows, planted }
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n\n${help}`)
     process.exit(2)
