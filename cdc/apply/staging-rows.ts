@@ -156,6 +156,12 @@ class ChunkWriter {
 
   bytes(source: Source, from: number, to: number): void {
     const length = to - from
+    if (length > CHUNK_BYTES) {
+      // A large value is a chunk of its own, and not copied.
+      this.#startChunk()
+      this.#full.push(source.bytes.subarray(from, to))
+      return
+    }
     this.#room(length)
     if (length > SHORT_BYTES || to + OVERRUN > source.bytes.length || !this.#hasRoom(length + OVERRUN)) {
       this.#used += source.bytes.copy(this.#chunk, this.#used, from, to)
@@ -179,6 +185,12 @@ class ChunkWriter {
   }
 
   escaped(source: Buffer, from: number, to: number): void {
+    for (let at = from; at < to; at += CHUNK_BYTES / 2) {
+      this.#escapedPiece(source, at, Math.min(to, at + CHUNK_BYTES / 2))
+    }
+  }
+
+  #escapedPiece(source: Buffer, from: number, to: number): void {
     this.#room((to - from) * 2)
     for (let at = from; at < to; at++) {
       const byte = source[at] ?? 0
@@ -205,7 +217,10 @@ class ChunkWriter {
   }
 
   #room(bytes: number): void {
-    if (this.#hasRoom(bytes)) return
+    if (!this.#hasRoom(bytes)) this.#startChunk(bytes)
+  }
+
+  #startChunk(bytes = 0): void {
     this.#full.push(this.#chunk.subarray(0, this.#used))
     this.#chunk = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, bytes))
     this.#view = new DataView(this.#chunk.buffer)

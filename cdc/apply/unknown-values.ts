@@ -23,6 +23,8 @@ const VISIBLE_WITHIN_MS = 30_000
 const PAUSE_MS = 5
 /** Rows read at once; their values pass through memory. */
 const CHUNK = 500
+/** Characters from which on a value is passed on alone. */
+const LARGE = 1_000_000
 
 /**
  * Reads the unknown values from the source and puts them into the staged rows. What is read is the value of now, in a
@@ -133,10 +135,31 @@ async function fillIn(
   const typeOf = (name: string) => staging.relation.columns.find(column => column.name === name)?.type ?? 'text'
   const assignments = wanted.map((name, index) => `${quoteIdentifier(name)} = v.c${index}::${typeOf(name)}`)
   const match = keys.map(({ name }, index) => `s.${quoteIdentifier(name)}::text = v.k${index}`)
-  await target.query(
-    `UPDATE ${staging.table} AS s SET ${[`${OPERATION_COLUMN} = ${group.operation}`, ...assignments].join(', ')}
-     FROM unnest(${names.map((_, index) => `$${index + 1}::text[]`).join(', ')}) AS v (${names.join(', ')})
-     WHERE s.${OPERATION_COLUMN} = ${group.placeholder} AND ${match.join(' AND ')}`,
-    names.map(name => found.map(row => row[name] ?? null)),
-  )
+  const fill = (rows: string, values: unknown[]) =>
+    target.query(
+      `UPDATE ${staging.table} AS s SET ${[`${OPERATION_COLUMN} = ${group.operation}`, ...assignments].join(', ')}
+       FROM ${rows} AS v (${names.join(', ')})
+       WHERE s.${OPERATION_COLUMN} = ${group.placeholder} AND ${match.join(' AND ')}`,
+      values,
+    )
+  const small = found.filter(row => !isLarge(row))
+  const arrays = names.map((_, index) => `$${index + 1}::text[]`)
+  if (small.length > 0) {
+    await fill(
+      `unnest(${arrays.join(', ')})`,
+      names.map(name => small.map(row => row[name] ?? null)),
+    )
+  }
+  // As elements of an array, with its quotes and backslashes, large values would stand in memory once more.
+  const single = names.map((_, index) => `$${index + 1}::text`)
+  for (const row of found.filter(isLarge)) {
+    await fill(
+      `(VALUES (${single.join(', ')}))`,
+      names.map(name => row[name] ?? null),
+    )
+  }
+}
+
+function isLarge(row: Record<string, string | null>): boolean {
+  return Object.values(row).some(value => (value?.length ?? 0) > LARGE)
 }

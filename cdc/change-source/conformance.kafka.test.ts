@@ -151,6 +151,9 @@ describe.skipIf(stack === null)('both engines', () => {
         await reaches(pipeline, 'streaming', 120_000)
       }
       for (const statement of workload(10_000)) await reading.query(statement)
+      for (const client of [writingOne, writingOther, reading]) await client.query(`ALTER TYPE mood ADD VALUE 'better'`)
+      await reading.query(`INSERT INTO things (id, ${moodColumn()}) VALUES (90000, 'better')`)
+      await reading.query(`INSERT INTO logs VALUES (0, 'megabytes', repeat(E'0123456\\t\\\\ü', 500000), NULL)`)
       await reading.query(`TRUNCATE years; INSERT INTO years VALUES (1, 1, 'after')`)
       for (const { options } of pipelines) await waitUntilCaughtUp({ ...options, timeoutMs: 120_000 })
       for (const { table } of TABLES) {
@@ -199,6 +202,12 @@ async function writeFromTheOtherSide(client: pg.Client, origin: string): Promise
   await client.query('SELECT pg_logical_emit_message(true, $1, $2)', [MARK.ORIGIN, origin])
   await client.query(`INSERT INTO parts VALUES (2, 'theirs', 2)`)
   await client.query('COMMIT')
+}
+
+function moodColumn(): string {
+  const mood = TYPE_SAMPLES.find(({ type }) => type === 'mood')
+  if (mood === undefined) throw new Error('the samples have an enum')
+  return TYPES.columnOf(mood)
 }
 
 /** Columns whose values Debezium does not carry, so that its event has a placeholder for them. */
