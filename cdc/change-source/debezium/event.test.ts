@@ -72,3 +72,38 @@ it.each([
     expect.objectContaining({ code: 'FICUS_CONNECTOR_FAILED', message: expect.stringContaining('offset 7') }),
   )
 })
+
+/** As Debezium 3.7 writes it. */
+const WHOLE = `{"before":null,"after":{"id":9007199254740993,"note":"x,\\"source\\":{\\"sequence\\":1}"},"source":{"version":"3.7.0.Final","connector":"postgresql","name":"ficus.c.forward.0-1","ts_ms":1795387783998,"snapshot":"false","db":"shop","sequence":"[\\"33295056\\",\\"33295256\\"]","ts_us":1795387783998123,"ts_ns":1795387783998123000,"schema":"public","table":"products","txId":758,"lsn":33295256,"xmin":null,"origin":null,"origin_lsn":null},"transaction":{"id":"758:33295256","total_order":3,"data_collection_order":2},"op":"u","ts_ms":1795387784000,"ts_us":1795387784000456,"ts_ns":1795387784000456789}`
+
+it.each([
+  ['as most are', WHOLE, {}],
+  ['of the connector’s first transaction', WHOLE.replace(String.raw`[\"33295056\"`, '[null'), { previousCommit: null }],
+  ['with an origin', WHOLE.replace('"origin":null', '"origin":"other"'), { origin: 'other' }],
+  [
+    'of a table with a quote in its name',
+    WHOLE.replace('"products"', String.raw`"pro\"ducts"`),
+    { table: { schema: 'public', table: 'pro"ducts' } },
+  ],
+])('reads an event %s', (_, text, differing) => {
+  expect(readEvent(record(text))).toEqual({
+    kind: 'row',
+    transaction: '758',
+    order: 3,
+    origin: null,
+    previousCommit: 33295056n,
+    operation: 'update',
+    table: { schema: 'public', table: 'products' },
+    before: null,
+    after: { id: 9007199254740993n, note: 'x,"source":{"sequence":1}' },
+    keyChange: null,
+    ...differing,
+  })
+})
+
+it('is as fast for a text in a row that looks like the rest as for any other', () => {
+  const text = WHOLE.replace('"note":"', `"note":"${String.raw`,\"source\":{`.repeat(20_000)}`)
+  const started = performance.now()
+  readEvent(record(text))
+  expect(performance.now() - started).toBeLessThan(1_000)
+})

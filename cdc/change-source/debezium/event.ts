@@ -119,20 +119,41 @@ function transactionIdOf(id: string): string {
   return id.slice(0, id.indexOf(':'))
 }
 
-/** What follows the rows has long numbers too, but none that is read. */
-const AFTER_ROWS = '"source":{'
-const LONG_NUMBER = /[:,[]-?\d{16}/
+/** What follows the rows. A quote inside a text is escaped, so that no text looks like this. */
+const AFTER_ROWS = ',"source":{'
+/** What is read of it, in the order in which Debezium writes it, where nothing is out of the ordinary. */
+const REST =
+  /^,"source":\{.*?"sequence":"\[(null|\\"\d+\\"),.*?"schema":"([^"\\]*)","table":"([^"\\]*)",.*?"origin":(null|"[^"\\]*"),.*?\},"transaction":\{"id":"(\d+:\d+)","total_order":(\d+),.*?\},"op":"(\w)"/
 
-/** JSON whose numbers keep every digit; the slow parser is only asked where one is long enough to lose some. */
+/**
+ * Most of an event tells where it comes from, and little of that is read: looking for it takes a seventh of the time of
+ * parsing it.
+ */
 function parseEnvelope(value: Buffer, offset: string): Envelope {
   const text = value.toString()
   try {
-    const end = text.lastIndexOf(AFTER_ROWS)
-    const isExact = !LONG_NUMBER.test(end < 0 ? text : text.slice(0, end))
-    return (isExact ? JSON.parse(text) : parseLossless(text, null, exactNumber)) as Envelope
+    const end = text.startsWith('{"before":') ? text.lastIndexOf(AFTER_ROWS) : -1
+    const rest = end < 0 ? null : readRest(text.slice(end))
+    return rest === null ? parseExact(text) : { ...parseExact(`${text.slice(0, end)}}`), ...rest }
   } catch (error) {
     throw unreadable(offset, messageOf(error))
   }
+}
+
+function readRest(rest: string): Pick<Envelope, 'op' | 'source' | 'transaction'> | null {
+  const found = REST.exec(rest)
+  if (found === null) return null
+  const [, previous = '', schema = '', table = '', origin = '', id = '', order = '', op = ''] = found
+  const by = origin === 'null' ? null : origin.slice(1, -1)
+  const sequence = `[${previous.replaceAll('\\', '')}`
+  return { op, source: { schema, table, sequence, origin: by }, transaction: { id, total_order: Number(order) } }
+}
+
+const LONG_NUMBER = /[:,[]-?\d{16}/
+
+/** JSON whose numbers keep every digit; the slow parser is only asked where one is long enough to lose some. */
+function parseExact(text: string): Envelope {
+  return (LONG_NUMBER.test(text) ? parseLossless(text, null, exactNumber) : JSON.parse(text)) as Envelope
 }
 
 /** An integer as JavaScript holds it whole; what has a fraction or an exponent is a floating point number anyway. */

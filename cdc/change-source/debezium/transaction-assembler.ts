@@ -110,7 +110,7 @@ export class TransactionAssembler {
     this.#options.builder.add(
       kind,
       reader.relation,
-      Buffer.concat([oldTuple, newTuple]),
+      oldTuple.length === 0 ? newTuple : Buffer.concat([oldTuple, newTuple]),
       before === null ? -1 : 0,
       after === null ? -1 : oldTuple.length,
     )
