@@ -6,7 +6,7 @@ import { defineSync } from '@ficus/cdc/mapping/define-sync'
  *
  * Nothing is lost by gathering: a missing translation or fact is a missing key, which `->>` reads as null again, and
  * `attributes` keeps its own nulls because only the object around it is stripped. `search_text` is computed on both
- * sides from the same words, so it only goes back.
+ * sides from the same words; it only goes back, because the monolith's trigger may be silent then.
  */
 export default defineSync({
   tables: [
@@ -82,7 +82,10 @@ export default defineSync({
         tags: 'labels',
         image_url: 'cover_url',
         active: `coalesce(archived_from, state) = 'active'`,
-        search_text: 'search_text',
+        // Not from our own column: PostgreSQL leaves generated columns out of the stream.
+        search_text: `lower(concat_ws(
+          ' ', code, titles ->> 'en', titles ->> 'de', titles ->> 'fr', array_to_string(labels, ' ')
+        ))`,
         created_at: 'added_at',
         updated_at: 'changed_at',
         deleted_at: 'archived_at',
