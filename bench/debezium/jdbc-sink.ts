@@ -70,8 +70,6 @@ export class JdbcSink {
       'collection.name.format': 'products',
       'batch.size': BATCH,
       'consumer.override.max.poll.records': BATCH,
-      'hibernate.connection.provider_class':
-        'org.hibernate.engine.jdbc.connections.internal.DriverManagerConnectionProviderImpl',
       ...CONVERTERS,
     })
   }
