@@ -45,6 +45,8 @@ export interface FirstCopyOptions {
   readonly mirrors: readonly Mirror[]
   /** Names the slot and the publication. */
   readonly slot: string
+  /** Whether standbies keep a copy of the slot, where they can. */
+  readonly failoverSlot: boolean
   readonly workers: number
   readonly triggers?: Triggers | undefined
   readonly onProgress: (progress: CopyProgress) => void
@@ -76,7 +78,7 @@ export async function firstCopy(options: FirstCopyOptions): Promise<Position> {
     createPublication(client, source, slot, sourceTables(flows.map(({ flow }) => flow))),
   )
   passSyncPoint('copy.published')
-  await using exported = await createExportedSlot(source, slot)
+  await using exported = await createExportedSlot(source, slot, options.failoverSlot)
   passSyncPoint('copy.slot')
 
   const copied = [...flows, ...mirrors]

@@ -4,6 +4,7 @@ import { slotName } from '../change-source/names.ts'
 import type { Position } from '../change-source/position.ts'
 import { createExportedSlot, createPublication, dropSlotAndPublication } from '../change-source/slot.ts'
 import { copyTables, shapeFlows } from '../copy/first-copy.ts'
+import { forgetNotes } from '../copy/flow-notes.ts'
 import { type Endpoint, withSession } from '../database/session.ts'
 import { assertMappingFits } from '../mapping/check-mapping.ts'
 import { flowsOf, type Sync, sourceTables } from '../mapping/flow.ts'
@@ -17,6 +18,8 @@ export interface BeginOptions extends SyncKey {
   readonly source: Endpoint
   readonly target: Endpoint
   readonly sync: Sync
+  /** Whether standbies keep a copy of the slot, where they can; true unless given. */
+  readonly failoverSlot?: boolean
 }
 
 /**
@@ -43,13 +46,15 @@ export async function beginWithoutCopy(options: BeginOptions): Promise<Position>
          SET state = 'ended', epoch = p.epoch + 1, copied_rows = 0, applied_rows = 0, source_commit = NULL`,
       [capability, direction, ledger],
     )
+    // The rows that are there are nobody's mapping but their owner's.
+    await forgetNotes(writing, options)
     await dropSlotAndPublication(source, slot)
     const mirrors = await withSession(source, async client => {
       await createPublication(client, source, slot, sourceTables(flowsOf(sync, direction)))
       return planMirrors(capability, await shapeFlows(client, writing, flowsOf(sync, direction)))
     })
     await createMirrors(writing, target, options, mirrors)
-    await using exported = await createExportedSlot(source, slot)
+    await using exported = await createExportedSlot(source, slot, options.failoverSlot)
     if (mirrors.length > 0) await copyTables({ source, target, ...MIRROR_COPY }, exported.snapshot, mirrors)
     for (const { flow } of mirrors) await writing.query(`ANALYZE ${quoteTable(flow.to)}`)
     const position: Position = { lsn: exported.consistentPoint }

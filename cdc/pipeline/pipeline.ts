@@ -50,6 +50,8 @@ export interface PipelineOptions {
   readonly triggers?: Triggers
   /** How many changes may be parked before a refused one stops the sync; 1,000 unless given. */
   readonly maxParked?: number
+  /** Whether standbies of the source keep a copy of the slot, where they can; true unless given. */
+  readonly failoverSlot?: boolean
   readonly onStatus?: (status: SyncStatus) => void
   /** Waits between attempts, ms: the first, doubled until the last. */
   readonly backoff?: { readonly first: number; readonly last: number }
@@ -238,6 +240,7 @@ export class Pipeline implements Part {
       flows,
       mirrors,
       slot: this.#slot,
+      failoverSlot: this.#options.failoverSlot ?? true,
       workers: copyWorkers,
       triggers: this.#options.triggers,
       onProgress: progress => this.#board.copying(progress),

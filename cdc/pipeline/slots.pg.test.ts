@@ -110,6 +110,15 @@ it('invariant 3: a network that swallows everything: sync notices the silence, a
   await pipeline.stop()
 })
 
+it('makes the slot one that standbies copy, unless told not to', async () => {
+  await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+  const pipeline = await sync.streaming()
+  expect(await sync.onSource(SLOT)).toMatchObject([{ failover: true }])
+  await pipeline.drop()
+  await sync.streaming({ failoverSlot: false })
+  expect(await sync.onSource(SLOT)).toMatchObject([{ failover: false }])
+})
+
 describe('failover to a standby', () => {
   /** A primary and a standby that synchronises its slots. */
   async function startPair(settings: Readonly<Record<string, string>>) {

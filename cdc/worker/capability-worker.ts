@@ -145,6 +145,7 @@ export class CapabilityWorker {
       batchRows: cdc.batchRows,
       copyWorkers: cdc.copyWorkers,
       maxParked: cdc.maxParked,
+      failoverSlot: cdc.slot.failover,
       triggers: triggersOf(this.#loaded, this.capability, direction),
       onStatus: status => this.#tell(status),
     })

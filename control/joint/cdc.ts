@@ -87,7 +87,15 @@ export async function beginDirection(
   ledger: string,
 ): Promise<void> {
   const sync = await loadMapping(loaded, capability)
-  await beginWithoutCopy({ capability, direction, ledger, sync, ...endpointsOf(loaded, capability, direction) })
+  const { failover } = loaded.migration.cdc.slot
+  await beginWithoutCopy({
+    capability,
+    direction,
+    ledger,
+    sync,
+    failoverSlot: failover,
+    ...endpointsOf(loaded, capability, direction),
+  })
 }
 
 /**

@@ -203,6 +203,8 @@ const cdc = z
     copyWorkers: positiveInteger.default(2),
     /** How many changes may be parked before a refused one stops sync: then it is hardly one bad row. 0: none is parked. */
     maxParked: numeric(z.number().int().nonnegative()).default(1_000),
+    /** From PostgreSQL 17 on, standbies that synchronise slots keep a copy of sync's, and go on with it once promoted. */
+    slot: z.strictObject({ failover: flag.default(true) }).prefault({}),
     management: listen(7082),
     kafka: z.strictObject({ brokers: z.array(z.string()).min(1) }).optional(),
     connect: z.strictObject({ url: httpUrl }).optional(),
