@@ -102,8 +102,8 @@ export async function compareByKey(
   keys: readonly (readonly string[])[],
 ): Promise<Difference[]> {
   const [source, target] = await Promise.all([
-    readRows(options.source, options.sourceSide, keys),
-    readRows(options.target, options.targetSide, keys),
+    readInSnapshot(options.source, options.sourceSide, keys),
+    readInSnapshot(options.target, options.targetSide, keys),
   ])
   return keys.flatMap(key => compareRows(options, key, source.get(keyId(key)), target.get(keyId(key))) ?? [])
 }
@@ -138,16 +138,30 @@ export function keyId(key: readonly string[]): string {
   return JSON.stringify(key)
 }
 
-/** Rows by `keyId`. @param keys lists of texts. */
-export async function readRows(
+/** As `readRows`, within a transaction, whose snapshot a statement that fails must not end. */
+async function readInSnapshot(
   client: Client,
   side: DiffSide,
   keys: readonly (readonly string[])[],
 ): Promise<ReadonlyMap<string, RowImage>> {
+  await client.query('SAVEPOINT ficus_rows')
+  const rows = await readRows(client, side, keys, () => client.query('ROLLBACK TO SAVEPOINT ficus_rows'))
+  await client.query('RELEASE SAVEPOINT ficus_rows')
+  return rows
+}
+
+/** Rows by `keyId`. @param recover what has to be done after a statement that failed. @param keys lists of texts. */
+export async function readRows(
+  client: Client,
+  side: DiffSide,
+  keys: readonly (readonly string[])[],
+  recover: () => Promise<unknown> = async () => {},
+): Promise<ReadonlyMap<string, RowImage>> {
   const arrays = side.keyColumns.map((_, index) => keys.map(key => key[index]))
-  const rows = await query(client, rowsByKeySql(side, false), arrays).catch(error => {
+  const rows = await query(client, rowsByKeySql(side, false), arrays).catch(async error => {
     // A key of the target that is none in the source's narrower type: compared as text it simply matches nothing.
     if (!systemCodeOf(error)?.startsWith('22')) throw error
+    await recover()
     return query(client, rowsByKeySql(side, true), arrays)
   })
   return new Map(rows.map(row => [keyId(row.key), { values: row.values.slice(1), version: row.version }]))
