@@ -123,7 +123,7 @@ async function measureEqual(readings: Readings): Promise<void> {
   console.log(`${rows} rows; sync stood still for ${Math.round(median(pauses))} ms (median)`)
   if (program === null) {
     console.log(
-      'NOT COMPARED WITH data-diff: it is not on the PATH. `pip install data-diff psycopg2-binary` brings it.',
+      'NOT COMPARED WITH data-diff: it is not installed (PATH, or DATA_DIFF=/path/to/data-diff). The md5 above stands in for it.',
     )
   }
 }
