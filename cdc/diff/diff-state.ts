@@ -88,3 +88,10 @@ export class DiffState {
     return [this.#key.capability, this.#key.direction, this.#flow]
   }
 }
+
+/** Within a transaction: forgets all that comparisons of this sync have done. */
+export async function forgetComparisons(client: Client, { capability, direction }: ProgressKey): Promise<void> {
+  const { rowCount } = await client.query(`SELECT FROM pg_class WHERE oid = to_regclass('ficus.diff_range')`)
+  if (rowCount === 0) return
+  await client.query('DELETE FROM ficus.diff_range WHERE (capability, direction) = ($1, $2)', [capability, direction])
+}

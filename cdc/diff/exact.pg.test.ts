@@ -166,6 +166,20 @@ it('goes on where it was broken off, and compares again only what was not equal'
   expect(await sync.onTarget('SELECT FROM ficus.diff_range')).toEqual([])
 })
 
+it('leaves nothing of a comparison behind that was broken off, once the sync is dropped', async () => {
+  await using sync = await withReadings(5_000)
+  const pipeline = await sync.streaming()
+  await sync.onTarget('ANALYZE copies')
+  const breaking = new AbortController()
+  const onProgress = ({ rows }: { rows: number }) => rows > 2_000 && breaking.abort(new Error('enough'))
+  await expect(diff(sync, { rangeRows: 1_000, workers: 1, signal: breaking.signal, onProgress })).rejects.toThrow(
+    'enough',
+  )
+  expect(await sync.onTarget('SELECT FROM ficus.diff_range LIMIT 1')).toHaveLength(1)
+  await pipeline.drop()
+  expect(await sync.onTarget('SELECT FROM ficus.diff_range')).toEqual([])
+})
+
 it('takes new snapshots where one grows old, and pauses while sync is behind', async () => {
   await using sync = await withReadings(5_000)
   const pipeline = await sync.streaming()

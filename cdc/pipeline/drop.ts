@@ -10,6 +10,7 @@ import { dropSlotAndPublication } from '../change-source/slot.ts'
 import { forgetNotes } from '../copy/flow-notes.ts'
 import { emptyTables } from '../copy/target-tables.ts'
 import { type Endpoint, withSession } from '../database/session.ts'
+import { forgetComparisons } from '../diff/diff-state.ts'
 import { passSyncPoint } from './points.ts'
 import { takeTurn } from './turn.ts'
 
@@ -39,6 +40,7 @@ export async function dropSync(options: DropOptions): Promise<Dropped> {
     await dropMadeTables(client, progress.made)
     await closeParked(client, options, 'true', DROPPED)
     await forgetNotes(client, options)
+    await forgetComparisons(client, options)
     await client.query('DELETE FROM ficus.progress WHERE capability = $1 AND direction = $2', [
       options.capability,
       options.direction,
