@@ -2,24 +2,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TopicsConfig } from '@ficus/core/config/schema'
 import { FicusError } from '@ficus/core/errors/ficus-error'
 import { withSession } from '../../database/session.ts'
-import {
-  type Backlog,
-  type ChangeBatch,
-  type ChangeSource,
-  type ChangeSourceOptions,
-  StreamEnded,
-} from '../change-source.ts'
+import type { Backlog, ChangeBatch, ChangeSource, ChangeSourceOptions } from '../change-source.ts'
 import { lsnToNumber, type Position } from '../position.ts'
 import { readSlot } from '../slot.ts'
 import { CatalogWatch, keptTypes, TYPES_SETTING, typesOfNow } from './catalog-watch.ts'
 import type { ColumnTypes } from './column-types.ts'
 import { ConnectClient } from './connect-client.ts'
-import { isTooLarge, runConnector, stopConnector } from './connector.ts'
+import { runConnector, stopConnector } from './connector.ts'
 import { connectorConfig, placeholderOf } from './connector-config.ts'
 import { connectorName, connectorPrefix } from './connector-name.ts'
 import { ConnectorWatch } from './connector-watch.ts'
 import { KafkaTopics } from './kafka-topics.ts'
 import { Placeholder } from './placeholder.ts'
+import { Restarts } from './restarts.ts'
 import { TableReaders } from './table-readers.ts'
 import { prepareTopics } from './topic-preparation.ts'
 import { TopicStream } from './topic-stream.ts'
@@ -39,10 +34,6 @@ export interface DebeziumOptions {
 const WATCH_MS = 2_000
 /** How often Kafka is told what the target has. */
 const RELEASE_MS = 10_000
-/** A connector that failed is restarted so many times within this time; then somebody has to look. */
-const RESTARTS = 3
-const RESTARTS_WITHIN_MS = 5 * 60_000
-
 /** What `prepare` made ready for `read`. */
 interface Prepared {
   readonly topics: KafkaTopics
@@ -59,7 +50,7 @@ export class DebeziumSource implements ChangeSource {
   readonly #options: ChangeSourceOptions
   readonly #debezium: DebeziumOptions
   readonly #connect: ConnectClient
-  readonly #failures: number[] = []
+  readonly #restarts = new Restarts()
   #prepared: Prepared | undefined
   #stream: TopicStream | undefined
   /** Where the target stands, and what of it Kafka was told. */
@@ -92,7 +83,7 @@ export class DebeziumSource implements ChangeSource {
     try {
       await runConnector(this.#connect, name, config, signal)
     } catch (error) {
-      throw this.#judged(error)
+      throw this.#restarts.judge(error, performance.now())
     }
     this.#prepared = { topics, offsets, readers, types, connectorConfig: config }
   }
@@ -162,7 +153,7 @@ export class DebeziumSource implements ChangeSource {
       await sleep(WATCH_MS, undefined, { signal }).catch(() => {})
       if (signal.aborted) return
       stream.endIfStuck()
-      await watch.look().catch(error => stream.end(this.#judged(error)))
+      await watch.look().catch(error => stream.end(this.#restarts.judge(error, performance.now())))
       if (performance.now() - releasedAt < RELEASE_MS) continue
       releasedAt = performance.now()
       // A hint: what is not removed now is removed the next time.
@@ -176,16 +167,5 @@ export class DebeziumSource implements ChangeSource {
     const moved = Object.entries(applied).filter(([partition, offset]) => this.#released?.[partition] !== offset)
     await topics.deleteBefore(new Map(moved.map(([partition, offset]) => [partition, BigInt(offset)])))
     this.#released = applied
-  }
-
-  /** A failed connector is worth some restarts, each of which begins with `prepare`; then its failure is final. */
-  #judged(error: unknown): Error {
-    if (!(error instanceof FicusError)) return error instanceof Error ? error : new Error(String(error))
-    if (error.code !== 'FICUS_CONNECTOR_FAILED') return error
-    const now = performance.now()
-    this.#failures.push(now)
-    const recent = this.#failures.filter(at => now - at < RESTARTS_WITHIN_MS)
-    const isFinal = recent.length > RESTARTS || isTooLarge(error.message)
-    return isFinal ? error : new StreamEnded(error.message, { cause: error })
   }
 }
