@@ -43,7 +43,10 @@ export type Outcome = 'applied' | 'discarded' | 'superseded' | 'dropped'
 /** Changes of one key, or of several that changes of the key tie together, oldest first. They can only go together. */
 export type ParkedGroup = readonly [ParkedChange, ...ParkedChange[]]
 
-/** Writes a change into `ficus.parked`, in the transaction that `client` is in. */
+/** What a parked change blocks, without its rows, which may be large. */
+export type Blockage = Pick<ParkedChange, 'id' | 'table' | 'blocks'>
+
+/** Writes a change into `ficus.parked`, in the transaction that `client` is in. @returns its id. */
 export async function insertParked(
   client: Client,
   key: ProgressKey,
@@ -51,12 +54,13 @@ export async function insertParked(
   change: Change,
   described: DescribedChange,
   refusal: Refusal | null,
-): Promise<void> {
+): Promise<number> {
   const { relation, oldTuple, newTuple } = cutChange(batch.data, change)
-  await client.query(
+  const { rows } = await client.query<{ id: string }>(
     `INSERT INTO ficus.parked (capability, direction, source_table, targets, kind, key, blocks, event, relation,
        old_tuple, new_tuple, reason, sqlstate, position, source_commit)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+     RETURNING id`,
     [
       key.capability,
       key.direction,
@@ -75,6 +79,20 @@ export async function insertParked(
       batch.lastCommit === null ? null : new Date(batch.lastCommit),
     ],
   )
+  return Number(rows[0]?.id)
+}
+
+/** Gives parked changes new ids, behind all others and in the order given. @returns these. */
+export async function moveToEnd(client: Client, ids: readonly number[]): Promise<number[]> {
+  const moved: number[] = []
+  for (const id of ids) {
+    const { rows } = await client.query<{ id: string }>(
+      'UPDATE ficus.parked SET id = DEFAULT WHERE id = $1 RETURNING id',
+      [id],
+    )
+    moved.push(Number(rows[0]?.id))
+  }
+  return moved
 }
 
 /** All parked changes, oldest first; none where the target has no such table yet. */
@@ -101,6 +119,15 @@ export async function readParked(client: Client, key: ProgressKey): Promise<Park
     attempts: row.attempts,
     lastError: row.last_error,
   }))
+}
+
+/** What every parked change blocks, oldest first; none where the target has no such table yet. */
+export async function readBlockages(client: Client, key: ProgressKey): Promise<Blockage[]> {
+  if (!(await hasParkedTable(client))) return []
+  const { rows } = await client.query<Pick<ParkedRow, 'id' | 'source_table' | 'blocks'>>(
+    `SELECT id, source_table, blocks FROM ficus.parked WHERE ${progressRow(key)} ORDER BY id`,
+  )
+  return rows.map(({ id, source_table, blocks }) => ({ id: Number(id), table: source_table, blocks }))
 }
 
 /** The bytes of parked changes, oldest first. */
@@ -167,7 +194,7 @@ export async function parkedKeys(
   target: Endpoint,
   key: ProgressKey,
 ): Promise<ReadonlyMap<string, readonly EventRow[]>> {
-  const parked = await withSession(target, client => readParked(client, key))
+  const parked = await withSession(target, client => readBlockages(client, key))
   const tables = Map.groupBy(parked, change => change.table)
   return new Map(
     [...tables].map(([table, changes]) => {
@@ -178,8 +205,8 @@ export async function parkedKeys(
 }
 
 /** Puts together what blocks one another: changes that share a key, directly or by way of others. */
-export function groupParked(parked: readonly ParkedChange[]): ParkedGroup[] {
-  const groups = new Map<string, ParkedChange[]>()
+export function groupParked<T extends Blockage>(parked: readonly T[]): (readonly [T, ...T[]])[] {
+  const groups = new Map<string, T[]>()
   for (const change of parked) {
     const keys = change.blocks.map(key => `${change.table} ${key}`)
     const tied = new Set(keys.flatMap(key => groups.get(key) ?? []))
@@ -188,7 +215,7 @@ export function groupParked(parked: readonly ParkedChange[]): ParkedGroup[] {
     for (const key of reached) groups.set(key, group)
   }
   return [...new Set(groups.values())]
-    .filter((group): group is [ParkedChange, ...ParkedChange[]] => group.length > 0)
+    .filter((group): group is [T, ...T[]] => group.length > 0)
     .toSorted(([a], [b]) => a.id - b.id)
 }
 

@@ -4,7 +4,7 @@ import pg, { type Client } from 'pg'
 import type { Change, ChangeBatch } from '../change-source/change-source.ts'
 import { BlockedKeys } from './blocked-keys.ts'
 import { describeChange } from './describe-change.ts'
-import { closeParked, insertParked, type Refusal, readParked } from './parked.ts'
+import { closeParked, countParked, insertParked, moveToEnd, type Refusal, readBlockages } from './parked.ts'
 import type { ProgressKey } from './progress.ts'
 import { changeRefused } from './refusal.ts'
 import type { Staging } from './staging.ts'
@@ -18,6 +18,15 @@ export interface ParkingOptions {
   readonly stagingsOf: (change: Change) => readonly Staging[]
 }
 
+/** A parked change of the batch under way. */
+interface ParkedOfBatch {
+  readonly id: number
+  /** Where it stands in the batch. */
+  readonly index: number
+  /** What it blocks, each key with its table. */
+  readonly keys: readonly string[]
+}
+
 /**
  * Keeps what the target refuses, so that all else can go on (invariant 11): a refused change is parked and blocks its
  * keys; whatever comes later for one of these is parked behind it, untried and in order.
@@ -27,6 +36,9 @@ export class Parking {
   readonly #blocked = new BlockedKeys()
   #version = -1
   #count = 0
+  /** The changes of the batch under way, and those of them that are parked. */
+  #batch: readonly Change[] = []
+  #ofBatch: readonly ParkedOfBatch[] = []
 
   constructor(options: ParkingOptions) {
     this.#options = options
@@ -44,8 +56,9 @@ export class Parking {
 
   /** At the start of a transaction, with the row lock. @param version `parked_version` as the row has it. */
   async begin(version: number): Promise<void> {
+    this.#batch = []
     if (version === this.#version) return
-    const parked = await readParked(this.#options.client, this.#options.key)
+    const parked = await readBlockages(this.#options.client, this.#options.key)
     this.#blocked.reset(parked.map(({ table, blocks }) => ({ table, keys: blocks })))
     this.#count = parked.length
     this.#version = version
@@ -90,9 +103,36 @@ export class Parking {
     const reason = cause ?? new Error('an earlier change of its key is parked')
     if (cause !== null && !concernsOneRow(change, cause)) throw changeRefused(described, reason)
     if (this.#count >= maxParked) throw changeRefused(described, reason, tooMany(key, maxParked))
-    await insertParked(client, key, batch, change, described, cause === null ? null : refusalOf(cause))
+    const id = await insertParked(client, key, batch, change, described, cause === null ? null : refusalOf(cause))
     this.#blocked.add(batch.data, change, described.keys)
     this.#count += 1
+    const keys = described.keys.map(text => `${described.table} ${text}`)
+    await this.#keepOrder(batch, { id, index: batch.changes.indexOf(change), keys })
+  }
+
+  /**
+   * Sees to it that what is tied together has its ids in the order of the stream, in which it will be tried again. Changes
+   * are set aside before those between them are tried; when one of these is refused, the ones that came later and are tied
+   * to it go behind it.
+   */
+  async #keepOrder({ changes }: ChangeBatch, parked: ParkedOfBatch): Promise<void> {
+    if (changes !== this.#batch) this.#ofBatch = []
+    this.#batch = changes
+    const tied = new Set(parked.keys)
+    const behind = this.#ofBatch
+      .filter(({ index }) => index > parked.index)
+      .toSorted((a, b) => a.index - b.index)
+      .filter(({ keys }) => {
+        if (!keys.some(key => tied.has(key))) return false
+        for (const key of keys) tied.add(key)
+        return true
+      })
+    const ids = await moveToEnd(
+      this.#options.client,
+      behind.map(({ id }) => id),
+    )
+    const moved = behind.map((change, index) => ({ ...change, id: ids[index] ?? change.id }))
+    this.#ofBatch = [...this.#ofBatch.filter(change => !behind.includes(change)), parked, ...moved]
   }
 
   async #learn(change: Change): Promise<void> {
@@ -109,7 +149,7 @@ export class Parking {
       reason: `${table} was truncated`,
     })
     this.#blocked.freeTable(table)
-    this.#count = (await readParked(client, key)).length
+    this.#count = await countParked(client, key)
   }
 }
 

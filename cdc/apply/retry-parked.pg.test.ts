@@ -82,6 +82,49 @@ describe('invariant 11: parked changes that are tried again', () => {
     ])
   })
 
+  it('keep the order of the stream where a change of a key was behind another one from the first', async () => {
+    await using sync = await createSync()
+    await sync.streaming()
+    await sync.onSource('UPDATE products SET price = -3 WHERE id = 3')
+    await sync.caughtUp()
+    // The row 4 makes room, which is refused; then 3, which is blocked already, takes its key.
+    await sync.onSource(`
+      BEGIN;
+      UPDATE products SET id = 40, price = -4 WHERE id = 4;
+      UPDATE products SET id = 4 WHERE id = 3;
+      COMMIT`)
+    await sync.caughtUp()
+    expect((await parkedIn(sync)).map(({ key, reason }) => [key, reason !== null])).toEqual([
+      [{ id: '3' }, true],
+      [{ id: '40' }, true],
+      [{ id: '4' }, false],
+    ])
+    await sync.onTarget('ALTER TABLE items DROP CONSTRAINT positive')
+    expect(await retry(sync, 'all')).toMatchObject({ applied: [[{}, {}, {}]], refused: [] })
+    expect(await sync.onTarget(ACTUAL)).toEqual(await sync.onSource(EXPECTED))
+  })
+
+  it('are tried though the mapping fits the shape of another one no longer', async () => {
+    await using sync = await createSync()
+    const pipeline = await sync.streaming()
+    await sync.onSource('UPDATE products SET price = -price WHERE id = 3')
+    await sync.caughtUp()
+    await pipeline.stop()
+    await sync.onSource('ALTER TABLE products RENAME COLUMN name TO label')
+    const [table] = SYNC.tables
+    const renamed = { tables: [{ ...table, forward: { ...table?.forward, title: 'label' }, reverse: {} }] }
+    await sync.streaming({ sync: parseSync(renamed) })
+    await sync.onSource('UPDATE products SET price = -price WHERE id = 4')
+    await sync.caughtUp()
+    await sync.onTarget('ALTER TABLE items DROP CONSTRAINT positive')
+    const { source, target } = sync
+    const retried = await retryParked({ ...KEY, source, target, sync: parseSync(renamed), by: 'ada' }, 'all')
+    expect(retried.applied.map(([{ key }]) => key)).toEqual([{ id: '4' }])
+    // Behind it is the row as it was read anew for the mapping that changed.
+    const group = [{ key: { id: '3' } }, { key: { id: '3' }, reason: null }]
+    expect(retried.refused).toMatchObject([{ group, reason: expect.stringContaining('label') }])
+  })
+
   it('go together where one needs what another brings', async () => {
     const parents = 'CREATE TABLE parents (id int PRIMARY KEY, name text)'
     const children = 'CREATE TABLE children (id int PRIMARY KEY, parent int REFERENCES parents)'
@@ -160,6 +203,26 @@ it('discarded changes are kept with reason and name, and free their keys', async
     { item_id: 3, title: 'later', cents: '3000' },
   ])
   expect((await parkedIn(sync)).map(({ key }) => key)).toEqual([{ id: '4' }, { id: '4' }])
+})
+
+it('there is nothing to retry or to discard where nothing was ever synced', async () => {
+  await using sync = await createSync()
+  const discard = (chosen: Chosen) => discardParked({ ...KEY, target: sync.target, by: 'ada', reason: 'none' }, chosen)
+  expect(await discard('all')).toEqual([])
+  await expect(discard(7)).rejects.toMatchObject({ code: 'FICUS_USAGE' })
+  expect(await retry(sync, 'all')).toEqual({ applied: [], refused: [] })
+})
+
+it('another ledger neither retries nor discards', async () => {
+  await using sync = await createSync()
+  await sync.streaming()
+  await parkTwo(sync)
+  const { source, target } = sync
+  const other = { ...KEY, ledger: LEDGER.replace('1', '2'), source, target, by: 'eve' }
+  const mismatch = { code: 'FICUS_LEDGER_MISMATCH' }
+  await expect(retryParked({ ...other, sync: parseSync(SYNC) }, 'all')).rejects.toMatchObject(mismatch)
+  await expect(discardParked({ ...other, reason: 'by mistake' }, 'all')).rejects.toMatchObject(mismatch)
+  expect(await parkedIn(sync)).toHaveLength(4)
 })
 
 it('invariant 10: the way back to legacy closes what is parked', async () => {

@@ -13,12 +13,13 @@ import {
   closeParked,
   groupParked,
   type ParkedGroup,
+  readBlockages,
   readParked,
   readRawChanges,
   releaseKeys,
   withIds,
 } from './parked.ts'
-import { lockProgress, readProgress, type SyncKey } from './progress.ts'
+import { claimProgress, lockProgress, type SyncKey } from './progress.ts'
 import { joinChanges } from './raw-change.ts'
 
 /** Which parked changes a person means: a change stands for its whole group. */
@@ -44,7 +45,7 @@ export interface Retried {
  * Applies parked changes by the mapping as it is now, each group in one transaction and by the same merge that the stream
  * takes; what the target takes is parked no longer. A group may need what another one brings (a parent's row), so the
  * refused ones are tried as long as any other succeeds. Works beside a running sync, whose batches wait meanwhile.
- * @throws FICUS_USAGE where there is no such parked change; FICUS_SOURCE_CHANGED; FICUS_DATABASE_UNREACHABLE, …
+ * @throws FICUS_USAGE where there is no such parked change; FICUS_LEDGER_MISMATCH; FICUS_DATABASE_UNREACHABLE, …
  */
 export async function retryParked(options: RetryOptions, chosen: Chosen): Promise<Retried> {
   const { target } = options
@@ -71,13 +72,15 @@ export async function retryParked(options: RetryOptions, chosen: Chosen): Promis
 /**
  * Takes parked changes out without applying them: their rows stay different until a later change of them, or a repair.
  * @returns what was discarded.
- * @throws FICUS_USAGE where there is no such parked change; FICUS_DATABASE_UNREACHABLE, …
+ * @throws FICUS_USAGE where there is no such parked change; FICUS_LEDGER_MISMATCH; FICUS_DATABASE_UNREACHABLE, …
  */
 export async function discardParked(
   options: SyncKey & { readonly target: Endpoint; readonly by: string; readonly reason: string },
   chosen: Chosen,
 ): Promise<readonly ParkedGroup[]> {
   return withSession(options.target, async client => {
+    // Where nothing was ever synced nothing is parked, and there is no row to lock.
+    if ((await claimProgress(client, options, options.target)) === null) return chooseGroups(client, options, chosen)
     await client.query(lockProgress(options))
     const groups = await chooseGroups(client, options, chosen)
     const ids = groups.flat().map(({ id }) => id)
@@ -113,8 +116,8 @@ async function retryGroup(options: RetryOptions, how: ApplierOptions, group: Par
     await applier.applyParked(
       async client => {
         // Under the lock: more may have been parked behind it since it was looked at.
-        const [now] = groupParked(await readParked(client, options)).filter(([{ id }]) => id === group[0].id)
-        ids = (now ?? []).map(({ id }) => id)
+        const groups = groupParked(await readBlockages(client, options))
+        ids = groups.find(changes => changes.some(({ id }) => id === group[0].id))?.map(({ id }) => id) ?? []
         return joinChanges(await readRawChanges(client, ids))
       },
       async client => {
@@ -125,21 +128,23 @@ async function retryGroup(options: RetryOptions, how: ApplierOptions, group: Par
     )
     return null
   } catch (error) {
-    if (judgeFailure(error) !== 'data') throw error
+    // A shape of the table that the mapping fits no longer is a matter of this group alone.
+    const misfit = error instanceof FicusError && error.code === 'FICUS_SOURCE_CHANGED'
+    if (!misfit && judgeFailure(error) !== 'data') throw error
     return messageOf(error)
   } finally {
     await applier.close()
   }
 }
 
-/** What an applier that works beside the worker of a sync needs to know. @throws FICUS_SYNC_NOT_BEGUN */
+/** What an applier that works beside the worker of a sync needs to know. @throws FICUS_SYNC_NOT_BEGUN, FICUS_LEDGER_MISMATCH */
 export async function applierOptions(options: Omit<RetryOptions, 'by'>): Promise<ApplierOptions> {
   const { source, target, sync, direction, capability, triggers } = options
   return withSession(source, from =>
     withSession(target, async to => {
+      const progress = await claimProgress(to, options, target)
       const shaped = await shapeFlows(from, to, flowsOf(sync, direction))
       const flows = await inDependencyOrder(to, shaped, ({ flow }) => flow.to)
-      const progress = await readProgress(to, options)
       if (progress?.position == null) {
         throw new FicusError('FICUS_SYNC_NOT_BEGUN', `the ${direction} sync of ${capability} does not stream`)
       }
