@@ -28,6 +28,8 @@ const SLOT_LOCK_TIMEOUT_MS = 10_000
 
 /**
  * Makes the publication, or gives an old one of that name the tables of now. TRUNCATE is published too.
+ * @param publish which kinds of changes. Where updates are published, PostgreSQL refuses those of a table without a replica
+ *   identity, whoever writes them.
  * @throws FICUS_DATABASE_UNFIT where the user may not.
  */
 export async function createPublication(
@@ -35,10 +37,11 @@ export async function createPublication(
   source: Endpoint,
   name: string,
   tables: readonly TableName[],
+  publish = 'insert, update, delete, truncate',
 ): Promise<void> {
   const list = [...new Set(tables.map(quoteTable))].join(', ')
   const publication = quoteIdentifier(name)
-  const options = `publish = 'insert, update, delete, truncate', publish_via_partition_root = true`
+  const options = `publish = '${publish}', publish_via_partition_root = true`
   const { rowCount } = await client.query('SELECT FROM pg_publication WHERE pubname = $1', [name])
   const statement =
     rowCount === 0

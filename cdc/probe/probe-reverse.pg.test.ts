@@ -1,5 +1,6 @@
 import { createDatabase, startTestPostgres } from '@ficus/deploy/testing/postgres'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { withSession } from '../database/session.ts'
 import type { SyncInput } from '../mapping/define-sync.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { asPlainUser, createHarness, type SyncHarness } from '../testing/sync-harness.ts'
@@ -177,12 +178,29 @@ describe('invariant 10: the way back is proved before it is needed', () => {
   })
 })
 
+it('keeps nobody from writing to a table of the service that has no primary key', async () => {
+  const withoutKey = TARGET.replace('item_id bigint PRIMARY KEY', 'item_id bigint NOT NULL UNIQUE')
+  await using sync = await createHarness(createDatabase, SOURCE, withoutKey, SYNC)
+  await sync.onTarget(`INSERT INTO items VALUES (1, 1, 'product 1', 12)`)
+  const probing = await withSession(sync.target, async busy => {
+    // Its slot waits for whoever writes, so that there is time to look.
+    await busy.query('BEGIN; SELECT pg_current_xact_id()')
+    const probing = probe(sync)
+    await vi.waitUntil(
+      async () => (await sync.onTarget(`SELECT FROM pg_publication WHERE pubname LIKE 'ficus_probe%'`)).length > 0,
+      { timeout: 30_000, interval: 10 },
+    )
+    await sync.onTarget(`UPDATE items SET title = 'written meanwhile'; DELETE FROM items`)
+    return { probing }
+  })
+  expect(problemsOf(await probing.probing).join()).toContain('replica identity')
+})
+
 it('says so where the service’s server does not decode its log', async () => {
   await using sync = await create()
   await using elsewhere = await startTestPostgres({ wal_level: 'replica' })
   await elsewhere.createDatabase('service')
   const service = { url: elsewhere.url('service'), name: 'the service’s database' }
-  const { withSession } = await import('../database/session.ts')
   await withSession(service, client => client.query(`${TARGET}; INSERT INTO brands VALUES (1, 'x')`))
   const report = await probe(sync, { service })
   expect(problemsOf(report)).toEqual([expect.stringMatching(/^stream .*wal_level/)])

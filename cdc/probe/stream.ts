@@ -25,7 +25,8 @@ export async function probeStream(service: Endpoint, sync: Sync): Promise<ProbeF
   try {
     await withSession(service, async client => {
       await removeLeftOver(client)
-      await createPublication(client, service, name, tables)
+      // Inserts alone: updates of a table without a replica identity would be refused as long as the publication is there.
+      await createPublication(client, service, name, tables, 'insert')
     })
     replication = await openReplicationSession(service)
     await createTemporarySlot(replication, service, name)
