@@ -20,6 +20,7 @@ it('has a sample of each type once, with values that the newest server knows', (
 })
 
 function rowOf({ type, postgres, debezium, but = [] }: TypeSample): string {
-  const form = but.length === 0 ? debezium : `sent; read back where it is ${but.map(value => `\`${value}\``).join(', ')}`
+  const form =
+    but.length === 0 ? debezium : `sent; read back where it is ${but.map(value => `\`${value}\``).join(', ')}`
   return `| \`${type}\` | ${postgres} | ${form} |`
 }

@@ -40,7 +40,7 @@ export interface Server extends AsyncDisposable {
 
 /** A running child process, for whoever makes a server of it. */
 export interface Child extends Server {
-  /** The last lines it wrote, for the message of an error. */
+  /** Its first complaints and its last lines, for the message of an error. */
   tail(): string
   /** Resolves when a line it writes holds `text`. @throws FicusError when it ends first or `timeout` ms pass. */
   waitForLine(text: string, timeout: number): Promise<void>
@@ -53,6 +53,9 @@ export function serverOf(child: Child): Server {
 }
 
 const TAIL_LINES = 40
+/** A server that fails may say a hundred lines of farewell after the one that tells why. */
+const COMPLAINT = /\b(ERROR|FATAL|PANIC)\b/
+const COMPLAINTS = 3
 
 /**
  * Starts a server in a process group of its own: a Ctrl-C in the terminal then reaches only us, and we stop the servers
@@ -71,9 +74,11 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     env: { ...process.env, ...options.env },
   })
   const lines: string[] = []
+  const complaints: string[] = []
   const listeners = new Set<(line: string) => void>()
   const take = (line: string) => {
     lines.push(line)
+    if (complaints.length < COMPLAINTS && COMPLAINT.test(line)) complaints.push(line)
     if (lines.length > TAIL_LINES) lines.shift()
     options.log?.(line)
     for (const listener of listeners) listener(line)
@@ -93,6 +98,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   child.on('exit', leash(pid, stopSignal))
   child.on('error', error => take(error.message))
 
+  const tail = () => [...complaints.filter(line => !lines.includes(line)), ...lines].join('\n')
   const running = () => child.exitCode === null && child.signalCode === null
   const kill = async (signal: NodeJS.Signals) => {
     if (running()) child.kill(signal)
@@ -111,7 +117,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   return {
     pid,
     ended,
-    tail: () => lines.join('\n'),
+    tail,
     waitForLine: (text, timeout) => {
       if (lines.some(line => line.includes(text))) return Promise.resolve()
       return new Promise<void>((resolve, reject) => {
@@ -121,7 +127,7 @@ export async function startChild(options: ChildOptions): Promise<Child> {
           if (error) reject(error)
           else resolve()
         }
-        const failure = (what: string) => new FicusError('FICUS_INTERNAL', `${name} ${what}:\n${lines.join('\n')}`)
+        const failure = (what: string) => new FicusError('FICUS_INTERNAL', `${name} ${what}:\n${tail()}`)
         const listener = (line: string) => {
           if (line.includes(text)) settle()
         }

@@ -1,10 +1,23 @@
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { FicusError, systemCodeOf } from '@ficus/core/errors/ficus-error'
 
+/**
+ * Below the ports that systems give to outgoing connections (Linux from 32768, macOS and Windows from 49152 on): one of
+ * those could take the port between our look and the server's start, or while a server that was killed is away.
+ */
+const PORTS = { first: 15_000, end: 32_000 } as const
+
 /** A TCP port of 127.0.0.1 that nobody listens on at this moment. */
-export function freePort(): Promise<number> {
-  return listenOnce(0)
+export async function freePort(): Promise<number> {
+  for (;;) {
+    try {
+      return await listenOnce(randomInt(PORTS.first, PORTS.end))
+    } catch (error) {
+      if (systemCodeOf(error) !== 'EADDRINUSE') throw error
+    }
+  }
 }
 
 /**
