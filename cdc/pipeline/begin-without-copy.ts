@@ -10,6 +10,7 @@ import { assertMappingFits } from '../mapping/check-mapping.ts'
 import { flowsOf, type Sync, sourceTables } from '../mapping/flow.ts'
 import { planMirrors } from '../mirror/mirror-plan.ts'
 import { createMirrors } from '../mirror/mirror-tables.ts'
+import { waitForTurn } from './turn.ts'
 
 /** Nobody waits for the rows of a mirror but the caller. */
 const MIRROR_COPY = { workers: 2, onProgress: () => {}, signal: new AbortController().signal }
@@ -29,13 +30,17 @@ export interface BeginOptions extends SyncKey {
  * nothing changes.
  *
  * @returns where the stream begins.
- * @throws FICUS_MAPPING_INVALID, FICUS_DATABASE_UNFIT, FICUS_DATABASE_UNREACHABLE, FICUS_LEDGER_MISMATCH.
+ * @throws FICUS_MAPPING_INVALID, FICUS_DATABASE_UNFIT, FICUS_DATABASE_UNREACHABLE, FICUS_LEDGER_MISMATCH, FICUS_LEASE_HELD.
  */
 export async function beginWithoutCopy(options: BeginOptions): Promise<Position> {
   const { source, target, sync, capability, direction, ledger } = options
   const slot = slotName(options, source.url)
   return withSession(target, async writing => {
     await createProgressTable(writing, target)
+    const before = await claimProgress(writing, options, target)
+    if (before?.position != null) return before.position
+    // Of two that begin at once the later would drop the slot that the position of the earlier counts on.
+    await waitForTurn(writing, options)
     const begun = await claimProgress(writing, options, target)
     if (begun?.position != null) return begun.position
     await withSession(source, client => assertMappingFits(client, writing, sync, direction))

@@ -1,4 +1,4 @@
-import { FicusError, systemCodeOf } from '@ficus/core/errors/ficus-error'
+import { systemCodeOf } from '@ficus/core/errors/ficus-error'
 import { parseTableName, quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { closeParked } from '../apply/parked.ts'
@@ -12,7 +12,7 @@ import { emptyTables } from '../copy/target-tables.ts'
 import { type Endpoint, withSession } from '../database/session.ts'
 import { forgetComparisons } from '../diff/diff-state.ts'
 import { passSyncPoint } from './points.ts'
-import { takeTurn } from './turn.ts'
+import { waitForTurn } from './turn.ts'
 
 /** A sync that is to be removed. What it mapped does not matter: whoever cannot read the sync file can still go back. */
 export interface DropOptions extends SyncKey {
@@ -131,15 +131,4 @@ async function dropMadeTables(client: Client, made: readonly string[]): Promise<
       await client.query('ROLLBACK TO SAVEPOINT ficus_schema')
     }
   }
-}
-
-/** A worker that was told to stop needs a moment. */
-const PATIENCE_MS = 10_000
-
-async function waitForTurn(client: Client, { capability, direction }: DropOptions): Promise<void> {
-  const taken = await takeTurn(client, capability, direction, PATIENCE_MS)
-  if (taken) return
-  throw new FicusError('FICUS_LEASE_HELD', `a sync process still carries the ${direction} sync of ${capability}`, {
-    remedy: 'Stop that process, or wait until it has seen the new phase.',
-  })
 }

@@ -1,5 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { FicusError } from '@ficus/core/errors/ficus-error'
 import type { Client } from 'pg'
+import type { ProgressKey } from '../apply/progress.ts'
 import type { Direction } from '../mapping/flow.ts'
 
 const POLL_MS = 100
@@ -24,6 +26,17 @@ export async function takeTurn(
     if (performance.now() >= deadline) return false
     await sleep(POLL_MS)
   }
+}
+
+/** A worker that was told to stop needs a moment. */
+const PATIENCE_MS = 10_000
+
+/** Takes the turn to begin or to remove a sync. @throws FICUS_LEASE_HELD while somebody else keeps it. */
+export async function waitForTurn(session: Client, { capability, direction }: ProgressKey): Promise<void> {
+  if (await takeTurn(session, capability, direction, PATIENCE_MS)) return
+  throw new FicusError('FICUS_LEASE_HELD', `a sync process still carries the ${direction} sync of ${capability}`, {
+    remedy: 'Stop that process, or wait until it has seen the new phase.',
+  })
 }
 
 /** Whether somebody else has the turn now. */

@@ -78,7 +78,7 @@ export async function probeReverse(loaded: LoadedConfig, capability: string): Pr
  * Records where reverse sync starts: from now on, the service's changes are kept until they are at the monolith. For the
  * switch, before the service may write; the phase `extracted` then carries them. May be called again.
  * @param ledger the id of the ledger that asks for it.
- * @throws FICUS_MAPPING_INVALID, FICUS_DATABASE_UNFIT, FICUS_LEDGER_MISMATCH.
+ * @throws FICUS_MAPPING_INVALID, FICUS_DATABASE_UNFIT, FICUS_LEDGER_MISMATCH, FICUS_LEASE_HELD.
  */
 export async function beginDirection(
   loaded: LoadedConfig,
