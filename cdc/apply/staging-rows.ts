@@ -1,4 +1,5 @@
 import { KIND, locateColumns } from '../change-source/tuple.ts'
+import { CHUNK_BYTES, takeChunk } from '../database/chunk-pool.ts'
 
 /** A row and what is to be done with it, ready to be staged. */
 export interface RowToStage {
@@ -10,7 +11,6 @@ export interface RowToStage {
 /** COPY BINARY's header (documentation, COPY, "File Formats"): signature, no flags, no extension. */
 const BINARY_HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1')
 const BINARY_TRAILER = Buffer.of(0xff, 0xff)
-const CHUNK_BYTES = 64 * 1024
 /** Up to here a loop over words takes less time than a call of `copy`. */
 const SHORT_BYTES = 256
 /** A loop over words may write this much past the end; what comes next writes over it. */
@@ -19,7 +19,8 @@ const OVERRUN = 3
 /**
  * Turns rows into the data of `COPY … FROM STDIN (FORMAT binary)`: the operation as int2, then the columns. A tuple's
  * value is (kind byte, int32 length, bytes) and COPY's is (int32 length, bytes), so bytes are moved and none decoded.
- * Chunks come as they fill, so that the server can work on the first while the next is written.
+ * Chunks come as they fill, so that the server can work on the first while the next is written; whoever has sent one may
+ * give it back (database/chunk-pool.ts).
  *
  * @param columns which of the tuple's columns are staged, in the staging table's order, which is the tuple's.
  */
@@ -104,7 +105,7 @@ class ChunkWriter {
   #used = 0
 
   constructor() {
-    this.#chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+    this.#chunk = takeChunk()
     this.#view = new DataView(this.#chunk.buffer)
   }
 
@@ -222,7 +223,7 @@ class ChunkWriter {
 
   #startChunk(bytes = 0): void {
     this.#full.push(this.#chunk.subarray(0, this.#used))
-    this.#chunk = Buffer.allocUnsafeSlow(Math.max(CHUNK_BYTES, bytes))
+    this.#chunk = bytes > CHUNK_BYTES ? Buffer.allocUnsafeSlow(bytes) : takeChunk()
     this.#view = new DataView(this.#chunk.buffer)
     this.#used = 0
   }

@@ -70,3 +70,20 @@ it('copies what it is given: a driver uses its buffer again', () => {
   builder.commit({ lsn: '0/1' }, 100)
   expect(letters(builder.take())).toEqual(['a'])
 })
+
+it('fills the memory of a batch again that was given back, and not before', () => {
+  const builder = new BatchBuilder(10, 1_000)
+  const takeOne = (letter: string) => {
+    add(builder, letter)
+    builder.commit({ lsn: '0/1' }, 100)
+    return builder.take()
+  }
+  const first = takeOne('a')
+  const second = takeOne('b')
+  expect(letters(first)).toEqual(['a'])
+  builder.giveBack(first)
+  takeOne('c')
+  const fourth = takeOne('d')
+  expect(fourth.data.buffer).toBe(first.data.buffer)
+  expect([letters(second), letters(fourth)]).toEqual([['b'], ['d']])
+})

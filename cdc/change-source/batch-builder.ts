@@ -2,6 +2,10 @@ import type { Change, ChangeBatch, CommitEnd, Relation } from './change-source.t
 import type { Position } from './position.ts'
 
 const INITIAL_BYTES = 64 * 1024
+/** How far a batch may grow past its limit, by the rest of what the socket brought, and keep its buffer. */
+const SLACK_BYTES = 256 * 1024
+/** One is filled while the other is applied. */
+const MAX_SPARE = 2
 
 /**
  * Gathers changes into batches that end at a commit. Bytes are copied in: a driver may use its receive buffer again.
@@ -10,7 +14,9 @@ const INITIAL_BYTES = 64 * 1024
 export class BatchBuilder {
   readonly #maxRows: number
   readonly #maxBytes: number
-  #data: Buffer = Buffer.allocUnsafe(INITIAL_BYTES)
+  #data: Buffer = Buffer.allocUnsafeSlow(INITIAL_BYTES)
+  /** Buffers of batches that were applied. */
+  readonly #spare: Buffer[] = []
   #used = 0
   #changes: Change[] = []
   /** How much of the above belongs to transactions that have committed. */
@@ -126,8 +132,7 @@ export class BatchBuilder {
       .slice(count)
       .map(change => ({ ...change, oldTuple: shift(change.oldTuple), newTuple: shift(change.newTuple) }))
     const tail = this.#data.subarray(bytes, this.#used)
-    // As large as the last one came to be: growing it again would copy all of it several times.
-    this.#data = Buffer.allocUnsafe(Math.max(INITIAL_BYTES, tail.length * 2, bytes))
+    this.#data = this.#emptyBuffer(tail.length, bytes)
     this.#used = tail.copy(this.#data)
     this.#changes = rest
     this.#committed = { changes: 0, bytes: 0 }
@@ -139,10 +144,27 @@ export class BatchBuilder {
     this.#transactions = this.#transactions.slice(-1)
   }
 
+  /**
+   * Lets the batch's bytes be used again. New buffers of some megabytes each would pile up until the garbage collector
+   * looks for them.
+   */
+  giveBack({ data }: Pick<ChangeBatch, 'data'>): void {
+    const whole = Buffer.from(data.buffer)
+    if (whole.length <= this.#maxBytes + SLACK_BYTES && this.#spare.length < MAX_SPARE) this.#spare.push(whole)
+  }
+
+  /** @param last how much the last batch took: growing up to that again would copy all of it several times. */
+  #emptyBuffer(needed: number, last: number): Buffer {
+    const spare = this.#spare.pop()
+    if (spare !== undefined && spare.length >= needed) return spare
+    return Buffer.allocUnsafeSlow(Math.max(INITIAL_BYTES, needed * 2, Math.min(last, this.#maxBytes + SLACK_BYTES)))
+  }
+
   #append(bytes: Buffer, start: number, end: number): void {
     const needed = this.#used + end - start
     if (needed > this.#data.length) {
-      const larger = Buffer.allocUnsafe(Math.max(needed, this.#data.length * 2))
+      const doubled = Math.min(this.#data.length * 2, this.#maxBytes + SLACK_BYTES)
+      const larger = Buffer.allocUnsafeSlow(needed > doubled ? needed * 2 : doubled)
       this.#data.copy(larger, 0, 0, this.#used)
       this.#data = larger
     }

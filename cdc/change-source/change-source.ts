@@ -41,7 +41,7 @@ export interface Change {
  * of the source is larger than memory: then `position` is null and the transaction goes on in the next batch.
  */
 export interface ChangeBatch {
-  /** Tuples, in the layout of change-source/tuple.ts. */
+  /** Tuples, in the layout of change-source/tuple.ts. Theirs until the next batch is asked for: then others may be there. */
   readonly data: Buffer
   /** May be empty: a mark or heartbeat moves the position alone. */
   readonly changes: readonly Change[]

@@ -1,4 +1,5 @@
 import type { Client, Connection, Submittable } from 'pg'
+import { giveChunkBack } from './chunk-pool.ts'
 
 const COPY_DATA = 0x64
 const COPY_DONE = Buffer.of(0x63, 0, 0, 0, 4)
@@ -53,7 +54,7 @@ class CopyIn implements Submittable {
         head.writeInt32BE(chunk.length + 4, 1)
         stream.cork()
         stream.write(head)
-        const hasRoom = stream.write(chunk)
+        const hasRoom = stream.write(chunk, () => giveChunkBack(chunk))
         stream.uncork()
         if (!hasRoom && stream.writableNeedDrain) {
           stream.once('drain', () => this.#send(connection))
@@ -69,7 +70,7 @@ class CopyIn implements Submittable {
 
 /**
  * Runs `COPY … FROM STDIN` with `chunks` as its data. They are asked for as the socket takes them, so that the server
- * works on the first while the last are still to be made.
+ * works on the first while the last are still to be made. Those of the chunk pool go back there once they are sent.
  * @throws what the server says, or what the making of a chunk throws; the session stays usable.
  */
 export function copyIn(client: Client, sql: string, chunks: Iterable<Buffer>): Promise<void> {

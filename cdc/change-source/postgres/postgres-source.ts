@@ -33,7 +33,7 @@ import { ReplicationStream } from './replication-stream.ts'
 import { readStreamStart, type StreamStart, slotLost } from './stream-start.ts'
 
 /** How much one batch may hold; one more is being applied meanwhile. */
-const MAX_BATCH_BYTES = 16 * 1024 * 1024
+const MAX_BATCH_BYTES = 8 * 1024 * 1024
 /** How long the socket is left alone while a batch is applied: rows are cheaper to read by the hundred than one by one. */
 const REST_MS = 2
 
@@ -68,7 +68,10 @@ export class PostgresSource implements ChangeSource {
     signal.addEventListener('abort', abort, { once: true })
     if (signal.aborted) abort()
     try {
-      for (let batch = await reading.next(); batch !== null; batch = await reading.next()) yield batch
+      for (let batch = await reading.next(); batch !== null; batch = await reading.next()) {
+        yield batch
+        reading.giveBack(batch)
+      }
     } catch (error) {
       if (error instanceof TextNeeded) this.#format = 'text'
       throw error
@@ -199,6 +202,11 @@ class Reading {
       this.#stream?.resume()
     }
     return batch
+  }
+
+  /** The batch was applied: its memory may be used again. */
+  giveBack(batch: ChangeBatch): void {
+    this.#builder.giveBack(batch)
   }
 
   acknowledge(position: bigint): void {
