@@ -101,7 +101,7 @@ const RUN: Readonly<Record<(typeof ACTIONS)[number], Run>> = {
     const { applied, refused } = await retry(control, capability, chosenBy(request, 'retry'), signal)
     const changes = applied.flat()
     if (changes.length > 0) {
-      const evidence = { parked: changes.map(({ id, table, key, kind }) => ({ id, table, key, kind })) }
+      const evidence = evidenceOf(changes)
       await control.ledger.note({ capability, actor: control.actor, action: 'retry parked', reason: null, evidence })
     }
     terminal.line(`${plural(changes.length, 'change')} applied`)
@@ -122,7 +122,7 @@ const RUN: Readonly<Record<(typeof ACTIONS)[number], Run>> = {
     const groups = await discard(control, capability, chosenBy(request, 'discard'), reason)
     const changes = groups.flat()
     if (changes.length > 0) {
-      const evidence = { parked: changes.map(({ id, table, key, kind, event }) => ({ id, table, key, kind, event })) }
+      const evidence = evidenceOf(changes)
       await control.ledger.note({ capability, actor: control.actor, action: 'discard parked', reason, evidence })
     }
     terminal.line(
@@ -143,6 +143,11 @@ function usage(capability: string, message: string): FicusError {
   return new FicusError('FICUS_USAGE', message, {
     remedy: `\`ficus parked ${capability}\` lists what is parked; \`ficus parked --help\` ends with an example.`,
   })
+}
+
+/** What the journal keeps. The rows' values stay in the target, in `ficus.parked_closed`. */
+function evidenceOf(changes: readonly ParkedGroup[0][]) {
+  return { parked: changes.map(({ id, table, key, kind }) => ({ id, table, key, kind })) }
 }
 
 function nameOf([{ id, kind, table, key }]: ParkedGroup): string {
