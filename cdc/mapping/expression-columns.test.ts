@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { columnsRead } from './expression-columns.ts'
 
-const COLUMNS = ['id', 'name', 'price', 'Order', 'größe', 'e']
+const COLUMNS = ['id', 'name', 'price', 'Order', 'größe', 'Übersicht', 'e']
 
 const cases: readonly [expression: string, reads: readonly string[]][] = [
   ['name', ['name']],
@@ -9,6 +9,7 @@ const cases: readonly [expression: string, reads: readonly string[]][] = [
   ['"Order" || "name"', ['name', 'Order']],
   ['Order', []],
   ['größe', ['größe']],
+  ['GRößE || ÜBERSICHT || Übersicht', ['größe', 'Übersicht']],
   [`'name' || price::text`, ['price']],
   [`'it''s name' || id`, ['id']],
   [`E'it\\'s name' || id`, ['id']],

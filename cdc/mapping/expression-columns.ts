@@ -37,13 +37,18 @@ export interface Token {
 const LEXEME =
   /(?<skip>\s+|--[^\n]*|\/\*[\s\S]*?\*\/|\$(?<tag>[A-Za-z_\u0080-\uffff]?[\w\u0080-\uffff]*)\$[\s\S]*?\$\k<tag>\$|[eE]'(?:[^'\\]|\\[\s\S]|'')*'|(?:[bBxXnN]|[uU]&)?'(?:[^']|'')*')|(?<unsure>[uU]&"(?:[^"]|"")*")|"(?<quoted>(?:[^"]|"")*)"|(?<bare>[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*)|(?<number>\d[\w.]*)|(?<sign>[\s\S])/gu
 
-/** Cuts SQL into names and signs. Unquoted names are in lower case. */
+/** Cuts SQL into names and signs. Unquoted names are folded as PostgreSQL does. */
 export function* tokensOf(sql: string): Generator<Token> {
   for (const { groups = {} } of sql.matchAll(LEXEME)) {
     if (groups.skip !== undefined || groups.number !== undefined) continue
     if (groups.unsure !== undefined) yield { kind: 'unsure', text: groups.unsure }
     else if (groups.quoted !== undefined) yield { kind: 'name', text: groups.quoted.replaceAll('""', '"') }
-    else if (groups.bare !== undefined) yield { kind: 'name', text: groups.bare.toLowerCase() }
+    else if (groups.bare !== undefined) yield { kind: 'name', text: folded(groups.bare) }
     else yield { kind: 'sign', text: groups.sign ?? '' }
   }
+}
+
+/** In UTF-8 PostgreSQL folds A to Z alone (parser/scansup.c). */
+function folded(name: string): string {
+  return name.replaceAll(/[A-Z]/g, letter => letter.toLowerCase())
 }
