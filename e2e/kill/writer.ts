@@ -5,6 +5,7 @@ import pg from 'pg'
 export interface Writer {
   /** Transactions that the source has acknowledged. */
   readonly committed: number
+  /** @throws where the source refused a statement. */
   stop(): Promise<void>
 }
 
@@ -51,7 +52,9 @@ export function startWriter(url: string, random: () => number, pauseMs: number):
       await client.query(`BEGIN; ${nextTransaction(random)}; COMMIT`)
       committed += 1
       await sleep(pauseMs)
-    } catch {
+    } catch (error) {
+      // A statement that is wrong stays wrong, and nobody would miss what it was to write.
+      if (error instanceof pg.DatabaseError && /^(22|23|42)/.test(error.code ?? '')) throw error
       // It died, perhaps with the transaction; whether that was committed shows in the end.
       await client?.end().catch(() => {})
       client = undefined
@@ -59,9 +62,14 @@ export function startWriter(url: string, random: () => number, pauseMs: number):
     }
   }
   const loop = (async () => {
-    while (writing) await write()
-    await client?.end()
+    try {
+      while (writing) await write()
+    } finally {
+      await client?.end()
+    }
   })()
+  // Whoever stops it hears of it.
+  loop.catch(() => {})
   return {
     get committed() {
       return committed
