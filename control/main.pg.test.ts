@@ -34,7 +34,10 @@ it('walks there and back in processes of their own, each command as text', async
   expect(refused.said).toContain('FICUS_GATE_RED  notes stays shadowing: 3 gates are not green before canary')
   const dials = await ficus('route', CAPABILITY, '--read', '25', '--shadow', '100')
   expect(dials.said).toContain('25 % set, 0 % in effect: in shadowing all reads go to the monolith')
-  expect(await ficus('verify', CAPABILITY, '--data')).toMatchObject({ code: 0 })
+  expect(await ficus('verify', CAPABILITY, '--data')).toMatchObject({
+    code: 0,
+    said: expect.stringContaining('none differs'),
+  })
   await migration.run('target', `UPDATE memos SET heading = 'FORGED' WHERE memo_id = 17`)
   const differing = await ficus('verify', CAPABILITY, '--data')
   expect(differing.code).toBe(1)
@@ -74,7 +77,7 @@ it('prints one JSON document for every command, whichever way it ends', async ()
   expect(await json('advance', CAPABILITY)).toMatchObject({
     code: 1,
     document: {
-      error: { code: 'FICUS_GATE_RED', details: { gates: [{ gate: 'lag', verdict: 'pass' }, {}, {}, {}, {}] } },
+      error: { code: 'FICUS_GATE_RED', details: { gates: [{ gate: 'lag', verdict: 'pass' }, {}, {}, {}, {}, {}] } },
     },
   })
   expect(await json('route', CAPABILITY, '--shadow', '50')).toMatchObject({

@@ -54,6 +54,7 @@ it('invariants 9 and 10: walks to canary on real evidence alone, and back to not
       gates: [
         { gate: 'lag', green: true },
         { gate: 'data', green: true },
+        { gate: 'parked', green: true },
         { gate: 'shadow', green: true },
         { gate: 'contracts', verdict: 'inconclusive', summary: expect.stringContaining('names no pacts') },
         { gate: 'load', green: true },
