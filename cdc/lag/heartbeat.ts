@@ -78,6 +78,8 @@ export class Heartbeat {
       await endSession(this.#client)
       this.#client = undefined
     }
-    if (!this.#stopped) this.#timer = setTimeout(() => void this.#beat(), this.#intervalMs)
+    // It may have been opened while `stop` found none to end.
+    if (this.#stopped) await endSession(this.#client)
+    else this.#timer = setTimeout(() => void this.#beat(), this.#intervalMs)
   }
 }

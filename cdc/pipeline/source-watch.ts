@@ -68,7 +68,9 @@ export class SourceWatch {
       await endSession(this.#client)
       this.#client = undefined
     }
-    if (!this.#stopped) this.#timer = setTimeout(() => void this.#look(), this.#options.intervalMs)
+    // It may have been opened while `stop` found none to end.
+    if (this.#stopped) await endSession(this.#client)
+    else this.#timer = setTimeout(() => void this.#look(), this.#options.intervalMs)
   }
 
   async #read(client: Client): Promise<WatchedTable[]> {
