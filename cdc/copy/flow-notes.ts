@@ -24,8 +24,12 @@ export interface FlowNote {
   readonly rows: number
 }
 
-/** Part of the schema `ficus` of a target database, beside ficus.progress. */
+/**
+ * Part of the schema `ficus` of a target database, beside ficus.progress. Sent as one text it is one transaction: two
+ * workers that start at once may both make it.
+ */
 const TABLE = `
+  SELECT pg_advisory_xact_lock(hashtext('ficus sync schema'));
   CREATE TABLE IF NOT EXISTS ficus.flow (
     capability text NOT NULL,
     direction text NOT NULL,
@@ -113,6 +117,16 @@ export async function writeNotes(client: Client, key: ProgressKey, notes: readon
       ],
     )
   }
+}
+
+/** The target tables of which rows are being read beside the stream, `schema.table`. */
+export async function readTablesBeside(client: Client, key: ProgressKey): Promise<string[]> {
+  const { rowCount } = await client.query(`SELECT FROM pg_class WHERE oid = to_regclass('ficus.flow')`)
+  if (rowCount === 0) return []
+  const { rows } = await client.query<{ target: string }>(
+    `SELECT target FROM ficus.flow WHERE ${progressRow(key)} AND reading ORDER BY target`,
+  )
+  return rows.map(row => row.target)
 }
 
 /** Forgets all notes of a sync whose copy begins anew, or that is dropped. */

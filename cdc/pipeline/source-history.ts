@@ -16,8 +16,12 @@ export interface Fork {
   readonly lsn: string
 }
 
-/** Part of the schema `ficus` of a target database, beside ficus.progress. */
+/**
+ * Part of the schema `ficus` of a target database, beside ficus.progress. Sent as one text it is one transaction: two
+ * workers that start at once may both make it.
+ */
 const TABLE = `
+  SELECT pg_advisory_xact_lock(hashtext('ficus sync schema'));
   CREATE TABLE IF NOT EXISTS ficus.source (
     capability text NOT NULL,
     direction text NOT NULL,
@@ -50,11 +54,10 @@ export async function assertInHistory(
     if (lsnToNumber(position.lsn) > lsnToNumber(server.xlogpos)) {
       throw ahead(source, position, `its log ends at ${server.xlogpos}`)
     }
-    if (known !== null && known.system === now.system && known.timeline < now.timeline) {
-      const fork = forkOf(await readForks(client, now.timeline), known.timeline)
-      if (fork !== null && lsnToNumber(position.lsn) > lsnToNumber(fork)) {
-        throw ahead(source, position, `it left the history that they belong to at ${fork}`)
-      }
+    if (known !== null && known.system === now.system && known.timeline !== now.timeline) {
+      const forks = now.timeline === 1 ? [] : await readForks(client, now.timeline)
+      const why = outsideHistory(position, known.timeline, now.timeline, forks)
+      if (why !== null) throw ahead(source, position, why)
     }
     if (known?.system !== now.system || known.timeline !== now.timeline) await noteHistory(target, key, now)
   } finally {
@@ -68,6 +71,17 @@ export function parseForks(content: string): Fork[] {
     const [parent, lsn] = line.trim().split(/\s+/)
     return parent !== undefined && lsn !== undefined && /^\d+$/.test(parent) ? [{ parent: Number(parent), lsn }] : []
   })
+}
+
+/**
+ * Why a position on timeline `known` is not in the past of a server that is on timeline `now`; null where it is.
+ * @param forks those that the server's timeline comes from.
+ */
+export function outsideHistory({ lsn }: Position, known: number, now: number, forks: readonly Fork[]): string | null {
+  const fork = forkOf(forks, known)
+  // A server that was promoted beside the one that they come from, or is still where that one left it.
+  if (fork === null) return `it is on timeline ${now}, which does not come from timeline ${known}, theirs`
+  return lsnToNumber(lsn) > lsnToNumber(fork) ? `it left the history that they belong to at ${fork}` : null
 }
 
 /** Where the server's history left `timeline`; null where that is not among its ancestors. */
