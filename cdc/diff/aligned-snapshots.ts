@@ -6,7 +6,7 @@ import type { Client } from 'pg'
 import { clearPause, pauseLock, setPause } from '../apply/pause.ts'
 import { type ProgressKey, readProgress } from '../apply/progress.ts'
 import { MARK } from '../change-source/marks.ts'
-import { lsnToNumber } from '../change-source/position.ts'
+import { lsnToNumber, numberToLsn } from '../change-source/position.ts'
 import { type Endpoint, endSession, openReplicationSession, openSession } from '../database/session.ts'
 import { emitMark } from '../lag/lag.ts'
 
@@ -41,6 +41,11 @@ const FREEZE_MS = 2_000
 const LONG_MS = 1_000
 const LONG_PATIENCE_MS = 5_000
 const POLL_MS = 5
+/**
+ * The server ends a session that asked for a stand-still and is silent for so long, be it that its process was stopped
+ * or the network swallows everything: sync then goes on.
+ */
+const SILENT_MS = 5 * FREEZE_MS
 
 /**
  * Takes a snapshot of each database at one position of the source, while writes go on:
@@ -66,7 +71,9 @@ export async function alignSnapshots(options: AlignOptions): Promise<AlignedSnap
   const marker = await open(openSession(options.source))
   await awaitShortTransactions(marker, options.signal)
   try {
-    await holder.query(`SET lock_timeout = ${options.timeoutMs}; SELECT pg_advisory_lock(${pauseLock(options.key)})`)
+    await holder.query(
+      `SET lock_timeout = ${options.timeoutMs}; SET idle_session_timeout = ${SILENT_MS}; SELECT pg_advisory_lock(${pauseLock(options.key)})`,
+    )
     const frozenAt = performance.now()
     const slot = await freeze(holder, marker, options)
     sessions.defer(() => slot[Symbol.asyncDispose]())
@@ -133,7 +140,8 @@ async function createTemporarySlot(source: Endpoint): Promise<TemporarySlot> {
     )
     return {
       snapshot: rows[0]?.snapshot_name ?? '',
-      position: rows[0]?.consistent_point ?? '',
+      // As the target's position is written: newer servers print leading zeros.
+      position: numberToLsn(lsnToNumber(rows[0]?.consistent_point ?? '0/0')),
       [Symbol.asyncDispose]: () => endSession(client),
     }
   } catch (error) {

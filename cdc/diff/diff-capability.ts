@@ -3,6 +3,7 @@ import { showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { type Progress, type ProgressKey, readProgress } from '../apply/progress.ts'
 import { shapeFlows } from '../copy/first-copy.ts'
+import { readTablesBeside } from '../copy/flow-notes.ts'
 import { type Endpoint, withSession } from '../database/session.ts'
 import { type Direction, flowsOf, type Sync } from '../mapping/flow.ts'
 import { NotAligned } from './aligned-snapshots.ts'
@@ -83,7 +84,8 @@ const KEYS_AT_ONCE = 500
  * ranges whose sums differ are listed. A row's hash has 64 bits and a range's sum 128, so that a range that differs is
  * taken for equal once in 2^64 times. Needs a sync that streams.
  *
- * @throws FICUS_SYNC_BEHIND where nothing was copied yet, the target does not catch up, or `mode: 'exact'` is not to be had.
+ * @throws FICUS_SYNC_BEHIND where nothing was copied yet, or not all; the target does not catch up; or `mode: 'exact'` is not
+ *   to be had.
  */
 export async function diffCapability(options: DiffOptions): Promise<DiffReport> {
   return withSession(options.source, source =>
@@ -95,14 +97,18 @@ export async function diffCapability(options: DiffOptions): Promise<DiffReport> 
 }
 
 async function readStreaming(target: Client, { capability, direction }: DiffOptions): Promise<Progress> {
-  const progress = await readProgress(target, { capability, direction })
-  if (progress?.state === 'streaming') return progress
+  const key = { capability, direction }
+  const progress = await readProgress(target, key)
+  const beside = progress?.state === 'streaming' ? await readTablesBeside(target, key) : []
+  if (progress?.state === 'streaming' && beside.length === 0) return progress
   const why =
     progress === null
       ? 'nothing was copied yet'
       : progress.state === 'ended'
         ? 'it has ended'
-        : 'the first copy is under way'
+        : progress.state === 'copying'
+          ? 'the first copy is under way'
+          : `${beside.join(', ')} ${beside.length === 1 ? 'is' : 'are'} being copied beside the stream`
   throw new FicusError('FICUS_SYNC_BEHIND', `the ${direction} sync of ${capability} cannot be compared: ${why}`, {
     remedy: 'Wait until `ficus status` shows it streaming.',
   })
@@ -208,7 +214,7 @@ class CapabilityDiff {
 
   async #openLeg(): Promise<Leg> {
     const { source, target, mode, timeoutMs = TIMEOUT_MS, workers = WORKERS } = this.#options
-    const pairs = Math.min(workers, this.#tasks.length)
+    const pairs = Math.max(1, Math.min(Math.floor(workers), this.#tasks.length))
     const options = { source, target, key: this.#key, timeoutMs, workers: pairs, signal: this.#signal }
     if (this.#mode === 'recheck') return openRecheckLeg(options)
     try {
@@ -248,14 +254,18 @@ class CapabilityDiff {
 
   async #compare({ table, state, range }: Task, pair: SessionPair, position: string | null): Promise<void> {
     this.#signal.throwIfAborted()
-    const { rows, suspects } = await table.scan(pair, range, async read => {
+    const { rows, suspects, odd } = await table.scan(pair, range, async read => {
       this.#rows += read
       this.#tell()
       this.#signal.throwIfAborted()
       await this.#throttle.spend(read)
     })
     table.compared += rows
-    const isEqual = await this.#judge(table, pair, position, suspects)
+    const { maxListed = MAX_LISTED } = this.#options
+    const listed = odd.slice(0, Math.max(0, maxListed - table.differing.length))
+    table.differing.push(...listed)
+    table.unlisted += odd.length - listed.length
+    const isEqual = (await this.#judge(table, pair, position, suspects)) && odd.length === 0
     if (isEqual) await state.equal(range, rows, position)
   }
 

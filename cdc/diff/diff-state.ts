@@ -68,15 +68,18 @@ export class DiffState {
     return ranges.map((range, number) => ({ ...range, number, equalRows: null, comparedAt: null }))
   }
 
-  async equal({ number }: StoredRange, rows: number, position: string | null): Promise<void> {
+  /** Another comparison may have put its own ranges here meanwhile: of those it says nothing. */
+  async equal({ number, above, upTo }: StoredRange, rows: number, position: string | null): Promise<void> {
+    const bound = (key: readonly string[] | null) => (key === null ? null : JSON.stringify(key))
     await this.#client.query(
       `UPDATE ficus.diff_range SET equal_rows = $5, position = $6, compared_at = clock_timestamp()
-       WHERE (capability, direction, flow, number) = ($1, $2, $3, $4)`,
-      [...this.#names(), number, rows, position],
+       WHERE (capability, direction, flow, number) = ($1, $2, $3, $4)
+         AND above IS NOT DISTINCT FROM $7::jsonb AND up_to IS NOT DISTINCT FROM $8::jsonb`,
+      [...this.#names(), number, rows, position, bound(above), bound(upTo)],
     )
   }
 
-  /** The run is over; and ranges of the same table under an older mapping are of no use. */
+  /** The run is over, or begins anew. */
   async forget(): Promise<void> {
     await this.#client.query(
       'DELETE FROM ficus.diff_range WHERE (capability, direction, flow) = ($1, $2, $3)',

@@ -70,6 +70,8 @@ function estimateRows({ estimatedRows, pages }: TableShape): number {
 function isOrderedAlike({ flow, source, target }: ShapedFlow): boolean {
   const comparable = flow.key.every(({ from, to, computed }) => {
     if (computed) return false
+    // A row whose key is null is in no range.
+    if (!columnOf(source, from).notNull || !columnOf(target, to).notNull) return false
     const [a, b] = [columnOf(source, from).type, columnOf(target, to).type]
     return (INTEGERS.includes(a) && INTEGERS.includes(b)) || (a === b && ORDERED.has(a))
   })

@@ -134,7 +134,7 @@ export function compareRows(
 }
 
 /** A key's texts as one map key. */
-export function keyId(key: readonly string[]): string {
+export function keyId(key: readonly (string | null)[]): string {
   return JSON.stringify(key)
 }
 

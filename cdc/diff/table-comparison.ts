@@ -34,6 +34,8 @@ export interface RangeScan {
   readonly rows: number
   /** Keys of rows whose hashes differ, and of those that one side lacks. */
   readonly suspects: readonly (readonly string[])[]
+  /** Rows that have no counterpart, whatever the other side holds: their key is null, or another row's too. */
+  readonly odd: readonly Difference[]
 }
 
 /** Blocks that one statement hashes where a table cannot be read by ranges of keys: 64 MB. */
@@ -87,6 +89,7 @@ export class TableComparison {
     const rows = [...ofSource.values()].reduce((sum, bucket) => sum + Number(bucket.rows), 0)
     const buckets = differingBuckets(ofSource, ofTarget)
     const suspects: (readonly string[])[] = []
+    const odd: Difference[] = []
     let extra = 0
     for (let at = 0; at < buckets.length; at += BUCKETS_AT_ONCE) {
       const some = buckets.slice(at, at + BUCKETS_AT_ONCE)
@@ -94,12 +97,19 @@ export class TableComparison {
         return listBuckets(client, side, mask, some, isWhole ? 'true' : rangeCondition(side, this.#keyTypes, range))
       }
       const [a, b] = await Promise.all([list(pair.source, sourceSide), list(pair.target, targetSide)])
+      odd.push(...a.odd.map(key => this.#odd(key, 'missing')), ...b.odd.map(key => this.#odd(key, 'extra')))
+      extra += b.odd.length
       for (const key of differingKeys(a.hashes, b.hashes)) {
         if (!a.hashes.has(key)) extra += 1
         suspects.push(a.keys.get(key) ?? b.keys.get(key) ?? [])
       }
     }
-    return { rows: rows + extra, suspects }
+    return { rows: rows + extra, suspects, odd }
+  }
+
+  #odd(key: readonly (string | null)[], kind: 'missing' | 'extra'): Difference {
+    const named = this.columns.keyNames.map((name, index) => [name, key[index] ?? ''])
+    return { key: Object.fromEntries(named), kind, columns: [] }
   }
 
   result(): TableDiff {
@@ -132,16 +142,37 @@ async function sumBuckets(
   return buckets
 }
 
+interface ListedRows {
+  /** By `keyId`. */
+  readonly hashes: Map<string, string>
+  readonly keys: Map<string, readonly string[]>
+  /** Keys that are null in part, and those of a row that was listed already. */
+  readonly odd: (readonly (string | null)[])[]
+}
+
+function isWholeKey(key: readonly (string | null)[]): key is readonly string[] {
+  return !key.includes(null)
+}
+
 async function listBuckets(
   client: Client,
   side: DiffSide,
   mask: number,
   buckets: readonly number[],
   range: string,
-): Promise<{ hashes: Map<string, string>; keys: Map<string, string[]> }> {
-  const { rows } = await client.query<{ key: string[]; hash: string }>(bucketRowsSql(side, mask, buckets, range))
-  return {
-    hashes: new Map(rows.map(row => [keyId(row.key), row.hash])),
-    keys: new Map(rows.map(row => [keyId(row.key), row.key])),
+): Promise<ListedRows> {
+  const { rows } = await client.query<{ key: (string | null)[]; hash: string }>(
+    bucketRowsSql(side, mask, buckets, range),
+  )
+  const listed: ListedRows = { hashes: new Map(), keys: new Map(), odd: [] }
+  for (const { key, hash } of rows) {
+    const id = keyId(key)
+    if (!isWholeKey(key) || listed.hashes.has(id)) {
+      listed.odd.push(key)
+      continue
+    }
+    listed.hashes.set(id, hash)
+    listed.keys.set(id, key)
   }
+  return listed
 }

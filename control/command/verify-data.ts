@@ -32,7 +32,7 @@ export function withDataOptions(command: Command): Command {
     )
     .option('--resume', 'compare only what a run that was broken off has not, or what differed')
     .option('--show-values', "print the values that differ; they are your customers' data")
-    .option('--workers <n>', 'ranges compared at the same time (default: 2)', positive)
+    .option('--workers <n>', 'ranges compared at the same time (default: 2)', positiveInteger)
     .option('--max-rows-per-second <n>', 'read no faster than this', positive)
     .option('--max-lag <seconds>', 'pause while sync is further behind (default: gates.lag.maxSeconds)', positive)
     .option(
@@ -93,4 +93,9 @@ function positive(text: string): number {
   const value = Number(text)
   if (/^\d+(\.\d+)?$/.test(text) && value > 0) return value
   throw new InvalidArgumentError('It must be a number above 0.')
+}
+
+function positiveInteger(text: string): number {
+  if (/^[1-9]\d*$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('It must be a whole number above 0.')
 }
