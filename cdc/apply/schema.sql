@@ -98,3 +98,7 @@ ALTER TABLE ficus.progress ADD COLUMN IF NOT EXISTS parked_version bigint NOT NU
 
 -- Where a comparison wants the applier to stand still for a moment, as long as it holds its lock (apply/pause.ts).
 ALTER TABLE ficus.progress ADD COLUMN IF NOT EXISTS pause_at pg_lsn;
+
+-- Indexes that the first copy took away and makes again once the rows are there (copy/deferred-indexes.ts). Whoever finds
+-- some here, and is not in the middle of that copy, makes them again first.
+ALTER TABLE ficus.progress ADD COLUMN IF NOT EXISTS dropped_indexes jsonb NOT NULL DEFAULT '[]';

@@ -1,4 +1,4 @@
-import type { Triggers } from '@ficus/core/config/schema'
+import type { CopyIndexes, Triggers } from '@ficus/core/config/schema'
 import { FicusError, messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
 import { databaseError } from '@ficus/core/ledger/connection'
 import { quoteTable, showTable } from '@ficus/core/sql/identifier'
@@ -17,6 +17,7 @@ import { createMirrors } from '../mirror/mirror-tables.ts'
 import { resolveReads } from '../mirror/resolve-reads.ts'
 import { passSyncPoint } from '../pipeline/points.ts'
 import { type CopyTask, copyTasks } from './copy-plan.ts'
+import { dropIndexes, rebuildIndexes, restoreIndexes } from './deferred-indexes.ts'
 import { claimTarget, finishCopy } from './target-tables.ts'
 
 /** A flow with both its tables as they are now. */
@@ -48,6 +49,8 @@ export interface FirstCopyOptions {
   /** Whether standbies keep a copy of the slot, where they can. */
   readonly failoverSlot: boolean
   readonly workers: number
+  /** Whether the target's indexes are made after the rows, where that may be. */
+  readonly indexes: CopyIndexes
   readonly triggers?: Triggers | undefined
   readonly onProgress: (progress: CopyProgress) => void
   readonly signal: AbortSignal
@@ -82,8 +85,11 @@ export async function firstCopy(options: FirstCopyOptions): Promise<Position> {
   passSyncPoint('copy.slot')
 
   const copied = [...flows, ...mirrors]
-  const rows = await copyTables(options, exported.snapshot, copied)
-  passSyncPoint('copy.rows')
+  const rows = await withIndexesAfter(options, async () => {
+    const count = await copyTables(options, exported.snapshot, copied)
+    passSyncPoint('copy.rows')
+    return count
+  })
   const position: Position = { lsn: exported.consistentPoint }
   await withSession(target, client =>
     finishCopy(
@@ -96,6 +102,39 @@ export async function firstCopy(options: FirstCopyOptions): Promise<Position> {
   )
   passSyncPoint('copy.finished')
   return position
+}
+
+/** Fills the target's tables by `copy`, without their indexes meanwhile where that may be. */
+async function withIndexesAfter(options: FirstCopyOptions, copy: () => Promise<number>): Promise<number> {
+  const { target, key, flows, signal } = options
+  if (options.indexes === 'during') return copy()
+  const session = await openWriterSession(target, null, options.triggers)
+  const tables = flows.map(({ flow }) => flow.to)
+  const epoch = await dropIndexes(session.client, key, tables, session.triggersSilent).finally(() =>
+    endSession(session.client),
+  )
+  passSyncPoint('copy.indexes-dropped')
+  try {
+    const rows = await copy()
+    await rebuildIndexes(target, key, epoch, signal).catch(error => {
+      throw indexFailure(error, options)
+    })
+    passSyncPoint('copy.indexed')
+    return rows
+  } catch (error) {
+    // Whoever comes next would do it, but nobody may come for long, and the service may need its indexes.
+    await withSession(target, client => restoreIndexes(client, key, epoch)).catch(() => {})
+    throw error
+  }
+}
+
+/** What the rows themselves are to blame for is said as it would be of a row. */
+function indexFailure(error: unknown, { target, flows }: FirstCopyOptions): unknown {
+  if (!(error instanceof pg.DatabaseError) || judgeFailure(error) !== 'data') {
+    return databaseError(error, target.name, target.url)
+  }
+  const flow = flows.find(({ flow: { to } }) => to.schema === error.schema && to.table === error.table)?.flow
+  return refusal(error, flow ?? null, `${error.message}: ${error.detail ?? ''}`)
 }
 
 /** What a run of COPYs needs to know. */
@@ -184,16 +223,18 @@ async function destroy(client: Client): Promise<void> {
 
 function copyFailure(error: unknown, task: CopyTask, { source, target }: CopyOptions): unknown {
   if (judgeFailure(error) === 'data') {
-    return new FicusError(
-      'FICUS_CHANGE_REFUSED',
-      `${showTable(task.flow.to)} cannot take the copy of ${showTable(task.flow.from)}: ${messageOf(error)}`,
-      {
-        cause: error,
-        details: { table: showTable(task.flow.from), reason: messageOf(error), sqlState: systemCodeOf(error) },
-      },
-    )
+    return refusal(error, task.flow, messageOf(error))
   }
   return databaseError(databaseError(error, target.name, target.url), source.name, source.url)
+}
+
+function refusal(cause: unknown, flow: Flow | null, reason: string): FicusError {
+  const message =
+    flow === null
+      ? `the target cannot take the copy: ${reason}`
+      : `${showTable(flow.to)} cannot take the copy of ${showTable(flow.from)}: ${reason}`
+  const details = { reason, sqlState: systemCodeOf(cause), ...(flow === null ? {} : { table: showTable(flow.from) }) }
+  return new FicusError('FICUS_CHANGE_REFUSED', message, { cause, details })
 }
 
 /** Reads the live shapes of all flows. @throws FICUS_MAPPING_INVALID where a table does not exist. */

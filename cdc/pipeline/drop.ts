@@ -7,6 +7,7 @@ import { dropOrigin } from '../apply/writer-session.ts'
 import type { ChangeSourceFactory } from '../change-source/change-source.ts'
 import { originName, slotName } from '../change-source/names.ts'
 import { dropSlotAndPublication } from '../change-source/slot.ts'
+import { restoreIndexes } from '../copy/deferred-indexes.ts'
 import { forgetNotes } from '../copy/flow-notes.ts'
 import { emptyTables } from '../copy/target-tables.ts'
 import { type Endpoint, withSession } from '../database/session.ts'
@@ -86,6 +87,7 @@ async function removeFlow(
     await waitForTurn(client, options)
     const progress = await claimProgress(client, options, target)
     if (progress === null) return { existed: false }
+    await restoreIndexes(client, options)
     const slot = slotName(options, source.url)
     await dropFromEngine(engine, options, slot)
     await dropSlotAndPublication(source, slot)

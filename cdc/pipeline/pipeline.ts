@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Triggers } from '@ficus/core/config/schema'
+import type { CopyIndexes, Triggers } from '@ficus/core/config/schema'
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import { databaseError } from '@ficus/core/ledger/connection'
 import type { SyncStatus } from '@ficus/core/ledger/records'
@@ -13,6 +13,7 @@ import { type ChangeSource, type ChangeSourceFactory, SlotBusy, StreamEnded } fr
 import { originName, slotName } from '../change-source/names.ts'
 import { lsnToNumber } from '../change-source/position.ts'
 import { AddedTables } from '../copy/added-tables.ts'
+import { restoreIndexes } from '../copy/deferred-indexes.ts'
 import { firstCopy, type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
 import { forgetNotes } from '../copy/flow-notes.ts'
 import { judgeFailure } from '../database/failure.ts'
@@ -46,6 +47,8 @@ export interface PipelineOptions {
   /** Rows in one applied transaction, about. */
   readonly batchRows: number
   readonly copyWorkers: number
+  /** Whether the first copy makes the target's indexes after the rows, where it may; `after` unless given. */
+  readonly copyIndexes?: CopyIndexes
   /** Whether the target's triggers and foreign keys act on what is written; `auto` unless given. */
   readonly triggers?: Triggers
   /** How many changes may be parked before a refused one stops the sync; 1,000 unless given. */
@@ -167,6 +170,7 @@ export class Pipeline implements Part {
       }
       await createProgressTable(session, target)
       await claimProgress(session, this.#options, target)
+      await restoreIndexes(session, this.#options)
       const lost = new AbortController()
       session.on('end', () => lost.abort(new StreamEnded('the session that holds the turn was lost')))
       await this.#work(session, AbortSignal.any([signal, lost.signal]))
@@ -242,6 +246,7 @@ export class Pipeline implements Part {
       slot: this.#slot,
       failoverSlot: this.#options.failoverSlot ?? true,
       workers: copyWorkers,
+      indexes: this.#options.copyIndexes ?? 'after',
       triggers: this.#options.triggers,
       onProgress: progress => this.#board.copying(progress),
       signal,

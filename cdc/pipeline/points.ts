@@ -7,10 +7,14 @@ export const SYNC_POINTS = [
   'copy.published',
   /** The slot is there and its snapshot exported; nothing was copied. */
   'copy.slot',
+  /** The target's indexes are gone, and noted so that they can be made again. */
+  'copy.indexes-dropped',
   /** A worker has copied one range of rows. */
   'copy.range',
   /** All rows are there; the position is not. */
   'copy.rows',
+  /** The indexes are there again. */
+  'copy.indexed',
   'copy.finished',
   /** A transaction of the target has begun, with the row lock of the position. */
   'apply.begun',

@@ -144,6 +144,7 @@ export class CapabilityWorker {
       engine: chooseEngine(cdc),
       batchRows: cdc.batchRows,
       copyWorkers: cdc.copyWorkers,
+      copyIndexes: cdc.copyIndexes,
       maxParked: cdc.maxParked,
       failoverSlot: cdc.slot.failover,
       triggers: triggersOf(this.#loaded, this.capability, direction),

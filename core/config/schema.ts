@@ -201,6 +201,8 @@ const cdc = z
     /** Rows in one applied transaction, about. */
     batchRows: positiveInteger.default(20_000),
     copyWorkers: positiveInteger.default(2),
+    /** The first copy makes a table's indexes after its rows, which is faster, or keeps them meanwhile. */
+    copyIndexes: z.enum(['after', 'during']).default('after'),
     /** How many changes may be parked before a refused one stops sync: then it is hardly one bad row. 0: none is parked. */
     maxParked: numeric(z.number().int().nonnegative()).default(1_000),
     /** From PostgreSQL 17 on, standbies that synchronise slots keep a copy of sync's, and go on with it once promoted. */
@@ -364,6 +366,7 @@ export type ContractProvider = z.output<typeof provider>
 export type FlagsConfig = z.output<typeof flags>
 export type EdgeConfig = z.output<typeof edge>
 export type CdcConfig = z.output<typeof cdc>
+export type CopyIndexes = CdcConfig['copyIndexes']
 export type TopicsConfig = CdcConfig['topics']
 export type GatesConfig = z.output<typeof gates>
 export type LocalConfig = NonNullable<z.output<typeof local>>

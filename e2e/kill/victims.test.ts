@@ -18,6 +18,8 @@ it('kills at every named point and every server in 55 rounds, copies first', () 
       "copy: server target",
       "copy: sync at point copy.claimed",
       "copy: sync at point copy.finished",
+      "copy: sync at point copy.indexed",
+      "copy: sync at point copy.indexes-dropped",
       "copy: sync at point copy.published",
       "copy: sync at point copy.range",
       "copy: sync at point copy.rows",

@@ -19,8 +19,10 @@ const COPY_POINTS: readonly SyncPoint[] = [
   'copy.claimed',
   'copy.published',
   'copy.slot',
+  'copy.indexes-dropped',
   'copy.range',
   'copy.rows',
+  'copy.indexed',
   'copy.finished',
 ]
 const APPLY_POINTS: readonly SyncPoint[] = [
