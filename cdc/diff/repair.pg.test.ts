@@ -78,3 +78,13 @@ it('says why a row cannot be repaired, and repairs the others', async () => {
     { repaired: 1, left: 1, reasons: [expect.stringContaining('refused')] },
   ])
 })
+
+it('invariant 3: writes no row any more once a switch has ended the sync', async () => {
+  await using sync = await createHarness(createDatabase, `${READINGS}; ${addReadings(1, 10)}`, COPIES, READINGS_SYNC)
+  await sync.streaming()
+  await sync.onTarget(`UPDATE copies SET note = 'the service’s own' WHERE copy_id = 2`)
+  const report = await diff(sync)
+  await sync.onTarget(`UPDATE ficus.progress SET state = 'ended'`)
+  await expect(repair(sync, report)).rejects.toMatchObject({ code: 'FICUS_SYNC_BEHIND' })
+  expect(await sync.onTarget('SELECT note FROM copies WHERE copy_id = 2')).toEqual([{ note: 'the service’s own' }])
+})

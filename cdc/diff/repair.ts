@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Triggers } from '@ficus/core/config/schema'
-import { messageOf } from '@ficus/core/errors/ficus-error'
+import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import { quoteIdentifier, showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { Applier, type ApplierOptions } from '../apply/applier.ts'
 import { readParked } from '../apply/parked.ts'
-import type { SyncKey } from '../apply/progress.ts'
+import { readProgress, type SyncKey } from '../apply/progress.ts'
 import { joinChanges, type RawChange } from '../apply/raw-change.ts'
 import { applierOptions } from '../apply/retry-parked.ts'
 import type { Relation } from '../change-source/change-source.ts'
@@ -58,6 +58,8 @@ const SETTLE_MS = 2_000
  * every transaction of the source that was under way then has ended, since one may be decoded before it is visible. Then
  * nothing wrote the row since the first reading, so the target's position lies behind its last change, and no change of
  * it is on its way. A row that was written meanwhile is tried again.
+ *
+ * @throws FICUS_SYNC_BEHIND where the target does not catch up, or the sync ends meanwhile.
  */
 export async function repairRows(options: RepairOptions, tables: readonly TableDiff[]): Promise<RepairedTable[]> {
   const how = await applierOptions(options)
@@ -157,6 +159,8 @@ class TableRepair {
       await applier.applyParked(
         async locked => {
           const { source } = this.#sessions
+          // A switch may have ended it meanwhile: the rows are the target's own then.
+          if ((await readProgress(locked, this.#options))?.state !== 'streaming') throw notStreaming(this.#options)
           if (!(await settled(source))) {
             moved = keys
             return { data: Buffer.alloc(0), changes: [] }
@@ -208,6 +212,14 @@ class TableRepair {
     const changes = (await readParked(locked, this.#options)).filter(change => change.table === table)
     return new Set(changes.map(({ key }) => keyId(this.#flow.flow.key.map(({ from }) => String(key[from] ?? '')))))
   }
+}
+
+function notStreaming({ capability, direction }: RepairOptions): FicusError {
+  return new FicusError(
+    'FICUS_SYNC_BEHIND',
+    `the ${direction} sync of ${capability} ended while rows were repaired: the rest is left as it is`,
+    { remedy: 'Look at `ficus status`: rows are repaired by a sync that streams.' },
+  )
 }
 
 type Images = ReadonlyMap<string, RowImage>
