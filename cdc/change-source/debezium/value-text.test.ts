@@ -104,3 +104,9 @@ describe('what is not of the column’s type stops the sync; nothing is guessed'
     expect(() => toText(value)).toThrow(UnreadableValue)
   })
 })
+
+it('says what an unreadable value is, and not which: messages end in logs', () => {
+  expect(() => integerText('4111 1111 1111 1111')).toThrow('a text of 19 characters is not an integer')
+  expect(() => dateText('born 1980-01-01')).not.toThrow('1980')
+  expect(() => dateText('born 1980-01-01')).toThrow(UnreadableValue)
+})

@@ -15,12 +15,15 @@ export type JsonValue =
  */
 export type ToText = (value: JsonValue) => string | undefined
 
-/** The value is not of the form in which Debezium writes the column's type: the type must have changed. */
+/**
+ * The value is not of the form in which Debezium writes the column's type: the type must have changed. Messages end in
+ * logs and in the ledger, so they do not hold the value.
+ */
 export class UnreadableValue extends Error {
   override readonly name = 'UnreadableValue'
 
   constructor(value: JsonValue, expected: string) {
-    const shown = typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : typeof value
+    const shown = typeof value === 'string' ? `a text of ${value.length} characters` : `a ${typeof value}`
     super(`${shown} is not ${expected}`)
   }
 }
