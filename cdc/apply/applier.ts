@@ -1,25 +1,21 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Triggers } from '@ficus/core/config/schema'
 import { FicusError } from '@ficus/core/errors/ficus-error'
-import { showTable } from '@ficus/core/sql/identifier'
 import type { Client, QueryResult } from 'pg'
-import type { Change, ChangeBatch, Relation } from '../change-source/change-source.ts'
+import type { Change, ChangeBatch } from '../change-source/change-source.ts'
 import { lsnToNumber, type Position } from '../change-source/position.ts'
 import { judgeFailure } from '../database/failure.ts'
-import { type Endpoint, endSession, openSession } from '../database/session.ts'
-import { OPERATION } from '../mapping/merge-sql.ts'
-import { Derivation, type TouchedMirror } from '../mirror/derivation.ts'
+import { type Endpoint, endSession } from '../database/session.ts'
+import { Derivation } from '../mirror/derivation.ts'
 import type { Mirror } from '../mirror/mirror-plan.ts'
 import { passSyncPoint } from '../pipeline/points.ts'
-import { collapse, type StagedRow } from './collapse.ts'
+import { Merge } from './merge.ts'
 import { Parking } from './parking.ts'
 import { cutBatch, isPauseHeld } from './pause.ts'
 import { lockProgress, moveProgress, type Progress, type ProgressKey, ProgressMoved } from './progress.ts'
 import { segmentsOf } from './segments.ts'
-import { canKeep, Staging, type TargetedFlow } from './staging.ts'
-import type { RowToStage } from './staging-rows.ts'
+import type { TargetedFlow } from './staging.ts'
 import { targetChange } from './target-changes.ts'
-import { fetchUnknownValues, type UnknownGroup } from './unknown-values.ts'
 import { openWriterSession, type WriterSession } from './writer-session.ts'
 
 /** How often it is asked whether to go on. */
@@ -49,38 +45,28 @@ export class Applier {
   readonly #options: ApplierOptions
   readonly #session: WriterSession
   readonly #client: Client
-  #source: Client | undefined
-  #stagings = new Map<Relation, readonly Staging[]>()
-  #stagingCount = 0
+  readonly #merge: Merge
   #position: Position
   /** A transaction of the source larger than one batch is under way in one of the target. */
   #open = false
   #openRows = 0
   /** Where the open transaction of the target has to end at the latest. */
   #pauseAt: bigint | null = null
-  /** Of the batch that is being applied, by the source's ids. */
-  #transactions: readonly number[] = []
-  /** Staging tables that hold rows of the open transaction. */
-  readonly #filled = new Set<Staging>()
   readonly #parking: Parking
-  #expected: ReadonlySet<string> = new Set()
   /** The target's tables were compared with what they were at the start, within this transaction. */
   #targetSeen = false
-  /** Deferred constraints are checked with each merge, since a commit was refused. */
-  #checksAtOnce = false
-  readonly #derivation: Derivation
 
   private constructor(options: ApplierOptions, session: WriterSession, position: Position, derivation: Derivation) {
-    this.#derivation = derivation
     this.#options = options
     this.#session = session
     this.#client = session.client
     this.#position = position
+    this.#merge = new Merge(options, session.client, derivation)
     this.#parking = new Parking({
       client: session.client,
       key: options.key,
       maxParked: options.maxParked,
-      stagingsOf: change => this.#stagings.get(change.relation) ?? [],
+      stagingsOf: change => this.#merge.stagingsOf(change.relation),
     })
   }
 
@@ -128,9 +114,9 @@ export class Applier {
       // The batch that ends a transaction of several may go on with others.
       const { before: batch, after: rest } =
         this.#pauseAt === null ? { before: whole, after: null } : cutBatch(whole, this.#pauseAt)
-      this.#transactions = batch.transactions
+      this.#merge.transactions = batch.transactions
       for (const changes of segmentsOf(batch.changes)) {
-        await this.#prepareStaging(changes)
+        await this.#merge.prepare(changes)
         await this.#applyChanges(batch, changes)
       }
       this.#openRows += batch.changes.length
@@ -140,7 +126,8 @@ export class Applier {
     } catch (error) {
       // The session is thrown away with all it holds, but the row lock should not wait for that.
       await this.#client.query('ROLLBACK').catch(() => {})
-      if (committing && isNew && !this.#checksAtOnce && judgeFailure(error) === 'data') return this.#checkAtOnce(whole)
+      if (committing && isNew && !this.#merge.checksAtOnce && judgeFailure(error) === 'data')
+        return this.#checkAtOnce(whole)
       const aboutShape = error instanceof FicusError && error.code === 'FICUS_SOURCE_CHANGED'
       throw (aboutShape ? await targetChange(this.#client, this.#options.flows) : null) ?? error
     }
@@ -166,9 +153,9 @@ export class Applier {
       await this.#begin('wherever it stands')
       const { data, changes } = await read(this.#client)
       for (const segment of segmentsOf(changes)) {
-        await this.#prepareStaging(segment)
+        await this.#merge.prepare(segment)
         await this.#client.query('SAVEPOINT ficus')
-        await this.#merge(data, segment)
+        await this.#merge.run(data, segment)
       }
       await finish(this.#client)
       await this.#client.query('COMMIT')
@@ -184,7 +171,7 @@ export class Applier {
     try {
       await this.#begin()
       // Mirrors are whole since the first copy, and follow the stream alone.
-      await this.#prepareStaging(batch.changes, [])
+      await this.#merge.prepare(batch.changes, [])
       await this.#applyChanges(batch, batch.changes)
       await this.#client.query(`${note}; COMMIT`)
       this.#open = false
@@ -196,11 +183,11 @@ export class Applier {
 
   /** Inserts into these source tables may meet rows that were read beside the stream: they are upserts. */
   expectRows(tables: ReadonlySet<string>): void {
-    this.#expected = tables
+    this.#merge.expected = tables
   }
 
   async close(): Promise<void> {
-    await Promise.all([endSession(this.#client), endSession(this.#source)])
+    await Promise.all([endSession(this.#client), this.#merge.close()])
   }
 
   /** Lets the row lock go for a moment. The source's reader goes on meanwhile, and keeps its connection alive. */
@@ -226,7 +213,7 @@ export class Applier {
     this.#open = true
     this.#targetSeen = false
     this.#openRows = 0
-    this.#filled.clear()
+    this.#merge.begin()
     if (row.pause_at == null || !(await isPauseHeld(this.#client, this.#options.key))) return null
     return lsnToNumber(row.pause_at)
   }
@@ -235,13 +222,13 @@ export class Applier {
   async #checkAtOnce(batch: ChangeBatch): Promise<ChangeBatch | null> {
     this.#open = false
     // What the transaction made went with it.
-    this.#stagings.clear()
+    this.#merge.forget()
     this.#parking.forget()
-    this.#checksAtOnce = true
+    this.#merge.checksAtOnce = true
     try {
       return await this.#applyUntilPause(batch)
     } finally {
-      this.#checksAtOnce = false
+      this.#merge.checksAtOnce = false
     }
   }
 
@@ -263,7 +250,7 @@ export class Applier {
     if (changes.length === 0) return
     await this.#client.query('SAVEPOINT ficus')
     try {
-      await this.#merge(batch.data, changes)
+      await this.#merge.run(batch.data, changes)
     } catch (error) {
       if (judgeFailure(error) !== 'data') throw error
       await this.#client.query('ROLLBACK TO SAVEPOINT ficus; RELEASE SAVEPOINT ficus')
@@ -287,94 +274,6 @@ export class Applier {
     if (change !== null) throw change
     this.#targetSeen = true
   }
-
-  /** Stages and merges; the savepoint is released in the same round trip. */
-  async #merge(data: Buffer, changes: readonly Change[]): Promise<void> {
-    const statements = new StatementPlan()
-    for (const [relation, ofTable] of Map.groupBy(changes, change => change.relation)) {
-      for (const staging of this.#stagings.get(relation) ?? []) {
-        await this.#stage(staging, data, ofTable, statements)
-      }
-    }
-    const { flows, mirrors } = this.#options
-    const { before, after, derived } = this.#derivation.follow(this.#touchedMirrors(changes))
-    for (const { flow, statements: ofKeys } of derived) {
-      statements.remove(flow, ofKeys.remove)
-      statements.write(flow, ofKeys.merge)
-    }
-    const mirrored = [...before, ...statements.inOrder(mirrors), ...after]
-    const checks = this.#checksAtOnce ? ['SET CONSTRAINTS ALL IMMEDIATE', 'SET CONSTRAINTS ALL DEFERRED'] : []
-    const merge = [...mirrored, ...statements.inOrder(flows), ...checks, 'RELEASE SAVEPOINT ficus']
-    await this.#client.query(merge.join('; '))
-  }
-
-  #touchedMirrors(changes: readonly Change[]): TouchedMirror[] {
-    if (this.#options.mirrors.length === 0) return []
-    const truncated = new Set(changes.filter(({ kind }) => kind === 'truncate').map(({ relation }) => relation))
-    return [...new Set(changes.map(({ relation }) => relation))].flatMap(relation =>
-      (this.#stagings.get(relation) ?? []).flatMap(({ table, flows }) => {
-        const mirror = this.#options.mirrors.find(candidate => flows.some(({ flow }) => flow === candidate.flow))
-        if (mirror === undefined) return []
-        return [{ mirror, table, key: mirror.flow.key.map(({ from }) => from), truncated: truncated.has(relation) }]
-      }),
-    )
-  }
-
-  async #stage(staging: Staging, data: Buffer, changes: readonly Change[], plan: StatementPlan): Promise<void> {
-    const { truncated, rows } = collapse(data, changes, staging.keyIndexes)
-    if (truncated) for (const { flow, statements } of staging.flows) plan.remove(flow, statements.clear)
-    if (rows.length === 0) return
-    const { toStage, groups } = groupUnknown(staging, rows, this.#expected.has(showTable(staging.relation.table)))
-    // A commit empties the table; within one transaction it may be filled more than once.
-    if (this.#filled.has(staging)) await this.#client.query(`TRUNCATE ${staging.table}`)
-    this.#filled.add(staging)
-    await staging.fill(this.#client, data, toStage)
-    for (const group of groups) await this.#complete(staging, group, plan)
-
-    const operations = new Set([...toStage.map(row => row.operation), ...groups.map(group => group.operation)])
-    const inserts = operations.has(OPERATION.INSERT) || operations.has(OPERATION.REPLACE)
-    const removes = operations.has(OPERATION.DELETE) || operations.has(OPERATION.REPLACE)
-    const updates = operations.has(OPERATION.UPDATE)
-    for (const { flow, statements } of staging.flows) {
-      if (removes || (updates && flow.where !== null)) plan.remove(flow, statements.remove)
-      if (inserts) plan.write(flow, statements.insert)
-      if (updates) plan.write(flow, statements.update)
-    }
-  }
-
-  /** Deals with rows of which columns are unknown: leaves those of the target as they are, or asks the source. */
-  async #complete(staging: Staging, group: UnknownGroup, plan: StatementPlan): Promise<void> {
-    const isUnchanged = [...group.unknown].every(column => !staging.readBack.has(column))
-    const keep =
-      isUnchanged &&
-      group.operation === OPERATION.UPDATE &&
-      staging.flows.every(staged => canKeep(staged, group.unknown))
-    if (!keep) {
-      this.#source ??= await openSession(this.#options.source)
-      await fetchUnknownValues(this.#client, this.#source, staging, group, this.#transactions)
-    }
-    for (const staged of staging.flows) {
-      plan.write(staged.flow, staging.keptStatement(staged, group.placeholder, group.unknown))
-    }
-  }
-
-  /**
-   * Makes the staging tables of tables that are met for the first time, or in a new shape. Flows with `reads` have none:
-   * their rows follow from the mirrors.
-   */
-  async #prepareStaging(changes: readonly Change[], mirrors: readonly Mirror[] = this.#options.mirrors): Promise<void> {
-    const staged = [...mirrors, ...this.#options.flows.filter(({ flow }) => flow.reads.length === 0)]
-    for (const relation of new Set(changes.map(change => change.relation))) {
-      if (this.#stagings.has(relation)) continue
-      const flows = staged.filter(({ flow }) => showTable(flow.from) === showTable(relation.table))
-      const stagings: Staging[] = []
-      for (const sameKey of Map.groupBy(flows, ({ flow }) => flow.key.map(({ from }) => from).join('\0')).values()) {
-        this.#stagingCount += 1
-        stagings.push(await Staging.create(this.#client, relation, sameKey, `ficus_staging_${this.#stagingCount}`))
-      }
-      this.#stagings.set(relation, stagings)
-    }
-  }
 }
 
 /** What `lockProgress` finds; nothing of it where the sync was dropped. */
@@ -383,55 +282,6 @@ interface LockedProgress {
   readonly epoch?: string
   readonly parked_version?: string
   readonly pause_at?: string | null
-}
-
-/** The merge's statements: all that remove rows, children first; then all that write them, parents first. */
-class StatementPlan {
-  readonly #removes = new Map<unknown, string[]>()
-  readonly #writes = new Map<unknown, string[]>()
-
-  remove(flow: TargetedFlow['flow'], sql: string): void {
-    this.#removes.set(flow, [...(this.#removes.get(flow) ?? []), sql])
-  }
-
-  write(flow: TargetedFlow['flow'], sql: string): void {
-    this.#writes.set(flow, [...(this.#writes.get(flow) ?? []), sql])
-  }
-
-  inOrder(flows: readonly TargetedFlow[]): string[] {
-    const removes = flows.toReversed().flatMap(({ flow }) => this.#removes.get(flow) ?? [])
-    return [...removes, ...flows.flatMap(({ flow }) => this.#writes.get(flow) ?? [])]
-  }
-}
-
-/**
- * Sets rows with unknown columns apart, by which columns they are. Columns that no expression reads do not matter.
- * @param upserts whether new rows may be there already.
- */
-function groupUnknown(
-  staging: Staging,
-  rows: readonly StagedRow[],
-  upserts: boolean,
-): { toStage: readonly RowToStage[]; groups: readonly UnknownGroup[] } {
-  if (!upserts && rows.every(row => row.unknown.length === 0)) return { toStage: rows, groups: [] }
-  const groups = new Map<string, UnknownGroup>()
-  const toStage = rows.map(row => {
-    const isNew = row.operation === OPERATION.INSERT || row.operation === OPERATION.REPLACE
-    const operation = upserts && isNew ? OPERATION.UPDATE : row.operation
-    const unknown = row.unknown.flatMap(index => staging.relation.columns[index]?.name ?? [])
-    const read = unknown.filter(name => staging.columns.includes(name))
-    if (read.length === 0) return { operation, starts: row.starts }
-    const id = `${row.operation} ${row.unknown.join(' ')}`
-    const group = groups.get(id) ?? {
-      operation,
-      isNew,
-      placeholder: OPERATION.KEPT + groups.size,
-      unknown: new Set(read),
-    }
-    groups.set(id, group)
-    return { operation: group.placeholder, starts: row.starts }
-  })
-  return { toStage, groups: [...groups.values()] }
 }
 
 /** jsonb sorts the keys of an object; positions are compared as values. */

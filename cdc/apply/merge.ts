@@ -1,0 +1,198 @@
+import { showTable } from '@ficus/core/sql/identifier'
+import type { Client } from 'pg'
+import type { Change, Relation } from '../change-source/change-source.ts'
+import { type Endpoint, endSession, openSession } from '../database/session.ts'
+import { OPERATION } from '../mapping/merge-sql.ts'
+import type { Derivation, TouchedMirror } from '../mirror/derivation.ts'
+import type { Mirror } from '../mirror/mirror-plan.ts'
+import { collapse, type StagedRow } from './collapse.ts'
+import { canKeep, Staging, type TargetedFlow } from './staging.ts'
+import type { RowToStage } from './staging-rows.ts'
+import { fetchUnknownValues, type UnknownGroup } from './unknown-values.ts'
+
+export interface MergeOptions {
+  readonly source: Endpoint
+  /** In the order in which inserts suit the target's foreign keys. */
+  readonly flows: readonly TargetedFlow[]
+  /** The mirrors from which the rows of flows with `reads` are computed. */
+  readonly mirrors: readonly Mirror[]
+}
+
+/** Takes changes to the target's tables, within the transaction that its session is in: staged, then merged set-wise. */
+export class Merge {
+  /** Of the batch that is being applied, by the source's ids. */
+  transactions: readonly number[] = []
+  /** Source tables whose inserts may meet rows that were read beside the stream: they are upserts. */
+  expected: ReadonlySet<string> = new Set()
+  /** Deferred constraints are checked with each merge, since a commit was refused. */
+  checksAtOnce = false
+  readonly #options: MergeOptions
+  readonly #client: Client
+  readonly #derivation: Derivation
+  #source: Client | undefined
+  readonly #stagings = new Map<Relation, readonly Staging[]>()
+  #stagingCount = 0
+  /** Staging tables that hold rows of the open transaction. */
+  readonly #filled = new Set<Staging>()
+
+  constructor(options: MergeOptions, client: Client, derivation: Derivation) {
+    this.#options = options
+    this.#client = client
+    this.#derivation = derivation
+  }
+
+  stagingsOf(relation: Relation): readonly Staging[] {
+    return this.#stagings.get(relation) ?? []
+  }
+
+  /** A transaction begins: staging tables are empty. */
+  begin(): void {
+    this.#filled.clear()
+  }
+
+  /** The transaction that made the staging tables was rolled back. */
+  forget(): void {
+    this.#stagings.clear()
+  }
+
+  async close(): Promise<void> {
+    await endSession(this.#source)
+  }
+
+  /** Stages and merges; the savepoint is released in the same round trip. */
+  async run(data: Buffer, changes: readonly Change[]): Promise<void> {
+    const statements = new StatementPlan()
+    for (const [relation, ofTable] of Map.groupBy(changes, change => change.relation)) {
+      for (const staging of this.#stagings.get(relation) ?? []) {
+        await this.#stage(staging, data, ofTable, statements)
+      }
+    }
+    const { flows, mirrors } = this.#options
+    const { before, after, derived } = this.#derivation.follow(this.#touchedMirrors(changes))
+    for (const { flow, statements: ofKeys } of derived) {
+      statements.remove(flow, ofKeys.remove)
+      statements.write(flow, ofKeys.merge)
+    }
+    const mirrored = [...before, ...statements.inOrder(mirrors), ...after]
+    const checks = this.checksAtOnce ? ['SET CONSTRAINTS ALL IMMEDIATE', 'SET CONSTRAINTS ALL DEFERRED'] : []
+    const merge = [...mirrored, ...statements.inOrder(flows), ...checks, 'RELEASE SAVEPOINT ficus']
+    await this.#client.query(merge.join('; '))
+  }
+
+  #touchedMirrors(changes: readonly Change[]): TouchedMirror[] {
+    if (this.#options.mirrors.length === 0) return []
+    const truncated = new Set(changes.filter(({ kind }) => kind === 'truncate').map(({ relation }) => relation))
+    return [...new Set(changes.map(({ relation }) => relation))].flatMap(relation =>
+      (this.#stagings.get(relation) ?? []).flatMap(({ table, flows }) => {
+        const mirror = this.#options.mirrors.find(candidate => flows.some(({ flow }) => flow === candidate.flow))
+        if (mirror === undefined) return []
+        return [{ mirror, table, key: mirror.flow.key.map(({ from }) => from), truncated: truncated.has(relation) }]
+      }),
+    )
+  }
+
+  async #stage(staging: Staging, data: Buffer, changes: readonly Change[], plan: StatementPlan): Promise<void> {
+    const { truncated, rows } = collapse(data, changes, staging.keyIndexes)
+    if (truncated) for (const { flow, statements } of staging.flows) plan.remove(flow, statements.clear)
+    if (rows.length === 0) return
+    const { toStage, groups } = groupUnknown(staging, rows, this.expected.has(showTable(staging.relation.table)))
+    // A commit empties the table; within one transaction it may be filled more than once.
+    if (this.#filled.has(staging)) await this.#client.query(`TRUNCATE ${staging.table}`)
+    this.#filled.add(staging)
+    await staging.fill(this.#client, data, toStage)
+    for (const group of groups) await this.#complete(staging, group, plan)
+
+    const operations = new Set([...toStage.map(row => row.operation), ...groups.map(group => group.operation)])
+    const inserts = operations.has(OPERATION.INSERT) || operations.has(OPERATION.REPLACE)
+    const removes = operations.has(OPERATION.DELETE) || operations.has(OPERATION.REPLACE)
+    const updates = operations.has(OPERATION.UPDATE)
+    for (const { flow, statements } of staging.flows) {
+      if (removes || (updates && flow.where !== null)) plan.remove(flow, statements.remove)
+      if (inserts) plan.write(flow, statements.insert)
+      if (updates) plan.write(flow, statements.update)
+    }
+  }
+
+  /** Deals with rows of which columns are unknown: leaves those of the target as they are, or asks the source. */
+  async #complete(staging: Staging, group: UnknownGroup, plan: StatementPlan): Promise<void> {
+    const isUnchanged = [...group.unknown].every(column => !staging.readBack.has(column))
+    const keep =
+      isUnchanged &&
+      group.operation === OPERATION.UPDATE &&
+      staging.flows.every(staged => canKeep(staged, group.unknown))
+    if (!keep) {
+      this.#source ??= await openSession(this.#options.source)
+      await fetchUnknownValues(this.#client, this.#source, staging, group, this.transactions)
+    }
+    for (const staged of staging.flows) {
+      plan.write(staged.flow, staging.keptStatement(staged, group.placeholder, group.unknown))
+    }
+  }
+
+  /**
+   * Makes the staging tables of tables that are met for the first time, or in a new shape. Flows with `reads` have none:
+   * their rows follow from the mirrors.
+   */
+  async prepare(changes: readonly Change[], mirrors: readonly Mirror[] = this.#options.mirrors): Promise<void> {
+    const staged = [...mirrors, ...this.#options.flows.filter(({ flow }) => flow.reads.length === 0)]
+    for (const relation of new Set(changes.map(change => change.relation))) {
+      if (this.#stagings.has(relation)) continue
+      const flows = staged.filter(({ flow }) => showTable(flow.from) === showTable(relation.table))
+      const stagings: Staging[] = []
+      for (const sameKey of Map.groupBy(flows, ({ flow }) => flow.key.map(({ from }) => from).join('\0')).values()) {
+        this.#stagingCount += 1
+        stagings.push(await Staging.create(this.#client, relation, sameKey, `ficus_staging_${this.#stagingCount}`))
+      }
+      this.#stagings.set(relation, stagings)
+    }
+  }
+}
+
+/** The merge's statements: all that remove rows, children first; then all that write them, parents first. */
+class StatementPlan {
+  readonly #removes = new Map<unknown, string[]>()
+  readonly #writes = new Map<unknown, string[]>()
+
+  remove(flow: TargetedFlow['flow'], sql: string): void {
+    this.#removes.set(flow, [...(this.#removes.get(flow) ?? []), sql])
+  }
+
+  write(flow: TargetedFlow['flow'], sql: string): void {
+    this.#writes.set(flow, [...(this.#writes.get(flow) ?? []), sql])
+  }
+
+  inOrder(flows: readonly TargetedFlow[]): string[] {
+    const removes = flows.toReversed().flatMap(({ flow }) => this.#removes.get(flow) ?? [])
+    return [...removes, ...flows.flatMap(({ flow }) => this.#writes.get(flow) ?? [])]
+  }
+}
+
+/**
+ * Sets rows with unknown columns apart, by which columns they are. Columns that no expression reads do not matter.
+ * @param upserts whether new rows may be there already.
+ */
+function groupUnknown(
+  staging: Staging,
+  rows: readonly StagedRow[],
+  upserts: boolean,
+): { toStage: readonly RowToStage[]; groups: readonly UnknownGroup[] } {
+  if (!upserts && rows.every(row => row.unknown.length === 0)) return { toStage: rows, groups: [] }
+  const groups = new Map<string, UnknownGroup>()
+  const toStage = rows.map(row => {
+    const isNew = row.operation === OPERATION.INSERT || row.operation === OPERATION.REPLACE
+    const operation = upserts && isNew ? OPERATION.UPDATE : row.operation
+    const unknown = row.unknown.flatMap(index => staging.relation.columns[index]?.name ?? [])
+    const read = unknown.filter(name => staging.columns.includes(name))
+    if (read.length === 0) return { operation, starts: row.starts }
+    const id = `${row.operation} ${row.unknown.join(' ')}`
+    const group = groups.get(id) ?? {
+      operation,
+      isNew,
+      placeholder: OPERATION.KEPT + groups.size,
+      unknown: new Set(read),
+    }
+    groups.set(id, group)
+    return { operation: group.placeholder, starts: row.starts }
+  })
+  return { toStage, groups: [...groups.values()] }
+}
