@@ -1,18 +1,3 @@
-import { defineMigration, fromEnv } from '@ficus/core/config/define-migration'
+import { benchMigration } from './migration.ts'
 
-/** What the measured sync process is started with. Its engine has the default settings; there is no HTTP side. */
-export default defineMigration({
-  name: 'bench',
-  monolith: { url: 'http://127.0.0.1:9', database: { url: fromEnv('BENCH_SOURCE_URL') } },
-  ledger: { url: fromEnv('BENCH_LEDGER_URL') },
-  flags: { provider: 'file', path: 'flags.json' },
-  edge: { cookieSecret: 'sixteen characters or more' },
-  cdc: { engine: 'postgres', management: { port: 0 } },
-  capabilities: {
-    products: {
-      service: { url: 'http://127.0.0.1:9', database: { url: fromEnv('BENCH_TARGET_URL') } },
-      routes: ['GET /products'],
-      sync: 'sync.ts',
-    },
-  },
-})
+export default benchMigration('sync.ts')

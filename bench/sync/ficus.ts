@@ -4,28 +4,62 @@ import { readProgress } from '@ficus/cdc/apply/progress'
 import { Ledger } from '@ficus/core/ledger/ledger'
 import { type Child, startChild } from '@ficus/deploy/native/child'
 import type { Databases } from './clusters.ts'
-import { type Contender, type Usage, until, untilSlotIs } from './contender.ts'
+import { type Contender, type TargetTable, type Usage, until, untilSlotIs } from './contender.ts'
 
 const CAPABILITY = 'products'
 const MAIN = fileURLToPath(new URL('../../cdc/main.ts', import.meta.url))
-const CONFIG = fileURLToPath(new URL('./ficus.config.ts', import.meta.url))
+
+/** What Ficus makes of the rows: a config with its sync file, and the table that it fills. */
+interface Mapping {
+  readonly config: URL
+  readonly table: TargetTable
+}
+
+/** Renames, converts money, changes letters, adds a constant. */
+const PLAIN: Mapping = {
+  config: new URL('./ficus.config.ts', import.meta.url),
+  table: {
+    name: 'items',
+    id: 'item_id',
+    stock: 'in_stock',
+    values: `item_id, upper(code), title, title_de, title_fr, taxon_id, price_minor, currency, in_stock, sellable, added_at, changed_at`,
+  },
+}
+
+/** Gathers translations in one jsonb document besides. */
+const GATHERING: Mapping = {
+  config: new URL('./gathering.config.ts', import.meta.url),
+  table: {
+    name: 'gathered_items',
+    id: 'item_id',
+    stock: 'in_stock',
+    values: `item_id, code, titles ->> 'en', titles ->> 'de', titles ->> 'fr', taxon_id, price_minor, currency, in_stock, sellable, added_at, changed_at`,
+  },
+}
+
+export function openFicus(databases: Databases, resources: AsyncDisposableStack): Promise<Contender> {
+  return open(PLAIN, databases, resources)
+}
+
+export function openGatheringFicus(databases: Databases, resources: AsyncDisposableStack): Promise<Contender> {
+  return open(GATHERING, databases, resources)
+}
 
 /**
  * Ficus as a team runs it: the sync process on a config, told by the ledger what to do. The copy begins with the move
  * to `syncing`; a detached sync is a process that was stopped, an attached one a process that was started anew.
  */
-export async function openFicus(databases: Databases, resources: AsyncDisposableStack): Promise<Contender> {
+async function open(
+  { config, table }: Mapping,
+  databases: Databases,
+  resources: AsyncDisposableStack,
+): Promise<Contender> {
   const { target, ledgerUrl } = databases
   const ledger = await Ledger.open(ledgerUrl, [CAPABILITY])
-  let sync = await startSync(databases, resources)
+  let sync = await startSync(config, databases, resources)
   await sync.reaches('dropped')
   return {
-    table: {
-      name: 'items',
-      id: 'item_id',
-      stock: 'in_stock',
-      values: `item_id, code, titles ->> 'en', titles ->> 'de', titles ->> 'fr', taxon_id, price_minor, currency, in_stock, sellable, added_at, changed_at`,
-    },
+    table,
     copy: async () => {
       await ledger.move({
         capability: CAPABILITY,
@@ -52,7 +86,7 @@ export async function openFicus(databases: Databases, resources: AsyncDisposable
       await untilSlotIs('left alone', databases)
     },
     attach: async () => {
-      sync = await startSync(databases, resources)
+      sync = await startSync(config, databases, resources)
       await untilSlotIs('read', databases)
     },
     usage: () => sync.usage(),
@@ -76,6 +110,7 @@ interface SyncProcess {
 
 /** Starts the sync process and returns when it is up; what it does follows from the ledger. */
 async function startSync(
+  config: URL,
   { sourceUrl, targetUrl, ledgerUrl }: Databases,
   resources: AsyncDisposableStack,
 ): Promise<SyncProcess> {
@@ -86,7 +121,7 @@ async function startSync(
   const child = await startChild({
     name: 'sync',
     command: process.execPath,
-    args: [MAIN, '--config', CONFIG],
+    args: [MAIN, '--config', fileURLToPath(config)],
     env: { BENCH_SOURCE_URL: sourceUrl, BENCH_TARGET_URL: targetUrl, BENCH_LEDGER_URL: ledgerUrl },
     log: line => {
       management = /"management":"([^"]+)"/.exec(line)?.[1] ?? management

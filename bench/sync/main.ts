@@ -3,12 +3,11 @@ import { shutdownSignal } from '@ficus/core/lifecycle/shutdown'
 import { measureDebezium } from '../debezium/main.ts'
 import { benchOptions, printRows } from '../report/report.ts'
 import { describeClusters, startClusters } from './clusters.ts'
-import type { OpenContender } from './contender.ts'
-import { openFicus } from './ficus.ts'
+import { openFicus, openGatheringFicus } from './ficus.ts'
 import { openNative } from './native.ts'
 import { notesOf, printProcessorTime, rowsOf, type Turns } from './results.ts'
 import { measureScale } from './scale.ts'
-import { runTurn } from './turn.ts'
+import { runShortTurn, runTurn } from './turn.ts'
 import { FULL, QUICK } from './workload.ts'
 
 const options = benchOptions(
@@ -39,8 +38,8 @@ async function measure(): Promise<void> {
   progress('starting two clusters')
   const clusters = await startClusters(sizes.copied, resources)
   const description = await describeClusters(clusters)
-  const turns: Turns = { ficus: [], native: [] }
-  const contenders: Readonly<Record<keyof Turns, OpenContender>> = { ficus: openFicus, native: openNative }
+  const turns: Turns = { ficus: [], gathering: [], native: [] }
+  const contenders = { ficus: openFicus, native: openNative }
   for (let round = 1; round <= options.rounds; round += 1) {
     // Neither always goes first.
     const order = round % 2 === 1 ? (['ficus', 'native'] as const) : (['native', 'ficus'] as const)
@@ -48,6 +47,9 @@ async function measure(): Promise<void> {
       const tell = (step: string) => progress(`round ${round} of ${options.rounds}: ${name}, ${step}`)
       turns[name].push(await runTurn(clusters, `${name}_${round}`, contenders[name], sizes, resources, tell))
     }
+    const tell = (step: string) => progress(`round ${round} of ${options.rounds}: ficus gathering jsonb, ${step}`)
+    const name = `gathering_${round}`
+    turns.gathering.push(await runShortTurn(clusters, name, openGatheringFicus, sizes, resources, tell))
   }
   progress('')
   console.log(description)

@@ -2,7 +2,7 @@ import { type Clusters, createDatabases, type Databases } from './clusters.ts'
 import { type Contender, type OpenContender, SOURCE_TABLE, type TargetTable, until } from './contender.ts'
 import { type LagSample, measureLag } from './lag.ts'
 import { serverSeconds } from './processor-time.ts'
-import { type LastRow, type Sizes, type Workload, workloadsOf } from './workload.ts'
+import { BATCH_INSERTS, type LastRow, type Sizes, type Workload, workloadsOf } from './workload.ts'
 
 /** One measurement of a turn. What the system does not tell, or does not exist, is null. */
 export interface Measured {
@@ -45,6 +45,23 @@ export async function runTurn(
   tell('comparing')
   await assertEqual(databases, contender.table)
   return { measured, lag }
+}
+
+/** A copy and batch inserts alone, in fresh databases. */
+export async function runShortTurn(
+  clusters: Clusters,
+  name: string,
+  open: OpenContender,
+  sizes: Sizes,
+  resources: AsyncDisposableStack,
+  tell: (step: string) => void,
+): Promise<Pick<Turn, 'measured'>> {
+  await using databases = await createDatabases(clusters, name)
+  await using contender = await open(databases, resources)
+  const workloads = workloadsOf(sizes).filter(({ what }) => what === BATCH_INSERTS)
+  const measured = await runWorkloads(clusters, databases, contender, sizes.copied, workloads, tell)
+  await assertEqual(databases, contender.table)
+  return { measured }
 }
 
 /** The copy of `copied` rows, then each workload as a backlog. */

@@ -43,6 +43,8 @@ export interface Workload {
   write(source: Client): Promise<LastRow>
 }
 
+export const BATCH_INSERTS = 'batch inserts'
+
 /** Rows in a transaction of the batch inserts, as of an import. */
 const BATCH_ROWS = 1_000
 
@@ -50,7 +52,7 @@ const BATCH_ROWS = 1_000
 export function workloadsOf({ copied, batchInserts, singleRows, updated }: Sizes): readonly Workload[] {
   return [
     {
-      what: 'batch inserts',
+      what: BATCH_INSERTS,
       rows: batchInserts,
       target: '>= 1.3',
       write: source => writeProducts(source, copied + 1, batchInserts, BATCH_ROWS),

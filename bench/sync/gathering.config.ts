@@ -1,0 +1,3 @@
+import { benchMigration } from './migration.ts'
+
+export default benchMigration('gathering.sync.ts')
