@@ -97,17 +97,19 @@ export class Merge {
     if (rows.length === 0) return
     const { toStage, groups } = groupUnknown(staging, rows, this.expected.has(showTable(staging.relation.table)))
     // A commit empties the table; within one transaction it may be filled more than once.
-    if (this.#filled.has(staging)) await this.#client.query(`TRUNCATE ${staging.table}`)
+    if (this.#filled.has(staging)) await staging.clear(this.#client)
     this.#filled.add(staging)
     await staging.fill(this.#client, data, toStage)
     for (const group of groups) await this.#complete(staging, group, plan)
+    for (const { computed } of staging.flows) await computed?.fill(this.#client)
 
     const operations = new Set([...toStage.map(row => row.operation), ...groups.map(group => group.operation)])
     const inserts = operations.has(OPERATION.INSERT) || operations.has(OPERATION.REPLACE)
     const removes = operations.has(OPERATION.DELETE) || operations.has(OPERATION.REPLACE)
     const updates = operations.has(OPERATION.UPDATE)
     for (const { flow, statements } of staging.flows) {
-      if (removes || (updates && flow.where !== null)) plan.remove(flow, statements.remove)
+      const mayLeave = flow.where !== null || flow.compute !== undefined
+      if (removes || (updates && mayLeave)) plan.remove(flow, statements.remove)
       if (inserts) plan.write(flow, statements.insert)
       if (updates) plan.write(flow, statements.update)
     }
@@ -125,6 +127,7 @@ export class Merge {
       await fetchUnknownValues(this.#client, this.#source, staging, group, this.transactions)
     }
     for (const staged of staging.flows) {
+      if (staged.computed !== null) continue
       plan.write(staged.flow, staging.keptStatement(staged, group.placeholder, group.unknown))
     }
   }

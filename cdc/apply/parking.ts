@@ -1,4 +1,4 @@
-import { messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
+import { FicusError, messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
 import { showTable } from '@ficus/core/sql/identifier'
 import pg, { type Client } from 'pg'
 import type { Change, ChangeBatch } from '../change-source/change-source.ts'
@@ -159,7 +159,9 @@ function concernsOneRow(change: Change, cause: unknown): boolean {
 }
 
 function refusalOf(cause: unknown): Refusal {
-  return { reason: messageOf(cause), sqlState: systemCodeOf(cause) ?? null }
+  // A function of the mapping has no SQLSTATE, but a code of ours.
+  const sqlState = cause instanceof FicusError ? null : (systemCodeOf(cause) ?? null)
+  return { reason: messageOf(cause), sqlState }
 }
 
 function tooMany({ capability }: ProgressKey, maxParked: number): { message: string; remedy: string } {

@@ -4,11 +4,13 @@ import type { Client } from 'pg'
 import type { Relation, RelationColumn } from '../change-source/change-source.ts'
 import { copyIn } from '../database/copy-in.ts'
 import { judgeFailure } from '../database/failure.ts'
+import { isComputed } from '../mapping/computed-rows.ts'
 import { columnsRead } from '../mapping/expression-columns.ts'
 import { type Flow, mappedExpressions } from '../mapping/flow.ts'
 import { flowColumns } from '../mapping/flow-columns.ts'
 import { keptStatement, type MergeStatements, mergeStatements, OPERATION_COLUMN } from '../mapping/merge-sql.ts'
 import type { TableShape } from '../mapping/table-shape.ts'
+import { ComputedStaging } from './computed-staging.ts'
 import { binaryRows, type RowToStage, textRows } from './staging-rows.ts'
 
 /** A flow and the table it writes to. */
@@ -23,6 +25,8 @@ export interface TargetedFlow {
 export interface StagedFlow extends TargetedFlow {
   readonly feeds: readonly TableName[]
   readonly statements: MergeStatements
+  /** Where the flow's rows are merged from if a function makes them. */
+  readonly computed: ComputedStaging | null
   /** What each mapped expression reads of the source row, in the order of `mappedExpressions`. */
   readonly reads: readonly ReadonlySet<string>[]
 }
@@ -54,13 +58,21 @@ export class Staging {
     this.readBack = new Set(relation.columns.flatMap(column => (column.readBack ? [column.name] : [])))
     this.columnIndexes = this.columns.map(column => all.indexOf(column))
     this.keyIndexes = (flows[0]?.flow.key ?? []).map(({ from }) => all.indexOf(from))
-    this.flows = flows.map(({ flow, target, feeds = [flow.to] }) => ({
-      flow,
-      target,
-      feeds,
-      statements: mergeStatements(flow, target, this.table, this.columns),
-      reads: mappedExpressions(flow).map(({ expression }) => columnsRead(expression, flow.from.table, all)),
-    }))
+    this.flows = flows.map(({ flow, target, feeds = [flow.to] }, index) => {
+      const computed = isComputed(flow)
+        ? new ComputedStaging(flow, target, `${name}_${index + 1}`, this.table, this.columns)
+        : null
+      return {
+        flow,
+        target,
+        feeds,
+        computed,
+        statements: computed?.statements ?? mergeStatements(flow, target, this.table, this.columns),
+        reads: mappedExpressions(flow).map(({ expression }) =>
+          computed === null ? columnsRead(expression, flow.from.table, all) : new Set(all),
+        ),
+      }
+    })
   }
 
   /**
@@ -92,7 +104,8 @@ export class Staging {
       await client.query(
         `CREATE TEMPORARY TABLE ${quoteIdentifier(name)} (${[`${OPERATION_COLUMN} int2`, ...columns].join(', ')}) ON COMMIT DELETE ROWS`,
       )
-      for (const { statements } of staging.flows) {
+      for (const { statements, computed } of staging.flows) {
+        await computed?.create(client)
         for (const statement of [statements.remove, statements.insert, statements.update])
           await client.query(`EXPLAIN ${statement}`)
       }
@@ -111,6 +124,12 @@ export class Staging {
       `COPY ${this.table} (${[OPERATION_COLUMN, ...this.columns.map(quoteIdentifier)].join(', ')}) FROM STDIN (FORMAT ${this.relation.format})`,
       encode(data, rows, this.columnIndexes),
     )
+  }
+
+  /** Empties the table, and those that functions fill. */
+  async clear(client: Client): Promise<void> {
+    const tables = [this.table, ...this.flows.flatMap(({ computed }) => computed?.table ?? [])]
+    await client.query(`TRUNCATE ${tables.join(', ')}`)
   }
 
   /** The statement that applies rows of `operation`, whose `unknown` columns were not sent. */

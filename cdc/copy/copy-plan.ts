@@ -1,12 +1,15 @@
 import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
+import { type ComputedFlow, functionInput, isComputed } from '../mapping/computed-rows.ts'
 import type { Flow } from '../mapping/flow.ts'
-import { assignedType, columnOf, filterCondition, mappedSelect } from '../mapping/merge-sql.ts'
-import type { ColumnShape, TableShape } from '../mapping/table-shape.ts'
+import { columnOf, filterCondition, mappedSelect, sourceSideType } from '../mapping/merge-sql.ts'
+import type { TableShape } from '../mapping/table-shape.ts'
 import { readsClause } from '../mirror/reads-sql.ts'
 
 /** One `COPY` out of the source and into the target. */
 export interface CopyTask {
   readonly flow: Flow
+  /** Its function, the columns that it gets, and the query that stands in `out` then, instead of a `COPY`. */
+  readonly computed: { readonly flow: ComputedFlow; readonly columns: readonly string[] } | null
   readonly out: string
   readonly in: string
   /** Rows, as the planner's statistics tell. */
@@ -21,25 +24,30 @@ const BLOCKS_PER_TASK = 1_024
  * The ranges together are the whole table as of the snapshot; the last one has no end.
  */
 export function copyTasks(flow: Flow, source: TableShape, target: TableShape): CopyTask[] {
-  const format = flow.columns.every(({ to }) => columnOf(target, to).binary) ? 'binary' : 'text'
+  const computed = isComputed(flow) ? { flow, columns: storedColumns(source) } : null
+  const format = computed === null && flow.columns.every(({ to }) => columnOf(target, to).binary) ? 'binary' : 'text'
   const into = `COPY ${quoteTable(flow.to)} (${flow.columns.map(({ to }) => quoteIdentifier(to)).join(', ')}) FROM STDIN (FORMAT ${format})`
   const ranges = source.kind === 'table' ? blockRanges(source.pages) : ['true']
+  const select = copySelect(flow, source, target)
   return ranges.map(range => ({
     flow,
-    out: `COPY (${copySelect(flow, target)} AND ${range}) TO STDOUT (FORMAT ${format})`,
+    computed,
+    out: computed === null ? `COPY (${select} AND ${range}) TO STDOUT (FORMAT ${format})` : `${select} AND ${range}`,
     in: into,
     estimatedRows: source.estimatedRows / ranges.length,
   }))
 }
 
-/** The mapped rows of the whole source table, as the source computes them. */
-export function copySelect(flow: Flow, target: TableShape): string {
-  return `${readsClause(flow)}${mappedSelect(flow, target, sourceSideType)} FROM ${quoteTable(flow.from)} AS ${quoteIdentifier(flow.from.table)} WHERE ${filterCondition(flow)}`
+/** The mapped rows of the whole source table, as the source computes them; or what the flow's function makes them of. */
+export function copySelect(flow: Flow, source: TableShape, target: TableShape): string {
+  const rows = `FROM ${quoteTable(flow.from)} AS ${quoteIdentifier(flow.from.table)} WHERE ${filterCondition(flow)}`
+  if (isComputed(flow)) return `SELECT ${functionInput(flow, target, storedColumns(source))} ${rows}`
+  return `${readsClause(flow)}${mappedSelect(flow, target, sourceSideType)} ${rows}`
 }
 
-/** The type that a value for `column` has in the source, which need not know the target's own types: then it is text. */
-export function sourceSideType(column: ColumnShape): string {
-  return column.wireType === column.type ? assignedType(column) : column.wireType
+/** The columns that a function gets: PostgreSQL leaves generated ones out of the stream. */
+export function storedColumns(source: TableShape): string[] {
+  return source.columns.filter(column => !column.generated).map(({ name }) => name)
 }
 
 function blockRanges(pages: number): string[] {

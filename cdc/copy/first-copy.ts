@@ -16,6 +16,7 @@ import type { Mirror } from '../mirror/mirror-plan.ts'
 import { createMirrors } from '../mirror/mirror-tables.ts'
 import { resolveReads } from '../mirror/resolve-reads.ts'
 import { passSyncPoint } from '../pipeline/points.ts'
+import { copyComputed } from './computed-copy.ts'
 import { type CopyTask, copyTasks } from './copy-plan.ts'
 import { dropIndexes, rebuildIndexes, restoreIndexes } from './deferred-indexes.ts'
 import { claimTarget, finishCopy } from './target-tables.ts'
@@ -179,6 +180,8 @@ class CopyRun {
     try {
       const session = await openWriterSession(target, null, this.#options.triggers)
       writer = session.client
+      // Nothing counts until the copy is whole, and the commit that says so brings all before it to the disk too.
+      await writer.query('SET synchronous_commit = off')
       // Where foreign keys hold, parents must be there before their children: one worker, in order.
       if (!session.triggersSilent && index > 0) return
       reader = await openSession(source)
@@ -202,7 +205,10 @@ class CopyRun {
 
   async #copy(task: CopyTask, reader: Client, writer: Client, signal: AbortSignal): Promise<number> {
     try {
-      return await copyAcross({ client: reader, sql: task.out }, { client: writer, sql: task.in }, signal)
+      const from = { client: reader, sql: task.out }
+      const to = { client: writer, sql: task.in }
+      if (task.computed === null) return await copyAcross(from, to, signal)
+      return await copyComputed(task.computed.flow, task.computed.columns, from, to, signal)
     } catch (error) {
       // A failed COPY leaves its session in the middle of the protocol.
       await Promise.all([destroy(reader), destroy(writer)])

@@ -48,7 +48,9 @@ const TABLE = `
 /** A note of a flow of which all rows are there. */
 export function noteOf(flow: Flow, source: TableShape): FlowNote {
   const reads = flow.reads.map(({ table, matches }) => ({ table: showTable(table), matches }))
-  const made = JSON.stringify([flow.where, flow.columns.slice(flow.key.length), reads])
+  // Of a function the text is all there is to see; what it calls or closes over may change unnoticed.
+  const computed = flow.compute === undefined ? [] : [String(flow.compute)]
+  const made = JSON.stringify([flow.where, flow.columns.slice(flow.key.length), reads, ...computed])
   return {
     target: showTable(flow.to),
     source: showTable(flow.from),

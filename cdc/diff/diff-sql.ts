@@ -1,7 +1,6 @@
 import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
-import { sourceSideType } from '../copy/copy-plan.ts'
 import { bracketed, type Flow } from '../mapping/flow.ts'
-import { columnOf, filterCondition } from '../mapping/merge-sql.ts'
+import { columnOf, filterCondition, sourceSideType } from '../mapping/merge-sql.ts'
 import type { ColumnShape, TableShape } from '../mapping/table-shape.ts'
 import { readsClause, readVersions } from '../mirror/reads-sql.ts'
 

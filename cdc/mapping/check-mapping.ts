@@ -8,8 +8,10 @@ import { asRead, checkReads } from '../mirror/check-reads.ts'
 import { affectedByRead, derivedStatements } from '../mirror/derived-sql.ts'
 import { readsClause } from '../mirror/reads-sql.ts'
 import { withColumns } from '../mirror/resolve-reads.ts'
+import { tryFunction } from './check-function.ts'
 import { checkSourceRows, checkTargetRows } from './check-rows.ts'
 import { checkTables, computedKeyPath } from './check-tables.ts'
+import { asItIs, isComputed } from './computed-rows.ts'
 import {
   bracketed,
   type Direction,
@@ -31,6 +33,8 @@ export interface MappingSql {
   readonly path: string
   readonly from: string
   readonly to: string
+  /** Runs in Node on what `copy` reads, and on each changed row; null where the mapping is SQL. */
+  readonly function: string | null
   /** Runs on the source: the first copy. */
   readonly copy: string
   /** Run on the target, for each batch. */
@@ -99,6 +103,7 @@ class ExpressionCheck {
   readonly #source: Client
   readonly #target: Client
   readonly #flow: Flow
+  readonly #from: TableShape
   readonly #to: TableShape
   readonly #direction: Direction
   readonly #stand: StandIns
@@ -108,6 +113,7 @@ class ExpressionCheck {
     this.#source = source
     this.#target = target
     this.#flow = shaped.flow
+    this.#from = shaped.source
     this.#to = shaped.target
     this.#direction = direction
     this.#stand = standIns(shaped)
@@ -116,7 +122,7 @@ class ExpressionCheck {
   async run(): Promise<{ problems: readonly MappingProblem[]; sql: MappingSql }> {
     const flow = this.#flow
     const merge = this.#statements()
-    const copy = copySelect(flow, this.#to)
+    const copy = copySelect(flow, this.#from, this.#to)
     for (const { create } of this.#stand.tables) await this.#target.query(create)
     try {
       await this.#checkMatches()
@@ -126,26 +132,44 @@ class ExpressionCheck {
         if (column?.computed)
           await this.#checkExpression({ to, expression }, computedKeyPath(flow, column, this.#direction))
       }
-      for (const mapped of mappedExpressions(flow))
+      const expressions = isComputed(flow) ? [] : mappedExpressions(flow)
+      for (const mapped of expressions)
         await this.#checkExpression(mapped, `${flow.path}.${this.#direction}.${mapped.to}`)
       if (this.#problems.length === 0) {
         await this.#checkStatement(this.#source, copy)
         for (const statement of [merge.remove, merge.insert, merge.update])
           if (statement !== null) await this.#checkStatement(this.#target, statement)
       }
+      if (this.#problems.length === 0) await this.#checkFunction()
     } finally {
       for (const { table } of this.#stand.tables) await this.#target.query(`DROP TABLE IF EXISTS ${table}`)
     }
     const { remove, insert, update } = merge
+    const computed = flow.compute === undefined ? null : String(flow.compute)
     const names = { path: flow.path, from: showTable(flow.from), to: showTable(flow.to) }
-    return { problems: this.#problems, sql: { ...names, copy, remove, insert, update } }
+    return { problems: this.#problems, sql: { ...names, function: computed, copy, remove, insert, update } }
   }
 
   #statements(): Pick<MappingSql, 'remove' | 'insert' | 'update'> {
     const { from, reads, affected, columns } = this.#stand
+    const { computed } = this.#stand
+    if (computed !== null) {
+      const names = this.#flow.columns.map(({ to }) => to)
+      return mergeStatements(asItIs(this.#flow), this.#to, computed, names)
+    }
     if (this.#flow.reads.length === 0) return mergeStatements(this.#flow, this.#to, from, columns)
     const { remove, merge } = derivedStatements(this.#flow, this.#to, { from, reads, affected })
     return { remove, insert: null, update: merge }
+  }
+
+  async #checkFunction(): Promise<void> {
+    const { computed } = this.#stand
+    if (!isComputed(this.#flow) || computed === null) return
+    const tables = { from: this.#from, to: this.#to, computed }
+    const failure = await tryFunction(this.#source, this.#target, this.#flow, tables)
+    if (failure === null) return
+    const remedy = 'Mend the function; where a row is to be left out, return null.'
+    this.#tell(`${this.#flow.path}.${this.#direction}`, failure, remedy)
   }
 
   async #checkMatches(): Promise<void> {

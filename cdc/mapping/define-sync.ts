@@ -1,8 +1,10 @@
+import type { RowFunction } from './row-function.ts'
+
 /**
  * How one source table becomes one target table. Every expression is SQL over one row; it runs in the databases: on
  * the source in the first copy and the diff, on the target in the merge. So it may use columns of its own row, built-in
  * functions and casts, and must give the same answer wherever and whenever it runs. A mapping with `reads` may look into
- * other tables of the source too.
+ * other tables of the source too; where SQL is not enough, a function in Node makes the row.
  *
  * A source table may appear in several mappings (a split); a target table in one.
  */
@@ -28,10 +30,21 @@ export interface TableMapping {
    * database as a mirror.
    */
   readonly reads?: Readonly<Record<string, ReadMatch | readonly ReadMatch[]>>
-  /** Target column -> expression over one source row. Target columns not named here belong to the service alone. */
-  readonly forward: Readonly<Record<string, string>>
-  /** Source column -> expression over one target row alone, for the time when the service owns the data. */
-  readonly reverse?: Readonly<Record<string, string>>
+  /**
+   * Target column -> expression over one source row. Target columns not named here belong to the service alone.
+   *
+   * Or a function in Node of the whole source row, which fills the target columns that `columns.forward` lists:
+   *
+   *     columns: { forward: ['title', 'cents'] },
+   *     forward: row => ({ title: slugify(row.name), cents: BigInt(row.cents ?? 0) }),
+   *
+   * It is slower than SQL, since every row passes through Node. See `RowFunction` for what it gets and may give.
+   */
+  readonly forward: Readonly<Record<string, string>> | RowFunction
+  /** Source column -> expression over one target row alone, for the time when the service owns the data; or a function. */
+  readonly reverse?: Readonly<Record<string, string>> | RowFunction
+  /** The columns that functions fill: `forward` those of the target, `reverse` those of the source. Without the key's. */
+  readonly columns?: { readonly forward?: readonly string[]; readonly reverse?: readonly string[] }
 }
 
 /**

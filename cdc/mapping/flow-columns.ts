@@ -1,8 +1,9 @@
 import { columnsRead } from './expression-columns.ts'
 import { type Flow, mappedExpressions } from './flow.ts'
 
-/** The columns of its source table that `flow` reads: the key's, and those that its expressions may read. */
+/** The columns of its source table that `flow` reads: the key's, and those that its expressions may read; a function all. */
 export function flowColumns(flow: Flow, columns: readonly string[]): Set<string> {
+  if (flow.compute !== undefined) return new Set(columns)
   const expressions = [...mappedExpressions(flow).map(({ expression }) => expression), flow.where ?? '']
   const read = expressions.flatMap(expression => [...columnsRead(expression, flow.from.table, columns)])
   return new Set([...flow.key.map(({ from }) => from), ...read])

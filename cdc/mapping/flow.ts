@@ -1,4 +1,5 @@
 import { quoteIdentifier, showTable, type TableName } from '@ficus/core/sql/identifier'
+import type { RowFunction } from './row-function.ts'
 
 /** `forward` carries the monolith's rows to the service, `reverse` the service's to the monolith. */
 export type Direction = 'forward' | 'reverse'
@@ -32,6 +33,8 @@ export interface Flow {
   readonly where: string | null
   /** Everything that is written, key columns first. */
   readonly columns: readonly MappedColumn[]
+  /** Gives the columns behind the key in Node; their expressions then stand for nothing. */
+  readonly compute?: RowFunction
   /** Other tables of the database that rows come from, which the expressions look into. */
   readonly reads: readonly TableRead[]
 }
@@ -68,8 +71,15 @@ export interface MappedTable {
   readonly key: readonly KeyMapping[]
   readonly where: string | null
   readonly reads: readonly TableRead[]
-  readonly forward: readonly MappedColumn[]
-  readonly reverse: readonly MappedColumn[]
+  readonly forward: MappedSide
+  readonly reverse: MappedSide
+}
+
+/** What one direction of a mapping writes, without the key. */
+export interface MappedSide {
+  readonly columns: readonly MappedColumn[]
+  /** Gives the values in Node, instead of the columns' expressions. */
+  readonly compute?: RowFunction
 }
 
 /** The flows of one direction, in the order of the sync file. Mappings without `reverse` have none in reverse. */
@@ -90,18 +100,24 @@ export function flowsOf(sync: Sync, direction: Direction): Flow[] {
               key,
               table.key.map(column => column.forward),
             ),
-            ...table.forward,
+            ...table.forward.columns,
           ],
+          ...computeOf(table.forward),
           reads: table.reads,
         },
       ]
     }
-    if (table.reverse.length === 0) return []
+    if (table.reverse.columns.length === 0) return []
     const key = table.key.map(column => keyColumn(column.target, column.source, column.reverse))
     const reverse = table.key.map(column => column.reverse)
-    const columns = [...keys(key, reverse), ...table.reverse]
-    return [{ path, from: table.target, to: table.source, key, where: null, columns, reads: [] }]
+    const columns = [...keys(key, reverse), ...table.reverse.columns]
+    const tables = { from: table.target, to: table.source }
+    return [{ path, ...tables, key, where: null, columns, ...computeOf(table.reverse), reads: [] }]
   })
+}
+
+function computeOf({ compute }: MappedSide): Pick<Flow, 'compute'> {
+  return compute === undefined ? {} : { compute }
 }
 
 function keyColumn(from: string, to: string, expression: string | undefined): KeyColumn {

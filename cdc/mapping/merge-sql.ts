@@ -96,6 +96,11 @@ export function assignedType(column: ColumnShape): string {
   return /^(numeric|time|timestamp|interval)/.test(column.type) ? column.fullType : column.type
 }
 
+/** The type that a value for `column` has in the source, which need not know the target's own types: then it is text. */
+export function sourceSideType(column: ColumnShape): string {
+  return column.wireType === column.type ? assignedType(column) : column.wireType
+}
+
 function mappedRows(
   flow: Flow,
   target: TableShape,

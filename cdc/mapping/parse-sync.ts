@@ -1,7 +1,8 @@
 import { pathToFileURL } from 'node:url'
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import { parseTableName, showTable, type TableName } from '@ficus/core/sql/identifier'
-import type { KeyMapping, MappedColumn, MappedTable, Match, Sync, TableRead } from './flow.ts'
+import type { KeyMapping, MappedColumn, MappedSide, MappedTable, Match, Sync, TableRead } from './flow.ts'
+import { isRowFunction, NO_EXPRESSION } from './row-function.ts'
 
 /** What is wrong with a mapping, where in the sync file, and what to do. */
 export interface MappingProblem {
@@ -47,7 +48,7 @@ export function mappingInvalid(file: string, problems: readonly MappingProblem[]
   })
 }
 
-const SETTINGS = new Set(['source', 'target', 'key', 'where', 'reads', 'forward', 'reverse'])
+const SETTINGS = new Set(['source', 'target', 'key', 'where', 'reads', 'forward', 'reverse', 'columns'])
 
 class SyncReader {
   readonly #problems: MappingProblem[]
@@ -77,15 +78,22 @@ class SyncReader {
     const source = this.#readTableName(value.source, `${path}.source`)
     const target = this.#readTableName(value.target, `${path}.target`)
     if (target !== null) this.#claimTarget(target, path)
-    const bothWays = isRecord(value.reverse) && Object.keys(value.reverse).length > 0
+    const bothWays = isRowFunction(value.reverse) || (isRecord(value.reverse) && Object.keys(value.reverse).length > 0)
     const key = this.#readKey(value.key, `${path}.key`, bothWays)
     const where = value.where === undefined ? null : this.#readExpression(value.where, `${path}.where`)
     const reads = value.reads === undefined ? [] : this.#readReads(value.reads, `${path}.reads`, source)
-    const forward = this.#readColumns(value.forward, `${path}.forward`)
-    const reverse = value.reverse === undefined ? [] : this.#readColumns(value.reverse, `${path}.reverse`)
+    this.#checkLists(value, path)
+    const forward = this.#readSide(value, 'forward', path)
+    const reverse = value.reverse === undefined ? { columns: [] } : this.#readSide(value, 'reverse', path)
+    if (forward.compute !== undefined && reads.length > 0)
+      this.#tell(
+        `${path}.forward`,
+        'is a function, and the mapping has `reads`',
+        'Write SQL, or delete `reads`: a function sees its own row alone.',
+      )
     for (const column of key) {
-      this.#refuseKey(forward, column.target, `${path}.forward`)
-      this.#refuseKey(reverse, column.source, `${path}.reverse`)
+      this.#refuseKey(forward.columns, column.target, `${path}.forward`)
+      this.#refuseKey(reverse.columns, column.source, `${path}.reverse`)
     }
     return source === null || target === null ? null : { source, target, key, where, reads, forward, reverse }
   }
@@ -198,9 +206,51 @@ class SyncReader {
     return match
   }
 
+  #readSide(table: Record<string, unknown>, side: 'forward' | 'reverse', path: string): MappedSide {
+    const value = table[side]
+    if (!isRowFunction(value)) return { columns: this.#readColumns(value, `${path}.${side}`) }
+    const list = isRecord(table.columns) ? table.columns[side] : undefined
+    const columns = Array.isArray(list) ? this.#readNames(list, `${path}.columns.${side}`) : []
+    if (!Array.isArray(list) || list.length === 0)
+      this.#tell(
+        `${path}.columns.${side}`,
+        `does not say which columns the function ${side} fills`,
+        `Add columns: { ${side}: ['<column>', …] }.`,
+      )
+    return { columns, compute: value }
+  }
+
+  #readNames(list: readonly unknown[], path: string): MappedColumn[] {
+    const seen = new Set<unknown>()
+    return list.flatMap((name, index) => {
+      if (typeof name !== 'string' || !isColumnName(name))
+        this.#tell(`${path}[${index}]`, 'is not a column name', 'Write the name as it is, without quotes.')
+      else if (seen.has(name)) this.#tell(`${path}[${index}]`, `${name} is listed twice`, 'Delete one.')
+      seen.add(name)
+      return typeof name === 'string' ? [{ to: name, expression: NO_EXPRESSION }] : []
+    })
+  }
+
+  /** SQL names the columns it fills itself. */
+  #checkLists({ columns, ...table }: Record<string, unknown>, path: string): void {
+    if (columns === undefined) return
+    if (!isRecord(columns)) {
+      this.#tell(`${path}.columns`, 'is not an object', "Write { forward: ['<column>', …] }.")
+      return
+    }
+    for (const side of Object.keys(columns)) {
+      if (isRowFunction(table[side])) continue
+      this.#tell(`${path}.columns.${side}`, 'lists columns of no function', `Delete it, or make ${side} a function.`)
+    }
+  }
+
   #readColumns(value: unknown, path: string): MappedColumn[] {
     if (!isRecord(value)) {
-      this.#tell(path, 'is missing', `Add ${path}: { <column>: '<SQL expression>' }; it may be empty.`)
+      this.#tell(
+        path,
+        'is missing',
+        `Add ${path}: { <column>: '<SQL expression>' }, which may be empty; or a function.`,
+      )
       return []
     }
     return Object.entries(value).flatMap(([to, expression]) => {

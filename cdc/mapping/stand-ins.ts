@@ -2,6 +2,7 @@ import { quoteIdentifier, showTable } from '@ficus/core/sql/identifier'
 import type { ShapedFlow } from '../copy/first-copy.ts'
 import { type Mirror, planMirrors } from '../mirror/mirror-plan.ts'
 import { readsClause } from '../mirror/reads-sql.ts'
+import { computedColumns, isComputed } from './computed-rows.ts'
 import { columnOf, OPERATION_COLUMN } from './merge-sql.ts'
 
 /**
@@ -15,6 +16,8 @@ export interface StandIns {
   readonly reads: readonly string[]
   /** For the keys whose target rows may have changed. */
   readonly affected: string
+  /** For the rows that the flow's function makes; null where it has none. */
+  readonly computed: string | null
   /** The columns of `from` that expressions see. */
   readonly columns: readonly string[]
   /** What goes before a SELECT whose expressions look into the tables read. */
@@ -36,22 +39,27 @@ export function standIns(shaped: ShapedFlow): StandIns {
   )
   const keys = own === undefined ? [] : flow.key.map(key => columnOf(own.target, key.from))
   const affected = temporary('ficus_affected', keys)
+  const computed = isComputed(flow) ? made('ficus_computed', computedColumns(flow, shaped.target)) : null
+  const staging = computed === null ? [from] : [from, computed]
   return {
     from: from.table,
     reads: reads.map(({ table }) => table),
     affected: affected.table,
+    computed: computed?.table ?? null,
     columns: columns.map(({ name }) => name),
     clause: readsClause(flow, read => reads[flow.reads.indexOf(read)]?.table ?? ''),
-    tables: own === undefined ? [from] : [from, ...reads, affected],
+    tables: own === undefined ? staging : [from, ...reads, affected],
   }
 }
 
 function temporary(name: string, columns: readonly { name: string; type: string }[], first = '') {
   const list = columns.map(column => `${quoteIdentifier(column.name)} ${column.type}`).join(', ')
-  return {
-    table: `pg_temp.${quoteIdentifier(name)}`,
-    create: `CREATE TEMPORARY TABLE ${quoteIdentifier(name)} (${first}${list})`,
-  }
+  return made(name, `${first}${list}`)
+}
+
+function made(name: string, columns: string) {
+  const create = `CREATE TEMPORARY TABLE ${quoteIdentifier(name)} (${columns})`
+  return { table: `pg_temp.${quoteIdentifier(name)}`, create }
 }
 
 function missing(read: ShapedFlow['source']): Mirror {

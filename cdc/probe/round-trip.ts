@@ -1,12 +1,12 @@
 import { messageOf } from '@ficus/core/errors/ficus-error'
 import { quoteIdentifier, quoteTable, showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
-import { copySelect, sourceSideType } from '../copy/copy-plan.ts'
+import { copySelect } from '../copy/copy-plan.ts'
 import { type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { type Flow, flowsOf, type Sync } from '../mapping/flow.ts'
 import { flowColumns } from '../mapping/flow-columns.ts'
-import { assignedType, columnOf, filterCondition, mappedSelect } from '../mapping/merge-sql.ts'
+import { assignedType, columnOf, filterCondition, mappedSelect, sourceSideType } from '../mapping/merge-sql.ts'
 import { type ProbeFinding, problem } from './finding.ts'
 import { asText, sampleKeys, textArrays, textRows } from './sample.ts'
 
@@ -79,7 +79,7 @@ async function readThere(monolith: Client, { there }: BothWays, sampleSize: numb
   const keys = sampleKeys(flow.from, key, filterCondition(flow), sampleSize, source.estimatedRows)
   const table = quoteIdentifier(flow.from.table)
   const sampled = `(${key.map(name => `${table}.${quoteIdentifier(name)}`).join(', ')}) IN (${keys})`
-  const mapped = `(${copySelect(flow, target)} AND ${sampled}) AS mapped`
+  const mapped = `(${copySelect(flow, source, target)} AND ${sampled}) AS mapped`
   const columns = flow.columns.map(({ to }) => to)
   const { rows } = await monolith.query<Record<string, string | null>>(asText(columns, mapped))
   return rows

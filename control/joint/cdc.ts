@@ -48,10 +48,11 @@ export async function inspectMapping(loaded: LoadedConfig, capability: string): 
   const { problems, sql } = await withSession(source, reading =>
     withSession(target, writing => checkMapping(reading, writing, sync, 'forward')),
   )
-  const statements = sql.flatMap(({ from, to, copy, insert, update, remove }) => {
+  const statements = sql.flatMap(({ from, to, function: computed, copy, insert, update, remove }) => {
     const way = `${from} -> ${to}`
     return [
       [`${way}: copy, on the source`, copy],
+      ...(computed === null ? [] : [[`${way}: function, in Node, of each row`, computed]]),
       ...(insert === null ? [] : [[`${way}: insert, on the target`, insert]]),
       [`${way}: ${insert === null ? 'insert and update' : 'update'}, on the target`, update],
       [`${way}: delete, on the target`, remove],

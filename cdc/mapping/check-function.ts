@@ -1,0 +1,56 @@
+import { messageOf } from '@ficus/core/errors/ficus-error'
+import type { Client } from 'pg'
+import { showKey } from '../apply/refusal.ts'
+import { copySelect, storedColumns } from '../copy/copy-plan.ts'
+import { copyIn } from '../database/copy-in.ts'
+import { judgeFailure } from '../database/failure.ts'
+import { asItIs, type ComputedFlow, type ComputedRow, computedData, rowComputer } from './computed-rows.ts'
+import { assignedType, mappedSelect, OPERATION } from './merge-sql.ts'
+import type { TableShape } from './table-shape.ts'
+
+/** Rows of the source that a function is tried on. */
+const SAMPLE_ROWS = 100
+
+/**
+ * Tries a flow's function on some rows of the source, and whether the target can read what it gives.
+ * @param computed a temporary table of the target for its rows, quoted; it is filled.
+ * @returns what is wrong with the first row that has something wrong, or null.
+ */
+export async function tryFunction(
+  source: Client,
+  target: Client,
+  flow: ComputedFlow,
+  tables: { readonly from: TableShape; readonly to: TableShape; readonly computed: string },
+): Promise<string | null> {
+  const compute = rowComputer(flow, storedColumns(tables.from))
+  const { rows } = await source.query<(string | null)[]>({
+    text: `${copySelect(flow, tables.from, tables.to)} LIMIT ${SAMPLE_ROWS}`,
+    rowMode: 'array',
+  })
+  const computed: ComputedRow[] = []
+  for (const input of rows) {
+    const key = Object.fromEntries(flow.key.map(({ to }, index) => [to, input[index] ?? null]))
+    try {
+      const row = compute(input)
+      if (row.values !== null) computed.push(row)
+    } catch (error) {
+      return `${showKey(key)}: ${messageOf(error)}`
+    }
+  }
+  const operation = OPERATION.INSERT
+  try {
+    await copyIn(
+      target,
+      `COPY ${tables.computed} FROM STDIN (FORMAT text)`,
+      computedData(
+        computed.map(row => ({ operation, ...row })),
+        flow,
+      ),
+    )
+    await target.query(`${mappedSelect(asItIs(flow), tables.to, assignedType)} FROM ${tables.computed}`)
+    return null
+  } catch (error) {
+    if (judgeFailure(error) === 'passing') throw error
+    return `the target cannot read what it gives: ${messageOf(error)}`
+  }
+}
