@@ -8,6 +8,7 @@ import { createLogger } from '@ficus/core/log/logger'
 import { Management } from './worker/management.ts'
 import { createMetrics } from './worker/metrics.ts'
 import { SyncProcess } from './worker/sync-process.ts'
+import { limitYoungGeneration } from './worker/young-generation.ts'
 
 const HELP = `Usage: node cdc/main.ts [--config ficus.config.ts] [--log-level info]
 
@@ -28,6 +29,7 @@ async function main(args: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
     process.stdout.write(HELP)
     return 0
   }
+  using _ = limitYoungGeneration()
   const loaded = await loadConfig(options.config, env)
   const log = createLogger('sync', options['log-level'])
   const lifecycle = new Lifecycle({
