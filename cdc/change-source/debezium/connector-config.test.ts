@@ -45,6 +45,7 @@ it('is made of the capability’s settings', () => {
       "poll.interval.ms": "10",
       "producer.override.buffer.memory": "33554432",
       "producer.override.max.request.size": "16777216",
+      "producer.override.transaction.timeout.ms": "15000",
       "provide.transaction.metadata": "true",
       "publication.autocreate.mode": "disabled",
       "publication.name": "ficus_catalog_forward_0123abcd",

@@ -24,6 +24,8 @@ export const CONNECTOR_CLASS = 'io.debezium.connector.postgresql.PostgresConnect
 const JSON_CONVERTER = 'org.apache.kafka.connect.json.JsonConverter'
 /** Kafka's own size of a producer's buffer, bytes. It has to hold the largest message. */
 const PRODUCER_BUFFER = 32 * 1024 * 1024
+/** Ample for the records of one poll. Kafka's own is 60 s. */
+const TRANSACTION_TIMEOUT_MS = 15_000
 
 /**
  * The value that stands for one that was not sent (an unchanged TOAST value). The connector's name is part of it, so
@@ -87,6 +89,8 @@ export function connectorConfig(input: ConnectorInput): Record<string, string> {
     'value.converter': JSON_CONVERTER,
     'value.converter.schemas.enable': 'false',
     'exactly.once.support': 'required',
+    // One that a killed worker left open holds up whoever reads committed records, for so long.
+    'producer.override.transaction.timeout.ms': String(TRANSACTION_TIMEOUT_MS),
     'producer.override.max.request.size': String(topics.maxMessageBytes),
     'producer.override.buffer.memory': String(Math.max(PRODUCER_BUFFER, 2 * topics.maxMessageBytes)),
 

@@ -85,7 +85,8 @@ export async function createKafkaHarness(
     [Symbol.asyncDispose]: async () => {
       await Promise.all(pipelines.map(made => made.stop()))
       // A connector would be in the way of dropping the database.
-      await pipeline().drop()
+      const [begun] = await sync.onTarget('SELECT ledger FROM ficus.progress').catch(() => [])
+      await pipeline(typeof begun?.ledger === 'string' ? { ledger: begun.ledger } : {}).drop()
       await sync[Symbol.asyncDispose]()
     },
   }
