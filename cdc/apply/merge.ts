@@ -3,6 +3,7 @@ import type { Client } from 'pg'
 import type { Change, Relation } from '../change-source/change-source.ts'
 import { type Endpoint, endSession, openSession } from '../database/session.ts'
 import { OPERATION } from '../mapping/merge-sql.ts'
+import { assertUnaltered, columnsOfOtherType } from '../mirror/altered-source.ts'
 import type { Derivation, TouchedMirror } from '../mirror/derivation.ts'
 import type { Mirror } from '../mirror/mirror-plan.ts'
 import { collapse, type StagedRow } from './collapse.ts'
@@ -135,11 +136,13 @@ export class Merge {
   /**
    * Makes the staging tables of tables that are met for the first time, or in a new shape. Flows with `reads` have none:
    * their rows follow from the mirrors.
+   * @throws FICUS_SOURCE_CHANGED; StreamEnded where a mirror has to be given the new shape first.
    */
   async prepare(changes: readonly Change[], mirrors: readonly Mirror[] = this.#options.mirrors): Promise<void> {
     const staged = [...mirrors, ...this.#options.flows.filter(({ flow }) => flow.reads.length === 0)]
     for (const relation of new Set(changes.map(change => change.relation))) {
       if (this.#stagings.has(relation)) continue
+      await this.#assertMirrorsFit(relation, mirrors)
       const flows = staged.filter(({ flow }) => showTable(flow.from) === showTable(relation.table))
       const stagings: Staging[] = []
       for (const sameKey of Map.groupBy(flows, ({ flow }) => flow.key.map(({ from }) => from).join('\0')).values()) {
@@ -147,6 +150,15 @@ export class Merge {
         stagings.push(await Staging.create(this.#client, relation, sameKey, `ficus_staging_${this.#stagingCount}`))
       }
       this.#stagings.set(relation, stagings)
+    }
+  }
+
+  async #assertMirrorsFit(relation: Relation, mirrors: readonly Mirror[]): Promise<void> {
+    for (const mirror of mirrors.filter(({ flow }) => showTable(flow.from) === showTable(relation.table))) {
+      const columns = columnsOfOtherType(mirror, relation)
+      if (columns.length === 0) continue
+      this.#source ??= await openSession(this.#options.source)
+      await assertUnaltered(this.#source, mirror, columns)
     }
   }
 }

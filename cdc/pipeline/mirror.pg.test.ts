@@ -223,3 +223,45 @@ it('keeps of the tables only what the mapping reads, and drops it with the sync'
   expect(await sync.onTarget(`SELECT FROM pg_namespace WHERE nspname = 'ficus_mirror'`)).toEqual([])
   expect(await sync.onTarget('SELECT FROM documents')).toEqual([])
 })
+
+describe('invariant 3: a column of a table read that is given another type', () => {
+  const tables = [
+    {
+      source: 'orders',
+      target: 'docs',
+      key: { id: 'id' },
+      reads: { 'public.lines': { order_id: 'id' } },
+      forward: { total: '(SELECT sum(l.amount) FROM lines l WHERE l.order_id = orders.id)' },
+    },
+  ]
+  const open = () =>
+    createHarness(
+      createDatabase,
+      `CREATE TABLE orders (id int PRIMARY KEY); CREATE TABLE lines (id int PRIMARY KEY, order_id int, amount int);
+       INSERT INTO orders VALUES (1); INSERT INTO lines VALUES (1, 1, 5)`,
+      'CREATE TABLE docs (id int PRIMARY KEY, total numeric)',
+      { tables },
+    )
+
+  it.each([
+    ['between two transactions', ['ALTER TABLE lines ALTER amount TYPE numeric', 'UPDATE lines SET amount = 1.5']],
+    ['in one', ['BEGIN; ALTER TABLE lines ALTER amount TYPE numeric; UPDATE lines SET amount = 1.5; COMMIT']],
+  ])('while it streams, %s', async (_, statements) => {
+    await using sync = await open()
+    await sync.streaming()
+    for (const statement of statements) await sync.onSource(statement)
+    await sync.caughtUp()
+    expect(await sync.onTarget('SELECT total FROM docs')).toEqual([{ total: '1.5' }])
+  })
+
+  it('while sync is down: changes of before are applied too', async () => {
+    await using sync = await open()
+    await (await sync.streaming()).stop()
+    await sync.onSource('INSERT INTO lines VALUES (2, 1, 7)')
+    await sync.onSource('ALTER TABLE lines ALTER amount TYPE numeric')
+    await sync.onSource('UPDATE lines SET amount = 1.5 WHERE id = 1')
+    await sync.streaming()
+    await sync.caughtUp()
+    expect(await sync.onTarget('SELECT total FROM docs')).toEqual([{ total: '8.5' }])
+  })
+})
