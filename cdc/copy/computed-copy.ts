@@ -58,8 +58,12 @@ async function carry(
   return written
 }
 
-/** Reads a query's rows in pieces; the next one is asked for before this one is taken. */
-export async function* fetchRows(client: Client, sql: string): AsyncGenerator<Input[], void> {
+/** Reads a query's rows in pieces; the next one is asked for before this one is taken. For a session in a transaction. */
+export async function* fetchRows(
+  client: Client,
+  sql: string,
+  values: readonly unknown[] = [],
+): AsyncGenerator<Input[], void> {
   const fetch = (rows: number): Promise<Input[]> => {
     const fetched = client.query<Input>({ text: `FETCH ${rows} FROM ficus_input`, rowMode: 'array' })
     const found = fetched.then(result => result.rows)
@@ -67,23 +71,27 @@ export async function* fetchRows(client: Client, sql: string): AsyncGenerator<In
     found.catch(() => {})
     return found
   }
-  await client.query(`DECLARE ficus_input NO SCROLL CURSOR FOR ${sql}`)
+  await client.query(`DECLARE ficus_input NO SCROLL CURSOR FOR ${sql}`, [...values])
   let size = 10
-  for (let next = fetch(size); ; ) {
-    const rows = await next
-    if (rows.length === 0) break
-    const bytes = rows.reduce(
-      (sum, row) => sum + row.reduce((length, value) => length + (value?.length ?? 0) + 8, 0),
-      0,
-    )
-    size = Math.max(1, Math.min(MAX_FETCH, size * 4, Math.floor((MAX_FETCH_BYTES * rows.length) / bytes)))
-    next = fetch(size)
-    yield rows
+  let next = fetch(size)
+  try {
+    for (let rows = await next; rows.length > 0; rows = await next) {
+      const bytes = rows.reduce(
+        (sum, row) => sum + row.reduce((length, value) => length + (value?.length ?? 0) + 8, 0),
+        0,
+      )
+      size = Math.max(1, Math.min(MAX_FETCH, size * 4, Math.floor((MAX_FETCH_BYTES * rows.length) / bytes)))
+      next = fetch(size)
+      yield rows
+    }
+  } finally {
+    await next.catch(() => {})
   }
   await client.query('CLOSE ficus_input')
 }
 
-function computeNamed(flow: ComputedFlow, compute: (input: Input) => ComputedRow, input: Input): ComputedRow {
+/** Runs the function on a row. @throws FICUS_CHANGE_REFUSED with the target's key. */
+export function computeNamed(flow: ComputedFlow, compute: (input: Input) => ComputedRow, input: Input): ComputedRow {
   try {
     return compute(input)
   } catch (error) {

@@ -214,8 +214,9 @@ class CapabilityDiff {
 
   async #openLeg(): Promise<Leg> {
     const { source, target, mode, timeoutMs = TIMEOUT_MS, workers = WORKERS } = this.#options
+    const computed = this.#tables.some(({ flow: { flow } }) => flow.compute !== undefined)
     const pairs = Math.max(1, Math.min(Math.floor(workers), this.#tasks.length))
-    const options = { source, target, key: this.#key, timeoutMs, workers: pairs, signal: this.#signal }
+    const options = { source, target, key: this.#key, timeoutMs, workers: pairs, computed, signal: this.#signal }
     if (this.#mode === 'recheck') return openRecheckLeg(options)
     try {
       const leg = await openExactLeg(options)

@@ -3,6 +3,7 @@ import { bracketed, type Flow } from '../mapping/flow.ts'
 import { columnOf, filterCondition, sourceSideType } from '../mapping/merge-sql.ts'
 import type { ColumnShape, TableShape } from '../mapping/table-shape.ts'
 import { readsClause, readVersions } from '../mirror/reads-sql.ts'
+import type { ComputedSide } from './computed-side.ts'
 
 /**
  * One side of a comparison as SQL. Every value is in the form of the target's column. A row is hashed in the binary form
@@ -24,6 +25,8 @@ export interface DiffSide {
   readonly version: string
   /** The key columns themselves, quoted, and their types; where the key is computed, what it is computed by. */
   readonly keyColumns: readonly { readonly column: string; readonly type: string }[]
+  /** Where a function makes the rows: how they come to be where this side looks. */
+  readonly computed?: ComputedSide
   /** Heap blocks to scan, or null where a table cannot be scanned by ranges of blocks. */
   readonly pages: number | null
 }
@@ -56,17 +59,27 @@ export function sourceSide(flow: Flow, source: TableShape, target: TableShape): 
 /** The side that rows went to: its columns as they are. */
 export function targetSide(flow: Flow, target: TableShape): DiffSide {
   const values = flow.columns.map(({ to }) => ({ column: columnOf(target, to), value: `t.${quoteIdentifier(to)}` }))
-  const texts = values.map(({ value }) => `${value}::text`)
   return {
+    ...shownValues(values, flow.key.length),
     reads: '',
     from: `${quoteTable(flow.to)} AS t`,
     where: 'true',
-    keys: texts.slice(0, flow.key.length),
-    values: texts.slice(flow.key.length),
-    images: values.map(({ column, value }) => imageOf(column, value)),
     version: 't.xmin::text || t.ctid::text',
     keyColumns: flow.key.map(({ to }) => ({ column: `t.${quoteIdentifier(to)}`, type: columnOf(target, to).type })),
     pages: pagesOf(target),
+  }
+}
+
+/** What is shown and hashed of values that have the types of the target's columns. */
+export function shownValues(
+  values: readonly { readonly column: ColumnShape; readonly value: string }[],
+  keyLength: number,
+): Pick<DiffSide, 'keys' | 'values' | 'images'> {
+  const texts = values.map(({ value }) => `${value}::text`)
+  return {
+    keys: texts.slice(0, keyLength),
+    values: texts.slice(keyLength),
+    images: values.map(({ column, value }) => imageOf(column, value)),
   }
 }
 
@@ -91,12 +104,17 @@ export function bucketRowsSql(side: DiffSide, mask: number, buckets: readonly nu
 
 /** Rows by key, each value as text. `$1…` are arrays of the key columns' texts. */
 export function rowsByKeySql(side: DiffSide, compareAsText: boolean): string {
+  const select = `${side.reads}SELECT ARRAY[${side.keys.join(', ')}] AS key, ARRAY[${['NULL::text', ...side.values].join(', ')}] AS values, ${side.version} AS version`
+  return `${select} FROM ${side.from} WHERE ${side.where} AND ${keysCondition(side, compareAsText)}`
+}
+
+/** The condition that a row has one of the keys; parameters as in `rowsByKeySql`. */
+export function keysCondition(side: DiffSide, compareAsText: boolean): string {
   const wanted = side.keyColumns.map((key, index) => (compareAsText ? `u.k${index}` : `u.k${index}::${key.type}`))
   const own = side.keyColumns.map(key => (compareAsText ? `${key.column}::text` : key.column))
   const arrays = side.keyColumns.map((_, index) => `$${index + 1}::text[]`)
   return (
-    `${side.reads}SELECT ARRAY[${side.keys.join(', ')}] AS key, ARRAY[${['NULL::text', ...side.values].join(', ')}] AS values, ${side.version} AS version ` +
-    `FROM ${side.from} WHERE ${side.where} AND (${own.join(', ')}) IN ` +
+    `(${own.join(', ')}) IN ` +
     `(SELECT ${wanted.join(', ')} FROM unnest(${arrays.join(', ')}) AS u (${side.keyColumns.map((_, index) => `k${index}`).join(', ')}))`
   )
 }

@@ -19,13 +19,15 @@ export interface LegOptions {
   readonly key: ProgressKey
   readonly timeoutMs: number
   readonly workers: number
+  /** Some mapping is a function. */
+  readonly computed: boolean
   readonly signal: AbortSignal
 }
 
 /** All sessions of a side share one snapshot, and both snapshots one position. @throws NotAligned */
 export async function openExactLeg(options: LegOptions): Promise<Leg> {
   await using sessions = new AsyncDisposableStack()
-  const pairs = await openPairs(options, sessions)
+  const pairs = await openPairs(options, sessions, true)
   // Once all sessions have the snapshots nothing has to hold them: the source may let its log go.
   await using aligned = await alignSnapshots(options)
   const { source, target, position, pausedMs } = aligned
@@ -39,7 +41,7 @@ export async function openExactLeg(options: LegOptions): Promise<Leg> {
 /** The target has all that the source held when this began; from then on each statement sees what is there. */
 export async function openRecheckLeg(options: LegOptions): Promise<Leg> {
   await using sessions = new AsyncDisposableStack()
-  const pairs = await openPairs(options, sessions)
+  const pairs = await openPairs(options, sessions, false)
   await withSession(options.source, source =>
     withSession(options.target, target => passWaypoint(source, target, { ...options, ...options.key })),
   )
@@ -47,7 +49,11 @@ export async function openRecheckLeg(options: LegOptions): Promise<Leg> {
   return { pairs, position: null, pausedMs: 0, [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }
 
-async function openPairs(options: LegOptions, sessions: AsyncDisposableStack): Promise<SessionPair[]> {
+async function openPairs(
+  options: LegOptions,
+  sessions: AsyncDisposableStack,
+  inSnapshot: boolean,
+): Promise<SessionPair[]> {
   const open = async (endpoint: Endpoint) => {
     const client = await openSession(endpoint)
     sessions.defer(() => endSession(client))
@@ -58,7 +64,8 @@ async function openPairs(options: LegOptions, sessions: AsyncDisposableStack): P
   return Promise.all(
     Array.from({ length: options.workers }, async () => {
       const [source, target] = await Promise.all([open(options.source), open(options.target)])
-      return { source, target }
+      const bench = options.computed ? { client: await open(options.target), inSnapshot } : null
+      return { source, target, bench }
     }),
   )
 }

@@ -2,7 +2,8 @@ import { systemCodeOf } from '@ficus/core/errors/ficus-error'
 import type { Client } from 'pg'
 import type { ProgressKey } from '../apply/progress.ts'
 import { passWaypoint } from '../lag/lag.ts'
-import { type DiffSide, rowsByKeySql } from './diff-sql.ts'
+import { type Bench, benchRows, needBench } from './computed-side.ts'
+import { type DiffSide, keysCondition, rowsByKeySql } from './diff-sql.ts'
 
 /** A row that is not the same on both sides, and stays so. */
 export interface Difference {
@@ -40,6 +41,7 @@ export interface ComparedColumns {
 export interface ComparedSides {
   readonly source: Client
   readonly target: Client
+  readonly bench: Bench | null
   readonly sourceSide: DiffSide
   readonly targetSide: DiffSide
 }
@@ -74,14 +76,14 @@ export async function recheck(options: RecheckOptions, suspects: readonly (reado
   let open = suspects.map(key => ({ key, strikes: 0 }))
   for (let round = 1; round <= ROUNDS && open.length > 0; round++) {
     const keys = open.map(({ key }) => key)
-    const before = await readRows(options.source, options.sourceSide, keys)
+    const before = await readRows(options.source, options.sourceSide, keys, options.bench)
     await passWaypoint(options.source, options.target, {
       ...options.progress,
       timeoutMs: options.timeoutMs,
       signal: options.signal,
     })
     const target = await readRows(options.target, options.targetSide, keys)
-    const after = await readRows(options.source, options.sourceSide, keys)
+    const after = await readRows(options.source, options.sourceSide, keys, options.bench)
     open = open.flatMap(({ key, strikes }) => {
       const id = keyId(key)
       const source = after.get(id)
@@ -102,7 +104,7 @@ export async function compareByKey(
   keys: readonly (readonly string[])[],
 ): Promise<Difference[]> {
   const [source, target] = await Promise.all([
-    readInSnapshot(options.source, options.sourceSide, keys),
+    readInSnapshot(options.source, options.sourceSide, keys, options.bench),
     readInSnapshot(options.target, options.targetSide, keys),
   ])
   return keys.flatMap(key => compareRows(options, key, source.get(keyId(key)), target.get(keyId(key))) ?? [])
@@ -143,9 +145,10 @@ async function readInSnapshot(
   client: Client,
   side: DiffSide,
   keys: readonly (readonly string[])[],
+  bench: Bench | null = null,
 ): Promise<ReadonlyMap<string, RowImage>> {
   await client.query('SAVEPOINT ficus_rows')
-  const rows = await readRows(client, side, keys, () => client.query('ROLLBACK TO SAVEPOINT ficus_rows'))
+  const rows = await readRows(client, side, keys, bench, () => client.query('ROLLBACK TO SAVEPOINT ficus_rows'))
   await client.query('RELEASE SAVEPOINT ficus_rows')
   return rows
 }
@@ -155,14 +158,15 @@ export async function readRows(
   client: Client,
   side: DiffSide,
   keys: readonly (readonly string[])[],
+  bench: Bench | null = null,
   recover: () => Promise<unknown> = async () => {},
 ): Promise<ReadonlyMap<string, RowImage>> {
   const arrays = side.keyColumns.map((_, index) => keys.map(key => key[index]))
-  const rows = await query(client, rowsByKeySql(side, false), arrays).catch(async error => {
+  const rows = await query(client, bench, side, false, arrays).catch(async error => {
     // A key of the target that is none in the source's narrower type: compared as text it simply matches nothing.
     if (!systemCodeOf(error)?.startsWith('22')) throw error
     await recover()
-    return query(client, rowsByKeySql(side, true), arrays)
+    return query(client, bench, side, true, arrays)
   })
   return new Map(rows.map(row => [keyId(row.key), { values: row.values.slice(1), version: row.version }]))
 }
@@ -173,7 +177,20 @@ interface Row {
   version: string
 }
 
-async function query(client: Client, sql: string, arrays: readonly unknown[]): Promise<Row[]> {
-  const { rows } = await client.query<Row>(sql, [...arrays])
-  return rows
+async function query(
+  client: Client,
+  bench: Bench | null,
+  side: DiffSide,
+  compareAsText: boolean,
+  arrays: readonly (readonly (string | undefined)[])[],
+): Promise<Row[]> {
+  const sql = rowsByKeySql(side, compareAsText)
+  if (side.computed === undefined) return (await client.query<Row>(sql, [...arrays])).rows
+  const found: Row[] = []
+  const place = needBench(bench)
+  const condition = keysCondition(side.computed.input, compareAsText)
+  for await (const _ of benchRows(side.computed, client, place, condition, arrays)) {
+    found.push(...(await place.client.query<Row>(sql, [...arrays])).rows)
+  }
+  return found
 }

@@ -15,6 +15,7 @@ import { judgeFailure } from '../database/failure.ts'
 import { type Endpoint, withSession } from '../database/session.ts'
 import { passWaypoint } from '../lag/lag.ts'
 import { flowsOf, type Sync } from '../mapping/flow.ts'
+import type { Bench } from './computed-side.ts'
 import { type DiffSide, sourceSide } from './diff-sql.ts'
 import { type Difference, keyId, type RowImage, readRows, recheck } from './recheck.ts'
 import { TableComparison, type TableDiff } from './table-comparison.ts'
@@ -72,7 +73,11 @@ export async function repairRows(options: RepairOptions, tables: readonly TableD
           ({ flow: { from, to } }) => showTable(from) === table.source && showTable(to) === table.target,
         )
         if (flow === undefined || table.differing.length === 0) continue
-        repaired.push(await new TableRepair(options, how, { source, target }, flow).run(table.differing))
+        const repair = (client: Client) =>
+          new TableRepair(options, how, { source, target, bench: { client, inSnapshot: false } }, flow).run(
+            table.differing,
+          )
+        repaired.push(await withSession(options.target, repair))
       }
       return repaired
     }),
@@ -82,6 +87,7 @@ export async function repairRows(options: RepairOptions, tables: readonly TableD
 interface Sessions {
   readonly source: Client
   readonly target: Client
+  readonly bench: Bench
 }
 
 class TableRepair {

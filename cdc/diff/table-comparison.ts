@@ -1,9 +1,11 @@
 import { showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import type { ShapedFlow } from '../copy/first-copy.ts'
+import { isComputed } from '../mapping/computed-rows.ts'
 import { mappedExpressions } from '../mapping/flow.ts'
 import { columnOf } from '../mapping/merge-sql.ts'
 import { addBucket, type Bucket, bucketCount, differingBuckets, differingKeys } from './buckets.ts'
+import { type Bench, benchRows, computedSide, needBench } from './computed-side.ts'
 import { blockRanges, bucketRowsSql, bucketsSql, type DiffSide, sourceSide, targetSide } from './diff-sql.ts'
 import { type KeyRange, rangeCondition } from './ranges.ts'
 import { type ComparedColumns, type Difference, keyId } from './recheck.ts'
@@ -26,6 +28,8 @@ export interface TableDiff {
 export interface SessionPair {
   readonly source: Client
   readonly target: Client
+  /** For mappings by functions; null where there are none. */
+  readonly bench: Bench | null
 }
 
 /** What two scans of a range found. */
@@ -57,7 +61,9 @@ export class TableComparison {
   constructor(flow: ShapedFlow, showValues: boolean) {
     this.flow = flow
     this.sides = {
-      sourceSide: sourceSide(flow.flow, flow.source, flow.target),
+      sourceSide: isComputed(flow.flow)
+        ? computedSide(flow.flow, flow.source, flow.target)
+        : sourceSide(flow.flow, flow.source, flow.target),
       targetSide: targetSide(flow.flow, flow.target),
     }
     this.columns = {
@@ -83,8 +89,8 @@ export class TableComparison {
       isWhole ? blockRanges(side, BLOCKS) : [rangeCondition(side, this.#keyTypes, range)]
     const { sourceSide, targetSide } = this.sides
     const [ofSource, ofTarget] = await Promise.all([
-      sumBuckets(pair.source, sourceSide, mask, parts(sourceSide), onRows),
-      sumBuckets(pair.target, targetSide, mask, parts(targetSide), async () => {}),
+      sumBuckets(pair.source, pair.bench, sourceSide, mask, parts(sourceSide.computed?.input ?? sourceSide), onRows),
+      sumBuckets(pair.target, null, targetSide, mask, parts(targetSide), async () => {}),
     ])
     const rows = [...ofSource.values()].reduce((sum, bucket) => sum + Number(bucket.rows), 0)
     const buckets = differingBuckets(ofSource, ofTarget)
@@ -93,10 +99,11 @@ export class TableComparison {
     let extra = 0
     for (let at = 0; at < buckets.length; at += BUCKETS_AT_ONCE) {
       const some = buckets.slice(at, at + BUCKETS_AT_ONCE)
-      const list = (client: Client, side: DiffSide) => {
-        return listBuckets(client, side, mask, some, isWhole ? 'true' : rangeCondition(side, this.#keyTypes, range))
+      const list = (client: Client, bench: Bench | null, side: DiffSide) => {
+        const condition = isWhole ? 'true' : rangeCondition(side.computed?.input ?? side, this.#keyTypes, range)
+        return listBuckets(client, bench, side, mask, some, condition)
       }
-      const [a, b] = await Promise.all([list(pair.source, sourceSide), list(pair.target, targetSide)])
+      const [a, b] = await Promise.all([list(pair.source, pair.bench, sourceSide), list(pair.target, null, targetSide)])
       odd.push(...a.odd.map(key => this.#odd(key, 'missing')), ...b.odd.map(key => this.#odd(key, 'extra')))
       extra += b.odd.length
       for (const key of differingKeys(a.hashes, b.hashes)) {
@@ -126,8 +133,24 @@ export class TableComparison {
   }
 }
 
+/** The sessions in which a side's statements find the rows that match a condition, one after the other, and what they match there. */
+async function* placesOf(
+  client: Client,
+  bench: Bench | null,
+  { computed }: DiffSide,
+  condition: string,
+): AsyncGenerator<{ readonly client: Client; readonly condition: string }, void> {
+  if (computed === undefined) {
+    yield { client, condition }
+    return
+  }
+  const place = needBench(bench)
+  for await (const _ of benchRows(computed, client, place, condition)) yield { client: place.client, condition: 'true' }
+}
+
 async function sumBuckets(
   client: Client,
+  bench: Bench | null,
   side: DiffSide,
   mask: number,
   parts: readonly string[],
@@ -135,9 +158,13 @@ async function sumBuckets(
 ): Promise<Map<number, Bucket>> {
   const buckets = new Map<number, Bucket>()
   for (const part of parts) {
-    const { rows } = await client.query<{ bucket: number; rows: string; hash: string }>(bucketsSql(side, mask, part))
-    for (const row of rows) addBucket(buckets, row.bucket, { rows: BigInt(row.rows), hash: BigInt(row.hash) })
-    await onRows(rows.reduce((sum, row) => sum + Number(row.rows), 0))
+    for await (const place of placesOf(client, bench, side, part)) {
+      const { rows } = await place.client.query<{ bucket: number; rows: string; hash: string }>(
+        bucketsSql(side, mask, place.condition),
+      )
+      for (const row of rows) addBucket(buckets, row.bucket, { rows: BigInt(row.rows), hash: BigInt(row.hash) })
+      await onRows(rows.reduce((sum, row) => sum + Number(row.rows), 0))
+    }
   }
   return buckets
 }
@@ -156,15 +183,26 @@ function isWholeKey(key: readonly (string | null)[]): key is readonly string[] {
 
 async function listBuckets(
   client: Client,
+  bench: Bench | null,
   side: DiffSide,
   mask: number,
   buckets: readonly number[],
   range: string,
 ): Promise<ListedRows> {
-  const { rows } = await client.query<{ key: (string | null)[]; hash: string }>(
-    bucketRowsSql(side, mask, buckets, range),
-  )
   const listed: ListedRows = { hashes: new Map(), keys: new Map(), odd: [] }
+  for await (const { client: place, condition } of placesOf(client, bench, side, range)) {
+    const { rows } = await place.query<ListedRow>(bucketRowsSql(side, mask, buckets, condition))
+    addListed(listed, rows)
+  }
+  return listed
+}
+
+interface ListedRow {
+  readonly key: (string | null)[]
+  readonly hash: string
+}
+
+function addListed(listed: ListedRows, rows: readonly ListedRow[]): void {
   for (const { key, hash } of rows) {
     const id = keyId(key)
     if (!isWholeKey(key) || listed.hashes.has(id)) {
@@ -174,5 +212,4 @@ async function listBuckets(
     listed.hashes.set(id, hash)
     listed.keys.set(id, key)
   }
-  return listed
 }

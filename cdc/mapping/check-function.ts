@@ -1,6 +1,6 @@
 import { messageOf } from '@ficus/core/errors/ficus-error'
 import type { Client } from 'pg'
-import { showKey } from '../apply/refusal.ts'
+import { computeNamed } from '../copy/computed-copy.ts'
 import { copySelect, storedColumns } from '../copy/copy-plan.ts'
 import { copyIn } from '../database/copy-in.ts'
 import { judgeFailure } from '../database/failure.ts'
@@ -29,12 +29,11 @@ export async function tryFunction(
   })
   const computed: ComputedRow[] = []
   for (const input of rows) {
-    const key = Object.fromEntries(flow.key.map(({ to }, index) => [to, input[index] ?? null]))
     try {
-      const row = compute(input)
+      const row = computeNamed(flow, compute, input)
       if (row.values !== null) computed.push(row)
     } catch (error) {
-      return `${showKey(key)}: ${messageOf(error)}`
+      return messageOf(error)
     }
   }
   const operation = OPERATION.INSERT

@@ -153,3 +153,38 @@ describe('flowsOf', () => {
     ])
   })
 })
+
+describe('functions', () => {
+  const table = { source: 'products', target: 'items', key: { id: 'id' } }
+  const problemsOf = (mapping: Record<string, unknown>) => {
+    try {
+      parseSync({ tables: [{ ...table, ...mapping }] })
+      return []
+    } catch (error) {
+      return error instanceof FicusError ? String(error.message).split('\n').slice(1) : [String(error)]
+    }
+  }
+  const forward = () => null
+
+  it('are taken with the columns that they fill', () => {
+    expect(
+      parseSync({ tables: [{ ...table, columns: { forward: ['a'] }, forward }] }).tables[0]?.forward,
+    ).toMatchObject({
+      columns: [{ to: 'a' }],
+      compute: forward,
+    })
+  })
+
+  it.each([
+    ['columns.forward: does not say', { forward }],
+    ['columns.forward: does not say', { forward, columns: { forward: [] } }],
+    ['columns.forward[1]: a is listed twice', { forward, columns: { forward: ['a', 'a'] } }],
+    ['columns.forward[0]: is not a column name', { forward, columns: { forward: [7] } }],
+    ['forward.id: is a key column', { forward, columns: { forward: ['id'] } }],
+    ['columns.forward: lists columns of no function', { forward: { a: 'b' }, columns: { forward: ['a'] } }],
+    ['columns: is not an object', { forward: { a: 'b' }, columns: ['a'] }],
+    ['forward: is a function, and', { forward, columns: { forward: ['a'] }, reads: { lines: { product: 'id' } } }],
+  ])('%s', (problem, mapping) => {
+    expect(problemsOf(mapping).join('\n')).toContain(problem)
+  })
+})

@@ -37,7 +37,9 @@ export function computeColumns(
   const result = call(compute, row, path)
   if (result === null) return null
   if (typeof result !== 'object' || Array.isArray(result)) throw refused(path, `gave ${show(result)}, not an object`)
-  if ('then' in result && typeof result.then === 'function' && !names.includes('then')) {
+  if (result instanceof Promise) {
+    // Whatever becomes of it is nobody's business then, and must not end the process.
+    result.catch(() => {})
     throw refused(path, 'gave a promise; it must answer at once')
   }
   const values = new Map<string, unknown>(Object.entries(result))

@@ -1,10 +1,15 @@
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { describe, expect, it } from 'vitest'
 import { retryParked } from '../apply/retry-parked.ts'
+import { withSession } from '../database/session.ts'
+import { diffCapability } from '../diff/diff-capability.ts'
+import { repairRows } from '../diff/repair.ts'
 import { waitUntilCaughtUp } from '../lag/lag.ts'
+import { checkMapping } from '../mapping/check-mapping.ts'
 import type { SyncInput } from '../mapping/define-sync.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import type { RowFunction } from '../mapping/row-function.ts'
+import { probeReverse } from '../probe/probe-reverse.ts'
 import { CAPABILITY, createHarness, LEDGER, reaches, type SyncHarness } from '../testing/sync-harness.ts'
 import { beginWithoutCopy } from './begin-without-copy.ts'
 
@@ -211,7 +216,7 @@ it('reads a table anew through a function that was changed', async () => {
     .toEqual([{ rows: 21 }])
 })
 
-it('carries rows there and back by functions', async () => {
+it('carries rows there and back by functions, which the probe says it did not try', async () => {
   const input: SyncInput = {
     tables: [
       {
@@ -233,6 +238,16 @@ it('carries rows there and back by functions', async () => {
   const reverse = sync.pipeline(reversed)
   await reverse.start()
   await reaches(reverse, 'streaming')
+  const probed = await probeReverse({
+    monolith: sync.source,
+    service: sync.target,
+    sync: parseSync(input),
+    triggers: 'auto',
+  })
+  expect(probed.findings).toMatchObject([
+    { kind: 'note', part: 'rows', where: 'public.notes' },
+    { kind: 'note', part: 'writes', where: 'public.notes' },
+  ])
   await sync.onTarget(`INSERT INTO remarks VALUES (3, 'xyz')`)
   await waitUntilCaughtUp({ ...reversed, capability: CAPABILITY, timeoutMs: 40_000 })
   await sync.onSource(`UPDATE notes SET body = 'def' WHERE id = 1`)
@@ -247,4 +262,93 @@ it('carries rows there and back by functions', async () => {
     { id: 2, body: null },
     { id: 3, body: 'zyx' },
   ])
+})
+
+describe('the comparison of rows that a function makes', () => {
+  const WHERE = { capability: CAPABILITY, direction: 'forward', ledger: LEDGER } as const
+
+  it.each(['exact', 'recheck'] as const)('finds what differs and nothing else (%s), and repairs it', async mode => {
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, mapping())
+    await sync.onSource(
+      `INSERT INTO products (id, name, price) SELECT n, CASE WHEN n % 9 = 0 THEN 'no ' ELSE 'more ' END || n, n % 4
+       FROM generate_series(100, 12000) n`,
+    )
+    await sync.streaming()
+    const { source, target } = sync
+    const diff = () => diffCapability({ ...WHERE, source, target, sync: parseSync(mapping()), mode, showValues: true })
+    expect(await diff()).toMatchObject({ equal: true, mode, tables: [{ compared: 10_599, equal: 10_599 }] })
+    await sync.onTarget(
+      `UPDATE items SET title = title || ' ' WHERE code = 'P5'; DELETE FROM items WHERE code = 'P11000';
+       INSERT INTO items (code, title, cents) VALUES ('P108', 'there is none', 0); UPDATE items SET ratio = NULL WHERE code = 'P104'`,
+    )
+    const found = await diff()
+    expect(
+      found.tables[0]?.differing.toSorted((a, b) => String(a.key.code).localeCompare(String(b.key.code))),
+    ).toMatchObject([
+      {
+        key: { code: 'P104' },
+        kind: 'different',
+        columns: ['ratio'],
+        values: { ratio: { source: 'NaN', target: null } },
+      },
+      { key: { code: 'P108' }, kind: 'extra' },
+      { key: { code: 'P11000' }, kind: 'missing' },
+      { key: { code: 'P5' }, kind: 'different', columns: ['title'] },
+    ])
+    const repaired = await repairRows({ ...WHERE, source, target, sync: parseSync(mapping()) }, found.tables)
+    expect(repaired).toMatchObject([{ repaired: 4, left: 0 }])
+    expect((await diff()).equal).toBe(true)
+  })
+
+  it('names the row at which the function throws', async () => {
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, mapping())
+    await sync.streaming()
+    await sync.onSource(`INSERT INTO products (id, name) VALUES (50, 'throw')`)
+    const { source, target } = sync
+    await expect(diffCapability({ ...WHERE, source, target, sync: parseSync(mapping()) })).rejects.toThrow(
+      'code = P50: the function of tables[0] threw: this name cannot be',
+    )
+  })
+})
+
+describe('the check of a mapping by a function', () => {
+  const check = (sync: SyncHarness, input: SyncInput) =>
+    withSession(sync.source, source =>
+      withSession(sync.target, target => checkMapping(source, target, parseSync(input), 'forward')),
+    )
+
+  it('shows the function and the SQL around it', async () => {
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, mapping())
+    const { problems, sql } = await check(sync, mapping())
+    expect(problems).toEqual([])
+    expect(sql[0]?.function).toContain('this name cannot be')
+    expect(sql[0]?.copy).toContain('FROM "public"."products"')
+  })
+
+  it.each<[string, RowFunction]>([
+    [
+      'code = P1: the function of tables[0] threw: no',
+      () => {
+        throw new Error('no')
+      },
+    ],
+    ['gave a promise', (): never => Promise.resolve({}) as never],
+    [
+      'gave nothing for ratio',
+      row => {
+        const { ratio: _, ...rest } = forward(row) ?? {}
+        return rest
+      },
+    ],
+    ['gave a value for colour', row => ({ ...forward(row), colour: 'red' })],
+    ['gave an object (Date) for size', row => ({ ...forward(row), size: new Date(0) as never })],
+    [
+      'the target cannot read what it gives: invalid input syntax for type integer',
+      row => ({ ...forward(row), size: 'large' }),
+    ],
+  ])('says what is wrong with its answer: %s', async (problem, compute) => {
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, mapping())
+    const { problems } = await check(sync, mapping(compute))
+    expect(problems).toMatchObject([{ path: 'tables[0].forward', problem: expect.stringContaining(problem) }])
+  })
 })

@@ -6,11 +6,12 @@ import { openWriterSession } from '../apply/writer-session.ts'
 import { type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { type Endpoint, endSession } from '../database/session.ts'
+import { isComputed } from '../mapping/computed-rows.ts'
 import { flowsOf, type Sync } from '../mapping/flow.ts'
 import { flowColumns } from '../mapping/flow-columns.ts'
 import { type MergeStatements, mergeStatements, OPERATION, OPERATION_COLUMN } from '../mapping/merge-sql.ts'
 import { inDependencyOrder } from '../mapping/table-order.ts'
-import { note, type ProbeFinding, problem } from './finding.ts'
+import { note, type ProbeFinding, problem, untried } from './finding.ts'
 import { asText, sampleKeys, textArrays, textRows } from './sample.ts'
 
 type Row = Readonly<Record<string, string | null>>
@@ -42,6 +43,10 @@ export async function dryRun(
     let rows = 0
     await client.query(`BEGIN; ${LIMITS}`)
     for (const flow of flows) {
+      if (isComputed(flow.flow)) {
+        findings.push(untried('writes', showTable(flow.flow.to)))
+        continue
+      }
       const run = await TableRun.open(client, service, flow, triggersSilent, sampleSize)
       rows += run.rows
       findings.push(...(await run.findings()))

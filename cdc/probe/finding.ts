@@ -10,6 +10,12 @@ export interface ProbeFinding {
   readonly remedy: string
 }
 
+/** Of a mapping by a function in Node, which the databases cannot try. */
+export function untried(part: ProbeFinding['part'], table: string): ProbeFinding {
+  const remedy = 'Test in your own suite that one way undoes the other.'
+  return note(part, table, 'a function maps its rows, so none was tried', remedy)
+}
+
 export function problem(part: ProbeFinding['part'], where: string, text: string, remedy: string): ProbeFinding {
   return { kind: 'problem', part, where, problem: text, remedy }
 }
