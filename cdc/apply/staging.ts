@@ -9,7 +9,9 @@ import { columnsRead } from '../mapping/expression-columns.ts'
 import { type Flow, mappedExpressions } from '../mapping/flow.ts'
 import { flowColumns } from '../mapping/flow-columns.ts'
 import { keptStatement, type MergeStatements, mergeStatements, OPERATION_COLUMN } from '../mapping/merge-sql.ts'
+import { assertNothingLost } from '../mapping/silent-loss.ts'
 import type { TableShape } from '../mapping/table-shape.ts'
+import { MIRROR_SCHEMA } from '../mirror/mirror-plan.ts'
 import { ComputedStaging } from './computed-staging.ts'
 import { binaryRows, type RowToStage, textRows } from './staging-rows.ts'
 
@@ -109,11 +111,22 @@ export class Staging {
         for (const statement of [statements.remove, statements.insert, statements.update])
           await client.query(`EXPLAIN ${statement}`)
       }
+      await staging.#assertNothingLost(client)
     } catch (error) {
       if (judgeFailure(error) !== 'data') throw error
       throw sourceChanged(relation, `the mapping does not fit it any more: ${messageOf(error)}`, error)
     }
     return staging
+  }
+
+  async #assertNothingLost(client: Client): Promise<void> {
+    const columns = this.columns.map(quoteIdentifier).join(', ')
+    for (const { flow } of this.flows) {
+      // A mirror follows its table’s types: rows of before are cast as the table’s own were.
+      if (flow.to.schema === MIRROR_SCHEMA) continue
+      const rows = `(SELECT ${columns} FROM ${this.table}) AS ${quoteIdentifier(flow.from.table)}`
+      await assertNothingLost(client, flow, rows)
+    }
   }
 
   /** Writes rows into the table. */

@@ -150,6 +150,12 @@ describe('invariant 13: names what does not fit, where, and what to do', () => {
       /does not fit bigint: .* is of type text/,
     ],
     [
+      'a type that the column would round without an error',
+      { forward: { title: 'name', cents: 'price * 100' } },
+      'forward.cents',
+      /is numeric, and public\.items\.cents bigint/,
+    ],
+    [
       'a function that only one side has',
       { forward: { title: `(SELECT max(name) FROM products)` } },
       'forward.title',

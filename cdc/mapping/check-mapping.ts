@@ -24,6 +24,7 @@ import {
 } from './flow.ts'
 import { columnOf, mergeStatements } from './merge-sql.ts'
 import { type MappingProblem, mappingInvalid } from './parse-sync.ts'
+import { findSilentLosses, remedyOfLoss } from './silent-loss.ts'
 import { type StandIns, standIns } from './stand-ins.ts'
 import { type ColumnShape, readTableShape, type TableShape } from './table-shape.ts'
 
@@ -140,6 +141,7 @@ class ExpressionCheck {
         for (const statement of [merge.remove, merge.insert, merge.update])
           if (statement !== null) await this.#checkStatement(this.#target, statement)
       }
+      if (this.#problems.length === 0) await this.#checkLosses()
       if (this.#problems.length === 0) await this.#checkFunction()
     } finally {
       for (const { table } of this.#stand.tables) await this.#target.query(`DROP TABLE IF EXISTS ${table}`)
@@ -224,6 +226,20 @@ class ExpressionCheck {
     )
     if (failure === null) return
     this.#tell(path, `does not fit ${column.fullType}: ${failure.message}`, `Cast it: (…)::${column.type}.`)
+  }
+
+  /** On the source, whose columns have their lengths. */
+  async #checkLosses(): Promise<void> {
+    const [source] = this.#sides()
+    if (source === undefined) return
+    const { client, reads, rows } = source
+    for (const loss of await findSilentLosses(client, this.#target, this.#flow, rows, reads)) {
+      const { to } = loss.mapped
+      const isKey = this.#flow.key.some(column => column.to === to)
+      const path = isKey ? `${this.#flow.path}.key` : `${this.#flow.path}.${this.#direction}.${to}`
+      const problem = `is ${loss.from}, and ${showTable(this.#flow.to)}.${to} ${loss.to}: what does not fit would be lost without an error`
+      this.#tell(path, problem, remedyOfLoss(loss))
+    }
   }
 
   async #checkStatement(client: Client, statement: string): Promise<void> {

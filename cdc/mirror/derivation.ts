@@ -4,6 +4,7 @@ import type { Client } from 'pg'
 import type { TargetedFlow } from '../apply/staging.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { columnOf } from '../mapping/merge-sql.ts'
+import { assertNothingLost } from '../mapping/silent-loss.ts'
 import {
   affectedByOwn,
   affectedByRead,
@@ -13,6 +14,7 @@ import {
   type Stand,
 } from './derived-sql.ts'
 import type { Mirror } from './mirror-plan.ts'
+import { readsClause } from './reads-sql.ts'
 
 /** A mirror that some changes are about to be merged into. */
 export interface TouchedMirror extends Staged {
@@ -50,7 +52,8 @@ export class Derivation {
   /**
    * Makes the temporary tables for the keys, in the session that applies, and has the server check every statement.
    * @param flows those without `reads` are left out.
-   * @throws FICUS_MAPPING_INVALID where the mapping does not fit the target or the mirrors.
+   * @throws FICUS_MAPPING_INVALID where the mapping does not fit the target or the mirrors; FICUS_SOURCE_CHANGED where it
+   *   would lose something.
    */
   static async open(client: Client, flows: readonly TargetedFlow[], mirrors: readonly Mirror[]): Promise<Derivation> {
     const derived: DerivedFlow[] = []
@@ -69,6 +72,8 @@ export class Derivation {
       )
       const statements = derivedStatements(flow, target, stand)
       await assertRuns(client, flow.path, [statements.remove, statements.merge])
+      const clause = readsClause(flow, ({ table }) => quoteTable(mirrorOf(mirrors, table).flow.to))
+      await assertNothingLost(client, flow, `${stand.from} AS ${quoteIdentifier(flow.from.table)}`, clause)
       derived.push({ flow, target, statements, stand })
     }
     return new Derivation(derived)

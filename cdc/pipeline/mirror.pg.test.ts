@@ -5,7 +5,7 @@ import { PostgresSource } from '../change-source/postgres/postgres-source.ts'
 import { diffCapability } from '../diff/diff-capability.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { DOCUMENTS_SOURCE, DOCUMENTS_SYNC, DOCUMENTS_TARGET, expectDocuments } from '../testing/documents.ts'
-import { CAPABILITY, createHarness, LEDGER, type SyncHarness } from '../testing/sync-harness.ts'
+import { CAPABILITY, createHarness, LEDGER, reaches, type SyncHarness } from '../testing/sync-harness.ts'
 import { beginWithoutCopy } from './begin-without-copy.ts'
 import { endSync } from './drop.ts'
 
@@ -234,12 +234,12 @@ describe('invariant 3: a column of a table read that is given another type', () 
       forward: { total: '(SELECT sum(l.amount) FROM lines l WHERE l.order_id = orders.id)' },
     },
   ]
-  const open = () =>
+  const open = (total = 'numeric') =>
     createHarness(
       createDatabase,
       `CREATE TABLE orders (id int PRIMARY KEY); CREATE TABLE lines (id int PRIMARY KEY, order_id int, amount int);
        INSERT INTO orders VALUES (1); INSERT INTO lines VALUES (1, 1, 5)`,
-      'CREATE TABLE docs (id int PRIMARY KEY, total numeric)',
+      `CREATE TABLE docs (id int PRIMARY KEY, total ${total})`,
       { tables },
     )
 
@@ -263,5 +263,20 @@ describe('invariant 3: a column of a table read that is given another type', () 
     await sync.streaming()
     await sync.caughtUp()
     expect(await sync.onTarget('SELECT total FROM docs')).toEqual([{ total: '8.5' }])
+  })
+
+  it('invariant 13: that the target would round: stops', async () => {
+    await using sync = await open('bigint')
+    const pipeline = await sync.streaming()
+    await sync.onSource('ALTER TABLE lines ALTER amount TYPE numeric')
+    await sync.onSource('UPDATE lines SET amount = 1.5')
+    await reaches(pipeline, 'failed')
+    expect(pipeline.status().error).toMatchObject({
+      code: 'FICUS_SOURCE_CHANGED',
+      message: expect.stringMatching(
+        /public\.orders, public\.lines .* is numeric by now, and public\.docs\.total.* bigint/,
+      ),
+    })
+    expect(await sync.onTarget('SELECT total FROM docs')).toEqual([{ total: '5' }])
   })
 })

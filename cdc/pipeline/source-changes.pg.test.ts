@@ -105,6 +105,33 @@ describe('invariant 3: a source that changes its shape while sync is down', () =
 })
 
 describe('invariant 13: a source that changes its shape while sync runs', () => {
+  it('a mapped column is given a type that the target would round: stops, and goes on once that is written', async () => {
+    await using sync = await open()
+    const pipeline = await sync.streaming()
+    await sync.onSource('UPDATE products SET stock = 1')
+    await sync.onSource('ALTER TABLE products ALTER stock TYPE numeric')
+    await sync.onSource('UPDATE products SET stock = 1.5 WHERE id = 1')
+    const message = /public\.products has changed: "?stock"? is numeric by now, and public\.items\.stock, .* bigint/
+    await failsWith(pipeline, 'FICUS_SOURCE_CHANGED', message)
+    expect(pipeline.status().error?.remedy).toContain('(stock)::bigint')
+    expect(await sync.onTarget('SELECT DISTINCT stock FROM items')).toEqual([{ stock: '1' }])
+    await sync.streaming({
+      sync: parseSync({ tables: [{ ...MAPPING, forward: { ...MAPPING.forward, stock: 'trunc(stock)::bigint' } }] }),
+    })
+    await expectEqual(sync, EXPECTED.replace('stock::bigint', 'trunc(stock)::bigint'))
+  })
+
+  it('the same, and the target’s column is given the type too: goes on with the same sync file', async () => {
+    await using sync = await open()
+    const pipeline = await sync.streaming()
+    await sync.onSource('ALTER TABLE products ALTER stock TYPE numeric')
+    await sync.onSource('UPDATE products SET stock = 1.5 WHERE id = 1')
+    await failsWith(pipeline, 'FICUS_SOURCE_CHANGED', /numeric/)
+    await sync.onTarget('ALTER TABLE items ALTER stock TYPE numeric')
+    await sync.streaming()
+    await expectEqual(sync, EXPECTED.replace('stock::bigint', 'stock'))
+  })
+
   it('a mapped column is dropped: stops, and goes on without it', async () => {
     await using sync = await open()
     const pipeline = await sync.streaming()

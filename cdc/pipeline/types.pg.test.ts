@@ -116,7 +116,7 @@ it('carries an enum and a domain into plain columns', async () => {
   const own = `CREATE TYPE mood AS ENUM ('good', 'bad'); CREATE DOMAIN cents AS numeric(12,2);`
   const source = `${own} CREATE TABLE things (id int PRIMARY KEY, m mood, c cents, v varchar(5), n int)`
   const target = 'CREATE TABLE copies (id int PRIMARY KEY, m text, c numeric(10,1), v varchar(10), n bigint)'
-  const columns = { m: 'm', c: 'c', v: 'v', n: 'n' }
+  const columns = { m: 'm', c: 'c::numeric(10,1)', v: 'v', n: 'n' }
   await using sync = await createHarness(createDatabase, source, target, {
     tables: [{ source: 'things', target: 'copies', key: { id: 'id' }, forward: columns }],
   })
