@@ -145,8 +145,15 @@ describe.skipIf(stack === null)('topics', () => {
     // Kafka tells of a new topic a moment later.
     await vi.waitFor(
       async () => {
-        const bounds = await topics.bounds([topics.name, `${topics.name}.added`])
-        expect([...bounds.values()].map(({ end }) => end)).toEqual([0n, 10n, 0n, 0n])
+        const added = `${topics.name}.added`
+        expect(await topics.bounds([topics.name, added])).toEqual(
+          new Map([
+            [partitionKey(topics.name, 0), { first: 0n, end: 0n }],
+            [partitionKey(topics.name, 1), { first: 0n, end: 10n }],
+            [partitionKey(topics.name, 2), { first: 0n, end: 0n }],
+            [partitionKey(added, 0), { first: 0n, end: 0n }],
+          ]),
+        )
       },
       { timeout: 30_000 },
     )
