@@ -1,5 +1,4 @@
-import { systemCodeOf } from '@ficus/core/errors/ficus-error'
-import { parseTableName, quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
+import { parseTableName } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { closeParked } from '../apply/parked.ts'
 import { claimProgress, createProgressTable, type Progress, readProgress, type SyncKey } from '../apply/progress.ts'
@@ -12,6 +11,7 @@ import { forgetNotes } from '../copy/flow-notes.ts'
 import { emptyTables } from '../copy/target-tables.ts'
 import { type Endpoint, withSession } from '../database/session.ts'
 import { forgetComparisons } from '../diff/diff-state.ts'
+import { assertDroppable, dropMadeTables } from './made-tables.ts'
 import { passSyncPoint } from './points.ts'
 import { waitForTurn } from './turn.ts'
 
@@ -32,13 +32,16 @@ export interface Dropped {
  * The way back to legacy: removes connector, slot and publication, and from the target the origin, the position, the copied
  * rows and the tables that sync made. May be run again after it was broken off; the rows go last, together with the note
  * that they are ours.
- * @throws FICUS_LEASE_HELD while a worker still runs; FICUS_LEDGER_MISMATCH where another ledger began this sync.
+ * @throws FICUS_LEASE_HELD while a worker still runs; FICUS_LEDGER_MISMATCH where another ledger began this sync;
+ *   FICUS_DATABASE_UNFIT where something of others depends on those tables. Slot and position are still there then.
  */
 export async function dropSync(options: DropOptions): Promise<Dropped> {
-  return removeFlow(options, async (client, progress) => {
+  const { target } = options
+  const prepare = (client: Client, { made }: Progress) => assertDroppable(client, target, made)
+  return removeFlow(options, prepare, async (client, progress) => {
     await client.query('BEGIN')
     await emptyTables(client, progress.tables.map(parseTableName))
-    await dropMadeTables(client, progress.made)
+    await dropMadeTables(client, target, progress.made)
     await closeParked(client, options, 'true', DROPPED)
     await forgetNotes(client, options)
     await forgetComparisons(client, options)
@@ -57,7 +60,8 @@ export async function dropSync(options: DropOptions): Promise<Dropped> {
  * @throws as `dropSync`.
  */
 export async function endSync(options: DropOptions): Promise<Dropped> {
-  return removeFlow(options, async client => {
+  const prepare = async () => {}
+  return removeFlow(options, prepare, async client => {
     await client.query('BEGIN')
     await closeParked(client, options, 'true', DROPPED)
     await client.query(
@@ -72,9 +76,10 @@ export async function endSync(options: DropOptions): Promise<Dropped> {
 /** What becomes of changes that are still parked: nobody could apply them any more. */
 const DROPPED = { outcome: 'dropped', by: 'sync', reason: null } as const
 
-/** Removes what carries rows, then does `finish` in the target. */
+/** Does `prepare` in the target, removes what carries rows, then does `finish` in the target. */
 async function removeFlow(
   options: DropOptions,
+  prepare: (client: Client, progress: Progress) => Promise<void>,
   finish: (client: Client, progress: Progress) => Promise<void>,
 ): Promise<Dropped> {
   const { source, target, engine } = options
@@ -87,6 +92,7 @@ async function removeFlow(
     await waitForTurn(client, options)
     const progress = await claimProgress(client, options, target)
     if (progress === null) return { existed: false }
+    await prepare(client, progress)
     await restoreIndexes(client, options)
     const slot = slotName(options, source.url)
     await dropFromEngine(engine, options, slot)
@@ -116,21 +122,4 @@ async function dropFromEngine(
     ignoredOrigins: [],
   })
   await dropping.drop()
-}
-
-/** Within a transaction. A schema of ours goes with its last table. */
-async function dropMadeTables(client: Client, made: readonly string[]): Promise<void> {
-  const tables = made.map(parseTableName)
-  for (const table of tables) await client.query(`DROP TABLE IF EXISTS ${quoteTable(table)}`)
-  for (const schema of new Set(tables.map(table => table.schema))) {
-    if (!schema.startsWith('ficus_')) continue
-    await client.query('SAVEPOINT ficus_schema')
-    try {
-      await client.query(`DROP SCHEMA IF EXISTS ${quoteIdentifier(schema)} RESTRICT`)
-    } catch (error) {
-      // Other tables are in it, or somebody else made it.
-      if (!['2BP01', '42501'].includes(systemCodeOf(error) ?? '')) throw error
-      await client.query('ROLLBACK TO SAVEPOINT ficus_schema')
-    }
-  }
 }

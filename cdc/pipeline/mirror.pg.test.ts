@@ -224,6 +224,23 @@ it('keeps of the tables only what the mapping reads, and drops it with the sync'
   expect(await sync.onTarget('SELECT FROM documents')).toEqual([])
 })
 
+it('invariant 10: the way back stops before anything is gone where a view reads a mirror, and ends once it is dropped', async () => {
+  await using sync = await seeded()
+  const pipeline = await sync.streaming()
+  await sync.onTarget('CREATE VIEW theirs AS SELECT code FROM ficus_mirror."catalog:public.currencies"')
+  await expect(pipeline.drop()).rejects.toMatchObject({
+    code: 'FICUS_DATABASE_UNFIT',
+    message: expect.stringContaining('view theirs depends on table'),
+  })
+  const slots = 'SELECT FROM pg_replication_slots WHERE database = current_database()'
+  expect(await sync.onSource(slots)).toHaveLength(1)
+  expect(await sync.onTarget('SELECT state FROM ficus.progress')).toEqual([{ state: 'streaming' }])
+  await sync.onTarget('DROP VIEW theirs')
+  await sync.pipeline().drop()
+  expect(await sync.onSource(slots)).toEqual([])
+  expect(await sync.onTarget(`SELECT FROM pg_namespace WHERE nspname = 'ficus_mirror'`)).toEqual([])
+})
+
 describe('invariant 3: a column of a table read that is given another type', () => {
   const tables = [
     {
