@@ -1,5 +1,6 @@
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { expect, it } from 'vitest'
+import { retryParked } from '../apply/retry-parked.ts'
 import { flowsOf } from '../mapping/flow.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { addReadings, COPIES, plantedDifferences, READINGS, READINGS_SYNC } from '../testing/planted-differences.ts'
@@ -87,4 +88,21 @@ it('invariant 3: writes no row any more once a switch has ended the sync', async
   await sync.onTarget(`UPDATE ficus.progress SET state = 'ended'`)
   await expect(repair(sync, report)).rejects.toMatchObject({ code: 'FICUS_SYNC_BEHIND' })
   expect(await sync.onTarget('SELECT note FROM copies WHERE copy_id = 2')).toEqual([{ note: 'the service’s own' }])
+})
+
+it('invariant 11: leaves both keys of a parked change of the key alone, until it is applied', async () => {
+  await using sync = await createHarness(createDatabase, `${READINGS}; ${addReadings(1, 10)}`, COPIES, READINGS_SYNC)
+  await sync.streaming()
+  await sync.onTarget('ALTER TABLE copies ADD CONSTRAINT refused CHECK (copy_id < 100)')
+  await sync.onSource('UPDATE readings SET id = 107 WHERE id = 7')
+  await sync.caughtUp()
+  expect(await repair(sync, await diff(sync))).toMatchObject([
+    { repaired: 0, left: 2, reasons: [expect.stringContaining('parked')] },
+  ])
+  expect(await sync.onTarget('SELECT copy_id FROM copies WHERE copy_id IN (7, 107)')).toEqual([{ copy_id: '7' }])
+
+  await sync.onTarget('ALTER TABLE copies DROP CONSTRAINT refused')
+  const { source, target } = sync
+  await retryParked({ ...KEY, ledger: LEDGER, source, target, sync: parseSync(READINGS_SYNC), by: 'ada' }, 'all')
+  expect(await diff(sync)).toMatchObject({ equal: true })
 })

@@ -4,10 +4,11 @@ import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import { quoteIdentifier, showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { Applier, type ApplierOptions } from '../apply/applier.ts'
-import { readParked } from '../apply/parked.ts'
+import { readBlockages } from '../apply/parked.ts'
 import { readProgress, type SyncKey } from '../apply/progress.ts'
 import { joinChanges, type RawChange } from '../apply/raw-change.ts'
 import { applierOptions } from '../apply/retry-parked.ts'
+import type { EventRow } from '../change-event/change-event.ts'
 import type { Relation } from '../change-source/change-source.ts'
 import { encodeTextTuple } from '../change-source/tuple.ts'
 import { type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
@@ -212,11 +213,17 @@ class TableRepair {
     return { kind: 'delete', relation, oldTuple: encodeTextTuple(values), newTuple: null }
   }
 
-  /** Keys of which changes are parked: those have to be applied, or discarded, first. */
+  /** Keys that parked changes block, before and after: those have to be applied, or discarded, first. */
   async #parkedKeys(locked: Client): Promise<ReadonlySet<string>> {
-    const table = showTable(this.#flow.flow.from)
-    const changes = (await readParked(locked, this.#options)).filter(change => change.table === table)
-    return new Set(changes.map(({ key }) => keyId(this.#flow.flow.key.map(({ from }) => String(key[from] ?? '')))))
+    const { from, key } = this.#flow.flow
+    const table = showTable(from)
+    const names = key.map(column => column.from)
+    const blocked = (await readBlockages(locked, this.#options))
+      .filter(change => change.table === table)
+      .flatMap(({ blocks }) => blocks.map((text): EventRow => JSON.parse(text)))
+    // Others are keys by which other flows of the table know their rows.
+    const ofFlow = blocked.filter(row => names.every(name => Object.hasOwn(row, name)))
+    return new Set(ofFlow.map(row => keyId(names.map(name => String(row[name] ?? '')))))
   }
 }
 
