@@ -43,8 +43,12 @@ export class BlockedKeys {
     const texts = [...(this.#texts.get(table) ?? [])].map((text): EventRow => JSON.parse(text))
     for (const [index, columns] of keys.entries()) {
       const named = columns.flatMap(column => relation.columns[column] ?? [])
-      const names = JSON.stringify(named.map(({ name }) => name))
-      const ofKey = texts.filter(text => JSON.stringify(Object.keys(text)) === names).map(text => Object.values(text))
+      // By name: a JavaScript object has names that are whole numbers first, whatever the order of the key.
+      const ofKey = texts
+        .filter(
+          text => Object.keys(text).length === named.length && named.every(({ name }) => Object.hasOwn(text, name)),
+        )
+        .map(text => named.map(({ name }) => text[name] ?? null))
       for (const bytes of await textsToBytes(client, relation.format, named, ofKey)) blocked.add(`${index} ${bytes}`)
     }
     this.#shapes.set(relation, { table, keys, blocked })

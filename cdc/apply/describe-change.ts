@@ -20,7 +20,7 @@ export interface DescribedChange {
   readonly event: ChangeEvent | null
 }
 
-/** A key as text that can be compared: JSON, the columns in the order of the mapping. */
+/** A key as text that can be compared: JSON, the same for the same columns of one flow, in whatever order JavaScript has them. */
 export function keyText(key: EventRow): string {
   return JSON.stringify(key)
 }
