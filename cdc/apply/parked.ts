@@ -1,3 +1,4 @@
+import { systemCodeOf } from '@ficus/core/errors/ficus-error'
 import pg, { type Client } from 'pg'
 import type { ChangeEvent, EventRow } from '../change-event/change-event.ts'
 import type { Change, ChangeBatch } from '../change-source/change-source.ts'
@@ -17,7 +18,7 @@ export interface ParkedChange {
   readonly key: EventRow
   /** All keys that it blocks, in `keyText`'s form: two where it changes the key. */
   readonly blocks: readonly string[]
-  /** Null where the target cannot even show it. */
+  /** Null where the target cannot even show it, or it is larger than jsonb can be. */
   readonly event: ChangeEvent | null
   /** What the target said; null where the change was not tried, since an earlier one of its key is parked. */
   readonly reason: string | null
@@ -46,7 +47,10 @@ export type ParkedGroup = readonly [ParkedChange, ...ParkedChange[]]
 /** What a parked change blocks, without its rows, which may be large. */
 export type Blockage = Pick<ParkedChange, 'id' | 'table' | 'blocks'>
 
-/** Writes a change into `ficus.parked`, in the transaction that `client` is in. @returns its id. */
+/**
+ * Writes a change into `ficus.parked`, in the transaction that `client` is in; without its event where that is larger than
+ * jsonb can be, for the change itself is kept as it came. @returns its id.
+ */
 export async function insertParked(
   client: Client,
   key: ProgressKey,
@@ -56,30 +60,48 @@ export async function insertParked(
   refusal: Refusal | null,
 ): Promise<number> {
   const { relation, oldTuple, newTuple } = cutChange(batch.data, change)
-  const { rows } = await client.query<{ id: string }>(
-    `INSERT INTO ficus.parked (capability, direction, source_table, targets, kind, key, blocks, event, relation,
-       old_tuple, new_tuple, reason, sqlstate, position, source_commit)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-     RETURNING id`,
-    [
-      key.capability,
-      key.direction,
-      described.table,
-      described.targets,
-      change.kind,
-      JSON.stringify(described.key),
-      described.keys,
-      described.event === null ? null : JSON.stringify(described.event),
-      JSON.stringify(relation),
-      oldTuple,
-      newTuple,
-      refusal?.reason ?? null,
-      refusal?.sqlState ?? null,
-      batch.position === null ? null : JSON.stringify(batch.position),
-      batch.lastCommit === null ? null : new Date(batch.lastCommit),
-    ],
-  )
-  return Number(rows[0]?.id)
+  const insert = async (event: ChangeEvent | null) => {
+    const { rows } = await client.query<{ id: string }>(
+      `INSERT INTO ficus.parked (capability, direction, source_table, targets, kind, key, blocks, event, relation,
+         old_tuple, new_tuple, reason, sqlstate, position, source_commit)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+       RETURNING id`,
+      [
+        key.capability,
+        key.direction,
+        described.table,
+        described.targets,
+        change.kind,
+        JSON.stringify(described.key),
+        described.keys,
+        event === null ? null : JSON.stringify(event),
+        JSON.stringify(relation),
+        oldTuple,
+        newTuple,
+        refusal?.reason ?? null,
+        refusal?.sqlState ?? null,
+        batch.position === null ? null : JSON.stringify(batch.position),
+        batch.lastCommit === null ? null : new Date(batch.lastCommit),
+      ],
+    )
+    return Number(rows[0]?.id)
+  }
+  if (described.event === null) return insert(null)
+  await client.query('SAVEPOINT ficus_park')
+  try {
+    const id = await insert(described.event)
+    await client.query('RELEASE SAVEPOINT ficus_park')
+    return id
+  } catch (error) {
+    if (!isTooLarge(error)) throw error
+    await client.query('ROLLBACK TO SAVEPOINT ficus_park; RELEASE SAVEPOINT ficus_park')
+    return insert(null)
+  }
+}
+
+/** PostgreSQL's jsonb ends at 256 MB (program_limit_exceeded), a JavaScript text at 512 MB. */
+function isTooLarge(error: unknown): boolean {
+  return systemCodeOf(error) === '54000' || error instanceof RangeError
 }
 
 /** Gives parked changes new ids, behind all others and in the order given. @returns these. */

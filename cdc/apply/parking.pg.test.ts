@@ -1,8 +1,10 @@
 import { createDatabase, type TestDatabase } from '@ficus/deploy/testing/postgres'
 import { describe, expect, it } from 'vitest'
+import { encodeTextTuple } from '../change-source/tuple.ts'
 import { withSession } from '../database/session.ts'
 import { CAPABILITY, createHarness, reaches, type SyncHarness } from '../testing/sync-harness.ts'
-import { parkedKeys, readParked } from './parked.ts'
+import { insertParked, parkedKeys, readParked, readRawChanges } from './parked.ts'
+import { joinChanges } from './raw-change.ts'
 
 const SOURCE = `
   CREATE TABLE products (id int PRIMARY KEY, name text, price numeric(12,2));
@@ -202,6 +204,39 @@ describe('invariant 11: a change that the target refuses', () => {
       ['update', { region: 'north', id: '1' }, true],
       ['update', { region: String.raw`\xe282ac`, id: String.raw`\x00000003` }, false],
     ])
+  })
+
+  it('is parked without its event where that is larger than jsonb can be', async () => {
+    await using sync = await createSync()
+    await (await sync.streaming()).stop()
+    const columns = [{ name: 'id', type: 'int4', identity: true }]
+    const relation = { table: { schema: 'public', table: 'products' }, format: 'text', columns } as const
+    const { data, changes } = joinChanges([
+      { kind: 'insert', relation, oldTuple: null, newTuple: encodeTextTuple(['7']) },
+    ])
+    const [change] = changes
+    if (change === undefined) throw new TypeError('there is a change')
+    const described = {
+      table: 'public.products',
+      targets: ['public.items'],
+      kind: change.kind,
+      key: { id: '7' },
+      keys: ['{"id":"7"}'],
+      event: {
+        op: 'c',
+        before: null,
+        after: { name: 'x'.repeat(2 ** 28) },
+        source: { connector: 'postgresql', schema: 'public', table: 'products' },
+      },
+    } as const
+    await withSession(sync.target, async client => {
+      await client.query('BEGIN')
+      await insertParked(client, KEY, { data, position: null, lastCommit: null }, change, described, null)
+      await client.query('COMMIT')
+      const [parked] = await readParked(client, KEY)
+      expect(parked).toMatchObject({ event: null, key: { id: '7' } })
+      expect(await readRawChanges(client, [parked?.id ?? 0])).toMatchObject([{ newTuple: encodeTextTuple(['7']) }])
+    })
   })
 
   it('stops sync where too many are parked, and goes on once there is room', async () => {

@@ -91,7 +91,11 @@ const RUN: Readonly<Record<(typeof ACTIONS)[number], Run>> = {
       ),
     )
     terminal.line()
-    terminal.line(change.event === null ? 'the target cannot show its values' : JSON.stringify(change.event, null, 2))
+    terminal.line(
+      change.event === null
+        ? 'the target cannot show its values, or they are too large'
+        : JSON.stringify(change.event, null, 2),
+    )
     terminal.document({ capability, change, with: group.filter(member => member !== change) })
     return 0
   },
