@@ -143,7 +143,7 @@ export class Applier {
    * the two apart, and the position stays.
    * @param read what is to be applied, read under the lock.
    * @param finish what else the transaction does.
-   * @throws what the target says. The applier is then to be closed.
+   * @throws what the target says; FICUS_SYNC_BEHIND where the sync was dropped or copies anew. The applier is then to be closed.
    */
   async applyParked(
     read: (client: Client) => Promise<Pick<ChangeBatch, 'data' | 'changes'>>,
@@ -162,7 +162,7 @@ export class Applier {
       this.#open = false
     } catch (error) {
       await this.#client.query('ROLLBACK').catch(() => {})
-      throw error
+      throw error instanceof ProgressMoved ? gone(this.#options.key, error) : error
     }
   }
 
@@ -274,6 +274,17 @@ export class Applier {
     if (change !== null) throw change
     this.#targetSeen = true
   }
+}
+
+function gone({ capability, direction }: ProgressKey, cause: ProgressMoved): FicusError {
+  return new FicusError(
+    'FICUS_SYNC_BEHIND',
+    `the ${direction} sync of ${capability} was dropped meanwhile, or copies anew: nothing more is applied to its rows`,
+    {
+      cause,
+      remedy: `Look at \`ficus status ${capability}\`: what was parked of the sync that is gone went with it, and a new copy brings its rows.`,
+    },
+  )
 }
 
 /** What `lockProgress` finds; nothing of it where the sync was dropped. */

@@ -41,6 +41,12 @@ export interface Refusal {
 /** How a parked change ends. */
 export type Outcome = 'applied' | 'discarded' | 'superseded' | 'dropped'
 
+/** How a parked change ended, and who did it. */
+export interface ParkedEnd {
+  readonly outcome: Outcome
+  readonly by: string
+}
+
 /** Changes of one key, or of several that changes of the key tie together, oldest first. They can only go together. */
 export type ParkedGroup = readonly [ParkedChange, ...ParkedChange[]]
 
@@ -195,6 +201,16 @@ export async function closeParked(
      FROM closed`,
     [end.outcome, end.by, end.reason],
   )
+}
+
+/** How a change that is parked no longer ended; null where nothing is known of it. */
+export async function readEnd(client: Client, id: number): Promise<ParkedEnd | null> {
+  const { rows } = await client.query<{ outcome: Outcome; closed_by: string }>(
+    'SELECT outcome, closed_by FROM ficus.parked_closed WHERE id = $1',
+    [id],
+  )
+  const [end] = rows
+  return end === undefined ? null : { outcome: end.outcome, by: end.closed_by }
 }
 
 /** Tells the worker, which reads it with the row lock, to look anew which keys are blocked. */

@@ -1,11 +1,11 @@
 import { createDatabase } from '@ficus/deploy/testing/postgres'
-import { describe, expect, it } from 'vitest'
-import { withSession } from '../database/session.ts'
+import { describe, expect, it, vi } from 'vitest'
+import { type Endpoint, withSession } from '../database/session.ts'
 import { waitUntilCaughtUp } from '../lag/lag.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { beginWithoutCopy } from '../pipeline/begin-without-copy.ts'
 import { asPlainUser, CAPABILITY, createHarness, LEDGER, reaches, type SyncHarness } from '../testing/sync-harness.ts'
-import { readParked } from './parked.ts'
+import { closeParked, type ParkedGroup, readParked } from './parked.ts'
 import { type Chosen, discardParked, retryParked } from './retry-parked.ts'
 
 const SOURCE = `
@@ -34,6 +34,19 @@ const parkedIn = (sync: SyncHarness) => withSession(sync.target, client => readP
 const retry = ({ source, target }: SyncHarness, chosen: Chosen, input = SYNC) =>
   retryParked({ ...KEY, source, target, sync: parseSync(input), by: 'ada' }, chosen)
 
+/** How many sessions wait for a lock on the table or on a row of it. */
+async function waitingFor(target: Endpoint, table: string): Promise<number> {
+  return withSession(target, async client => {
+    const { rows } = await client.query<{ count: number }>(
+      `SELECT count(*)::int AS count FROM pg_stat_activity
+       WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%ficus.' || $1 || '%'
+         AND pid <> pg_backend_pid()`,
+      [table],
+    )
+    return rows[0]?.count ?? 0
+  })
+}
+
 /** Products 3 and 4 are parked, each with a change behind it. */
 async function parkTwo(sync: SyncHarness): Promise<number[]> {
   await sync.onSource('UPDATE products SET price = -price WHERE id IN (3, 4)')
@@ -55,7 +68,7 @@ describe('invariant 11: parked changes that are tried again', () => {
     await sync.onTarget('ALTER TABLE items DROP CONSTRAINT positive')
     expect((await retry(sync, three)).applied).toMatchObject([[{ key: { id: '3' } }, { key: { id: '3' } }]])
     expect((await retry(sync, 'all')).applied).toMatchObject([[{ key: { id: '4' } }, { key: { id: '4' } }]])
-    expect(await retry(sync, 'all')).toEqual({ applied: [], refused: [] })
+    expect(await retry(sync, 'all')).toEqual({ applied: [], refused: [], closed: [] })
     expect(await sync.onTarget(ACTUAL)).toEqual(await sync.onSource(EXPECTED))
 
     await sync.onSource(`UPDATE products SET name = 'flows again'`)
@@ -150,6 +163,62 @@ describe('invariant 11: parked changes that are tried again', () => {
     expect(await parkedIn(sync)).toEqual([])
   })
 
+  it('are told as what they are where somebody else closed them meanwhile', async () => {
+    await using sync = await createSync()
+    await sync.streaming()
+    await parkTwo(sync)
+    await sync.onTarget('ALTER TABLE items DROP CONSTRAINT positive')
+    const { source, target } = sync
+    const told: ParkedGroup[] = []
+    // Between the first group and the second.
+    const byEve = withSession(target, async client => {
+      await client.query('BEGIN; LOCK ficus.parked_closed')
+      const retrying = retryParked(
+        { ...KEY, source, target, sync: parseSync(SYNC), by: 'ada', onApplied: group => void told.push(group) },
+        'all',
+      )
+      await vi.waitUntil(async () => (await waitingFor(target, 'parked_closed')) > 0, { timeout: 30_000 })
+      await closeParked(client, KEY, `key ->> 'id' = '4'`, { outcome: 'discarded', by: 'eve', reason: 'sold out' })
+      await client.query('COMMIT')
+      return retrying
+    })
+    const { applied, refused, closed } = await byEve
+    expect(applied.map(([{ key }]) => key)).toEqual([{ id: '3' }])
+    expect(told).toEqual(applied)
+    expect(refused).toEqual([])
+    expect(closed).toMatchObject([{ group: [{ key: { id: '4' } }, {}], outcome: 'discarded', by: 'eve' }])
+  })
+
+  it('are not applied to a sync that was dropped meanwhile, and that is said', async () => {
+    await using sync = await createSync()
+    const pipeline = await sync.streaming()
+    await parkTwo(sync)
+    await pipeline.stop()
+    await sync.onTarget('ALTER TABLE items DROP CONSTRAINT positive')
+    const { source, target } = sync
+    const onApplied = vi.fn<(group: ParkedGroup) => void>()
+    const outcome = await withSession(target, async client => {
+      await client.query('BEGIN; LOCK ficus.parked_closed')
+      const retrying = retryParked(
+        { ...KEY, source, target, sync: parseSync(SYNC), by: 'ada', onApplied },
+        'all',
+      ).catch((error: unknown) => error)
+      await vi.waitUntil(async () => (await waitingFor(target, 'parked_closed')) > 0, { timeout: 30_000 })
+      // Takes effect once the first group's transaction lets the row go.
+      const dropping = withSession(target, other => other.query('DELETE FROM ficus.progress'))
+      await vi.waitUntil(async () => (await waitingFor(target, 'progress')) > 0, { timeout: 30_000 })
+      await client.query('COMMIT')
+      await dropping
+      return retrying
+    })
+    expect(onApplied).toHaveBeenCalledTimes(1)
+    expect(outcome).toMatchObject({
+      code: 'FICUS_SYNC_BEHIND',
+      message: expect.stringContaining('dropped meanwhile'),
+      remedy: expect.stringContaining('ficus status'),
+    })
+  })
+
   it('make no echo', async () => {
     await using sync = await createSync()
     await sync.streaming()
@@ -210,7 +279,7 @@ it('there is nothing to retry or to discard where nothing was ever synced', asyn
   const discard = (chosen: Chosen) => discardParked({ ...KEY, target: sync.target, by: 'ada', reason: 'none' }, chosen)
   expect(await discard('all')).toEqual([])
   await expect(discard(7)).rejects.toMatchObject({ code: 'FICUS_USAGE' })
-  expect(await retry(sync, 'all')).toEqual({ applied: [], refused: [] })
+  expect(await retry(sync, 'all')).toEqual({ applied: [], refused: [], closed: [] })
 })
 
 it('another ledger neither retries nor discards', async () => {

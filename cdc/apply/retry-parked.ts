@@ -12,8 +12,10 @@ import { Applier, type ApplierOptions } from './applier.ts'
 import {
   closeParked,
   groupParked,
+  type ParkedEnd,
   type ParkedGroup,
   readBlockages,
+  readEnd,
   readParked,
   readRawChanges,
   releaseKeys,
@@ -33,40 +35,52 @@ export interface RetryOptions extends SyncKey {
   /** Who asks for it. */
   readonly by: string
   readonly signal?: AbortSignal
+  /** Told of each group at once: what is applied stays so, whatever comes of the others. */
+  onApplied?(group: ParkedGroup): void
 }
 
 /** What became of the groups that were tried again. */
 export interface Retried {
   readonly applied: readonly ParkedGroup[]
   readonly refused: readonly { readonly group: ParkedGroup; readonly reason: string }[]
+  /** Those that another person, a TRUNCATE or the end of the sync closed meanwhile. */
+  readonly closed: readonly ({ readonly group: ParkedGroup } & ParkedEnd)[]
 }
+
+/** What became of one group. */
+type Attempt = 'applied' | ParkedEnd | { readonly reason: string }
 
 /**
  * Applies parked changes by the mapping as it is now, each group in one transaction and by the same merge that the stream
  * takes; what the target takes is parked no longer. A group may need what another one brings (a parent's row), so the
  * refused ones are tried as long as any other succeeds. Works beside a running sync, whose batches wait meanwhile.
- * @throws FICUS_USAGE where there is no such parked change; FICUS_LEDGER_MISMATCH; FICUS_DATABASE_UNREACHABLE, …
+ * @throws FICUS_USAGE where there is no such parked change; FICUS_SYNC_BEHIND where the sync is dropped meanwhile, or copies
+ *   anew; FICUS_LEDGER_MISMATCH; FICUS_DATABASE_UNREACHABLE, …
  */
 export async function retryParked(options: RetryOptions, chosen: Chosen): Promise<Retried> {
   const { target } = options
   const groups = await withSession(target, client => chooseGroups(client, options, chosen))
-  if (groups.length === 0) return { applied: [], refused: [] }
+  if (groups.length === 0) return { applied: [], refused: [], closed: [] }
   const applier = await applierOptions(options)
   const applied: ParkedGroup[] = []
+  const closed: ({ readonly group: ParkedGroup } & ParkedEnd)[] = []
   let left: Retried['refused'] = groups.map(group => ({ group, reason: '' }))
   for (let before = left.length + 1; left.length > 0 && left.length < before; ) {
     before = left.length
     const refused: { group: ParkedGroup; reason: string }[] = []
     for (const { group } of left) {
       options.signal?.throwIfAborted()
-      const reason = await retryGroup(options, applier, group)
-      if (reason === null) applied.push(group)
-      else refused.push({ group, reason })
+      const attempt = await retryGroup(options, applier, group)
+      if (attempt === 'applied') {
+        applied.push(group)
+        options.onApplied?.(group)
+      } else if ('reason' in attempt) refused.push({ group, ...attempt })
+      else closed.push({ group, ...attempt })
     }
     left = refused
   }
   await withSession(target, client => noteAttempts(client, left))
-  return { applied, refused: left }
+  return { applied, refused: left, closed }
 }
 
 /**
@@ -108,16 +122,17 @@ export async function chooseGroups(client: Client, key: SyncKey, chosen: Chosen)
   })
 }
 
-/** @returns null, or why the target does not take them. */
-async function retryGroup(options: RetryOptions, how: ApplierOptions, group: ParkedGroup): Promise<string | null> {
+async function retryGroup(options: RetryOptions, how: ApplierOptions, group: ParkedGroup): Promise<Attempt> {
   const applier = await Applier.open(how)
   try {
     let ids: number[] = []
+    let end: ParkedEnd | null = null
     await applier.applyParked(
       async client => {
         // Under the lock: more may have been parked behind it since it was looked at.
         const groups = groupParked(await readBlockages(client, options))
         ids = groups.find(changes => changes.some(({ id }) => id === group[0].id))?.map(({ id }) => id) ?? []
+        if (ids.length === 0) end = await readEnd(client, group[0].id)
         return joinChanges(await readRawChanges(client, ids))
       },
       async client => {
@@ -126,12 +141,13 @@ async function retryGroup(options: RetryOptions, how: ApplierOptions, group: Par
         await releaseKeys(client, options)
       },
     )
-    return null
+    if (ids.length > 0) return 'applied'
+    return end ?? { outcome: 'dropped', by: 'sync' }
   } catch (error) {
     // A shape of the table that the mapping fits no longer is a matter of this group alone.
     const misfit = error instanceof FicusError && error.code === 'FICUS_SOURCE_CHANGED'
     if (!misfit && judgeFailure(error) !== 'data') throw error
-    return messageOf(error)
+    return { reason: messageOf(error) }
   } finally {
     await applier.close()
   }

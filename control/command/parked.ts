@@ -102,17 +102,29 @@ const RUN: Readonly<Record<(typeof ACTIONS)[number], Run>> = {
 
   retry: async (control, { terminal, signal }, request) => {
     const { capability } = request
-    const { applied, refused } = await retry(control, capability, chosenBy(request, 'retry'), signal)
-    const changes = applied.flat()
-    if (changes.length > 0) {
+    const applied: ParkedGroup[] = []
+    // What is applied stays so, even if the rest fails.
+    const keep = async () => {
+      const changes = applied.flat()
+      if (changes.length === 0) return
       const evidence = evidenceOf(changes)
       await control.ledger.note({ capability, actor: control.actor, action: 'retry parked', reason: null, evidence })
     }
-    terminal.line(`${plural(changes.length, 'change')} applied`)
+    const onApplied = (group: ParkedGroup) => void applied.push(group)
+    const retrying = retry(control, capability, chosenBy(request, 'retry'), { signal, onApplied })
+    const { refused, closed } = await retrying.catch(async (error: unknown) => {
+      if (applied.length > 0) terminal.line(`${plural(applied.flat().length, 'change')} applied, then it broke off`)
+      await keep()
+      throw error
+    })
+    await keep()
+    terminal.line(`${plural(applied.flat().length, 'change')} applied`)
+    for (const { group, outcome, by } of closed) terminal.line(`${nameOf(group)}: ${outcome} meanwhile by ${by}`)
     for (const { group, reason } of refused) terminal.line(`${nameOf(group)}: ${reason}`)
     terminal.document({
       capability,
       applied: applied.map(toDocument),
+      closed: closed.map(({ group, outcome, by }) => ({ ...toDocument(group), outcome, by })),
       refused: refused.map(({ group, reason }) => ({ ...toDocument(group), reason })),
     })
     if (refused.length === 0) return 0

@@ -18,12 +18,12 @@ export async function listParked(control: Control, capability: string): Promise<
   return groupParked(await withSession(target, client => readParked(client, key)))
 }
 
-/** @throws FICUS_USAGE where no such change is parked. */
+/** @param watch is told of each group that was applied. @throws FICUS_USAGE where no such change is parked. */
 export async function retry(
   control: Control,
   capability: string,
   chosen: Chosen,
-  signal: AbortSignal,
+  watch: { readonly signal: AbortSignal; onApplied(group: ParkedGroup): void },
 ): Promise<Retried> {
   const key = await keyOf(control, capability)
   const { loaded, actor } = control
@@ -34,7 +34,7 @@ export async function retry(
       sync: await loadSyncOf(loaded, capability),
       triggers: triggersOf(loaded, capability, key.direction),
       by: actor,
-      signal,
+      ...watch,
     },
     chosen,
   )
