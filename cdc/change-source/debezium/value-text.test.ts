@@ -97,6 +97,8 @@ describe('what is not of the column’s type stops the sync; nothing is guessed'
     ['more bits than the column has', bitText(3), 'CA=='],
     ['one bit for several', bitText(3), true],
     ['a text for an hstore', hstoreText, '"a"'],
+    ['what is no JSON for an hstore', hstoreText, '"a"=>"1"'],
+    ['a list for an hstore', hstoreText, '["a"]'],
     ['a number in an hstore', hstoreText, '{"a":1}'],
     ['a text for a point', pointText, '(1,2)'],
     ['a point without y', pointText, { x: 1 }],

@@ -106,8 +106,8 @@ export function bitText(length: number): ToText {
 
 /** `hstore.handling.mode=json`: an object, as text. PostgreSQL sorts keys by their length, then by their bytes. */
 export const hstoreText: ToText = value => {
-  const pairs: unknown = JSON.parse(asText(value))
-  if (typeof pairs !== 'object' || pairs === null) throw new UnreadableValue(value, 'an hstore')
+  const pairs = parsedJson(asText(value))
+  if (typeof pairs !== 'object' || pairs === null || Array.isArray(pairs)) throw new UnreadableValue(value, 'an hstore')
   const quote = (part: unknown) => {
     if (typeof part !== 'string') throw new UnreadableValue(value, 'an hstore')
     return `"${part.replaceAll(/["\\]/g, String.raw`\$&`)}"`
@@ -117,6 +117,15 @@ export const hstoreText: ToText = value => {
     .sort((one, other) => one.bytes.length - other.bytes.length || one.bytes.compare(other.bytes))
     .map(({ text }) => text)
     .join(', ')
+}
+
+/** Undefined for what is no JSON. The parser's own error would show a part of it. */
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 /** The coordinates come as numbers, and once more in binary. */
