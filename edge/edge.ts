@@ -89,6 +89,7 @@ export class Edge implements Part {
       counts: this.#counts,
       about: () => this.#about(),
       report: report => options.source.report(report),
+      now: this.#now,
       log,
       interval: options.reportInterval ?? 1_000,
     })
@@ -97,7 +98,7 @@ export class Edge implements Part {
       serviceOf: capability => this.#upstreams.shadow(capability),
       finished: (request, result) => {
         this.#metrics.shadow(request.match, result)
-        this.#counts.shadow(request, result, new Date(this.#now()))
+        this.#counts.shadow(request, result)
       },
     })
     const identifier = new Identifier({
@@ -202,7 +203,7 @@ export class Edge implements Part {
   #finished(exchange: Exchange): void {
     this.#inFlight -= 1
     this.#metrics.request(exchange)
-    this.#counts.request(exchange)
+    this.#counts.request(exchange, this.#now())
     const { capture } = exchange
     if (capture !== null) {
       if (exchange.error === null && !exchange.abandoned) this.#shadow.submit(capture)

@@ -29,7 +29,8 @@ function compared(ledger: Ledger, matched: number, mismatched: number): Promise<
     ignored: 0,
     example: null,
   }
-  return ledger.reportEdge({ edge: 'e1', epochs: { [CAPABILITY]: 2 }, flags: {}, traffic: [], shadow: [shadow] })
+  const minutes = [{ age: 0, traffic: [], shadow: [shadow] }]
+  return ledger.reportEdge({ edge: 'e1', epochs: { [CAPABILITY]: 2 }, flags: {}, minutes })
 }
 
 it('invariants 9 and 10: walks to canary on real evidence alone, and back to nothing', async () => {

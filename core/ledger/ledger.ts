@@ -4,6 +4,7 @@ import pg from 'pg'
 import { FicusError, systemCodeOf } from '../errors/ficus-error.ts'
 import { PHASE_RULES, type Phase, type Side } from '../phases/phase.ts'
 import { connectLedger, LEDGER_ANSWER_TIMEOUT, ledgerError } from './connection.ts'
+import { writeEdgeReport } from './edge-report.ts'
 import type {
   CapabilityState,
   EdgeReport,
@@ -24,8 +25,8 @@ import {
   toJournalEntry,
 } from './rows.ts'
 
-/** How long counts by minute are kept. */
-const COUNTS_KEPT = '2 days'
+/** How long counts by minute are kept, milliseconds. */
+export const COUNTS_KEPT = 2 * 86_400_000
 
 /** SQLSTATE foreign_key_violation: of the ledger's tables only `capability` is referred to. */
 const NO_SUCH_CAPABILITY = '23503'
@@ -256,40 +257,15 @@ export class Ledger {
       : { ...row.status, worker: row.worker, reportedAt: row.reported_at, ageSeconds: row.age }
   }
 
-  /** Adds an edge's counts since its last report, and marks it alive. One transaction. */
+  /** Adds an edge's counts since its last report, each to its own minute, and marks it alive. One transaction. */
   async reportEdge(report: EdgeReport): Promise<void> {
-    await this.#transaction(async client => {
-      await client.query(
-        `INSERT INTO ficus.edge (id, epochs, flags) VALUES ($1, $2, $3)
-         ON CONFLICT (id) DO UPDATE SET epochs = excluded.epochs, flags = excluded.flags, seen_at = clock_timestamp()`,
-        [report.edge, JSON.stringify(report.epochs), JSON.stringify(report.flags)],
-      )
-      await client.query(
-        `INSERT INTO ficus.traffic AS t (capability, edge, minute, side, requests, errors)
-         SELECT capability, $1, date_trunc('minute', clock_timestamp()), side, requests, errors
-         FROM jsonb_to_recordset($2) AS r (capability text, side text, requests bigint, errors bigint)
-         ON CONFLICT (capability, minute, edge, side) DO UPDATE
-           SET requests = t.requests + excluded.requests, errors = t.errors + excluded.errors`,
-        [report.edge, JSON.stringify(report.traffic)],
-      )
-      await client.query(
-        `INSERT INTO ficus.shadow AS s (capability, epoch, edge, minute, route, matched, mismatched, ignored, example)
-         SELECT capability, epoch, $1, date_trunc('minute', clock_timestamp()), route,
-                matched, mismatched, ignored, example
-         FROM jsonb_to_recordset($2) AS r (
-           capability text, epoch bigint, route text, matched bigint, mismatched bigint, ignored bigint, example jsonb
-         )
-         ON CONFLICT (capability, epoch, minute, edge, route) DO UPDATE
-           SET matched = s.matched + excluded.matched, mismatched = s.mismatched + excluded.mismatched,
-               ignored = s.ignored + excluded.ignored, example = coalesce(excluded.example, s.example)`,
-        [report.edge, JSON.stringify(report.shadow)],
-      )
-    })
+    const madeAt = performance.now()
+    await this.#transaction(client => writeEdgeReport(client, report, madeAt))
   }
 
   /** Removes counts by minute past their keeping time, and edges that went away as long ago. */
   async forgetOldCounts(): Promise<void> {
-    const before = `clock_timestamp() - interval '${COUNTS_KEPT}'`
+    const before = `clock_timestamp() - interval '${COUNTS_KEPT} ms'`
     await this.#query(`DELETE FROM ficus.traffic WHERE minute < ${before}`, [])
     await this.#query(`DELETE FROM ficus.shadow WHERE minute < ${before}`, [])
     await this.#query(`DELETE FROM ficus.edge WHERE seen_at < ${before}`, [])

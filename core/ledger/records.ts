@@ -80,13 +80,21 @@ export interface ShadowCount {
   readonly example: unknown
 }
 
+/** What an edge counted within one minute of its clock. */
+export interface MinuteCounts {
+  /** Milliseconds from the first of them to the report. */
+  readonly age: number
+  readonly traffic: readonly { capability: string; side: Side; requests: number; errors: number }[]
+  /** By the epoch that the decision to mirror was made on, which a move since may have left behind. */
+  readonly shadow: readonly ({ capability: string; epoch: number } & ShadowCount)[]
+}
+
 /** What an edge counted since its last report. */
 export interface EdgeReport {
   readonly edge: string
   /** The epoch of each capability that this edge acts on. */
   readonly epochs: Readonly<Record<string, number>>
   readonly flags: Readonly<Record<string, unknown>>
-  readonly traffic: readonly { capability: string; side: Side; requests: number; errors: number }[]
-  /** By the epoch that the decision to mirror was made on, which a move since may have left behind. */
-  readonly shadow: readonly ({ capability: string; epoch: number } & ShadowCount)[]
+  /** The oldest first; those of a time without the ledger too. */
+  readonly minutes: readonly MinuteCounts[]
 }

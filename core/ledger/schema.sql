@@ -73,7 +73,7 @@ CREATE TABLE IF NOT EXISTS ficus.sync_status (
   reported_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 
--- Requests by minute, from every edge.
+-- Requests by minute, from every edge. For people to look at: no gate reads it, so it tells no epochs apart.
 CREATE TABLE IF NOT EXISTS ficus.traffic (
   capability text NOT NULL REFERENCES ficus.capability (name),
   edge text NOT NULL,
@@ -85,7 +85,7 @@ CREATE TABLE IF NOT EXISTS ficus.traffic (
   PRIMARY KEY (capability, minute, edge, side)
 );
 
--- Shadow comparisons by epoch, minute and route, from every edge.
+-- Shadow comparisons by epoch, minute and route, from every edge. The minute is the one in which the request was mirrored.
 CREATE TABLE IF NOT EXISTS ficus.shadow (
   capability text NOT NULL REFERENCES ficus.capability (name),
   -- The capability's, as it stood when the edge decided to mirror the request: a minute may hold several.

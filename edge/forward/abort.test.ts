@@ -71,8 +71,8 @@ it('counts a client that left as abandoned, and not as an error of the upstream'
   await until('the upstream has the request', () => upstream.requests.length === 1)
   out.destroy()
 
-  await until('it is reported', () => edge.source.reports.some(({ traffic }) => traffic.length > 0))
-  const traffic = edge.source.reports.flatMap(report => report.traffic)
+  await until('it is reported', () => edge.source.traffic.length > 0)
+  const traffic = edge.source.traffic
   expect(traffic).toEqual([{ capability: 'catalog', side: 'monolith', requests: 1, errors: 0 }])
   const { text } = await send(`${edge.managementUrl}/metrics`)
   expect(text).toMatch(/ficus_edge_requests_total\{.*status="abandoned"\} 1/)

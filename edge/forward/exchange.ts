@@ -54,6 +54,7 @@ export class Exchange implements Dispatcher.DispatchHandler, FinishedExchange, R
   readonly peer: Peer
   readonly setCookie: string | null
   readonly side: string | null
+  readonly startedAt: number
   status = 0
   error: FicusError | null = null
   abandoned = false
@@ -61,7 +62,6 @@ export class Exchange implements Dispatcher.DispatchHandler, FinishedExchange, R
   /** Keeps the answer for the shadow's comparison; null where the request is not mirrored. */
   capture: Capture | null = null
   readonly #around: ExchangeSurroundings
-  readonly #startedAt: number
   #abort: ((reason?: Error) => void) | null = null
   #resume: (() => void) | null = null
   #waitsForDrain = false
@@ -87,7 +87,7 @@ export class Exchange implements Dispatcher.DispatchHandler, FinishedExchange, R
     this.setCookie = plan.setCookie
     this.side = around.sideHeader ? upstream.side : null
     this.#around = around
-    this.#startedAt = around.now()
+    this.startedAt = around.now()
     around.started()
     response.on('close', () => this.#closed())
   }
@@ -190,7 +190,7 @@ export class Exchange implements Dispatcher.DispatchHandler, FinishedExchange, R
   /** Once, however it ended. */
   protected finish(): void {
     this.#over = true
-    this.milliseconds = this.#around.now() - this.#startedAt
+    this.milliseconds = this.#around.now() - this.startedAt
     this.#around.finished(this)
   }
 }

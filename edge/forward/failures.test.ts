@@ -91,7 +91,7 @@ describe('an upstream that breaks off within the body', () => {
 
     await expect(send(`${edge.url}/items/1`)).rejects.toThrow(/aborted|ECONNRESET|socket hang up/)
     await expect
-      .poll(() => edge.source.reports.flatMap(({ traffic }) => traffic))
+      .poll(() => edge.source.traffic)
       .toEqual([{ capability: 'catalog', side: 'monolith', requests: 1, errors: 1 }])
   })
 

@@ -33,7 +33,9 @@ export class Forwarder {
     const method = request.method ?? 'GET'
     const target = rawTarget(request)
     const { match, epoch } = plan
-    if (plan.shadow && match !== null) exchange.capture = options.capture({ match, epoch, method, target, headers })
+    if (plan.shadow && match !== null) {
+      exchange.capture = options.capture({ match, epoch, at: exchange.startedAt, method, target, headers })
+    }
     upstream.pool.dispatch(dispatchOptions(upstream, method, target, headers, body), exchange)
   }
 

@@ -27,9 +27,7 @@ it('lets what is under way end, takes nothing more, and says so', async () => {
   expect(answer?.headers.connection).toBe('close')
   expect((await readAnswer(answer as IncomingMessage)).text).toBe('done')
   await drained
-  expect(edge.source.reports.flatMap(({ traffic }) => traffic)).toEqual([
-    { capability: 'catalog', side: 'monolith', requests: 1, errors: 0 },
-  ])
+  expect(edge.source.traffic).toEqual([{ capability: 'catalog', side: 'monolith', requests: 1, errors: 0 }])
 })
 
 it('answers 503 on a connection that is still open', async () => {

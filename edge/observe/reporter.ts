@@ -1,15 +1,16 @@
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
+import { COUNTS_KEPT } from '@ficus/core/ledger/ledger'
 import type { EdgeReport } from '@ficus/core/ledger/records'
 import type { Logger } from '@ficus/core/log/logger'
-import { addCounts, type LedgerCounts, type UnreportedCounts } from './ledger-counts.ts'
-
-const NOTHING: LedgerCounts = { traffic: [], shadow: [] }
+import { addCounts, type CountedMinute, type UnreportedCounts } from './ledger-counts.ts'
 
 export interface ReporterOptions {
   readonly counts: UnreportedCounts
   /** What stands beside the counts: who reports, and the state it acts on. */
-  about(): Omit<EdgeReport, 'traffic' | 'shadow'>
+  about(): Omit<EdgeReport, 'minutes'>
   report(report: EdgeReport): Promise<void>
+  /** The clock of the counts, milliseconds. */
+  now(): number
   readonly log: Logger
   /** Milliseconds between two reports. */
   readonly interval: number
@@ -17,11 +18,11 @@ export interface ReporterOptions {
 
 /**
  * Tells the ledger once a second what was counted, also when nothing was: that is how it knows that this edge lives. What
- * it could not deliver goes with the next report.
+ * it could not deliver goes with the next report, minute by minute, for as long as the ledger would have kept it.
  */
 export class Reporter {
   readonly #options: ReporterOptions
-  #undelivered = NOTHING
+  #undelivered: readonly CountedMinute[] = []
   #timer: NodeJS.Timeout | undefined
   #reporting: Promise<void> | undefined
   #failing = false
@@ -55,14 +56,15 @@ export class Reporter {
   }
 
   async #report(): Promise<void> {
-    const { counts, about, report, log } = this.#options
+    const { counts, about, report, now, log } = this.#options
     const due = addCounts(this.#undelivered, counts.take())
-    this.#undelivered = NOTHING
+    this.#undelivered = []
+    const at = now()
     try {
-      await report({ ...about(), ...due })
+      await report({ ...about(), minutes: due.map(({ since, ...counted }) => ({ age: at - since, ...counted })) })
       this.#failing = false
     } catch (error) {
-      this.#undelivered = addCounts(due, this.#undelivered)
+      this.#undelivered = due.filter(({ since }) => at - since < COUNTS_KEPT)
       if (this.#failing) return
       this.#failing = true
       const code = error instanceof FicusError ? error.code : 'FICUS_INTERNAL'

@@ -13,6 +13,8 @@ export interface MirroredRequest {
   readonly match: RouteMatch
   /** The capability's epoch that the decision to mirror was made on. */
   readonly epoch: number
+  /** When, on the edge's clock: before the service is asked, so that a slow answer counts for the build that was asked. */
+  readonly at: number
   readonly method: string
   /** The raw target. */
   readonly target: string

@@ -12,7 +12,7 @@ const json = (value: unknown) =>
 /** What the edge told the ledger of its comparisons, added up. */
 function shadowOf(edge: TestEdge) {
   const sum = { matched: 0, mismatched: 0, ignored: 0, example: null as unknown }
-  for (const entry of edge.source.reports.flatMap(report => report.shadow)) {
+  for (const entry of edge.source.shadow) {
     sum.matched += entry.matched
     sum.mismatched += entry.mismatched
     sum.ignored += entry.ignored
@@ -66,7 +66,7 @@ describe('a mirrored read', () => {
       path: '/items/1',
       differences: [{ path: 'price', control: '1', candidate: '2' }],
     })
-    const reported = edge.source.reports.flatMap(report => report.shadow)
+    const reported = edge.source.shadow
     expect(reported[0]).toMatchObject({ capability: 'catalog', route: 'GET /items/:id' })
   })
 
@@ -187,6 +187,25 @@ it('invariant 9: counts a comparison for the epoch that it was decided in, thoug
   goOn()
 
   await until('both are compared', () => shadowOf(edge).matched === 2)
-  const counts = edge.source.reports.flatMap(report => report.shadow)
+  const counts = edge.source.shadow
   expect(counts.map(({ epoch }) => epoch).sort()).toEqual([1, 2])
+})
+
+it('invariant 9: counts a comparison for the minute in which the service was asked, however late it answers', async () => {
+  let now = 5 * 60_000
+  const { promise: later, resolve: goOn } = Promise.withResolvers<void>()
+  await using monolith = await startNamed('same')
+  await using service = await startUpstream(async (_request, response) => {
+    await later
+    response.setHeader('content-type', 'application/json').end('{"name":"same"}')
+  })
+  await using edge = await startEdge({ ...MIRRORED, monolith: monolith.url, service: service.url, now: () => now })
+  await send(`${edge.url}/items/1`)
+  await until('the service is asked', () => service.requests.length === 1)
+  now += 60_000
+  goOn()
+
+  await until('it is compared', () => shadowOf(edge).matched === 1)
+  const minutes = edge.source.reports.flatMap(report => report.minutes).filter(({ shadow }) => shadow.length > 0)
+  expect(minutes).toMatchObject([{ age: 60_000 }])
 })

@@ -1,4 +1,4 @@
-import type { CapabilityState, EdgeReport } from '@ficus/core/ledger/records'
+import type { CapabilityState, EdgeReport, MinuteCounts } from '@ficus/core/ledger/records'
 import { PHASE_RULES, type Phase } from '@ficus/core/phases/phase'
 import type { StateEvents, StateSource } from './state-source.ts'
 
@@ -8,6 +8,16 @@ export class FixedSource implements StateSource {
   readonly reports: EdgeReport[] = []
   #capabilities: readonly CapabilityState[]
   #events: StateEvents | undefined
+
+  /** The traffic of all reports, entry by entry. */
+  get traffic(): MinuteCounts['traffic'] {
+    return this.reports.flatMap(({ minutes }) => minutes.flatMap(({ traffic }) => traffic))
+  }
+
+  /** The comparisons of all reports, entry by entry. */
+  get shadow(): MinuteCounts['shadow'] {
+    return this.reports.flatMap(({ minutes }) => minutes.flatMap(({ shadow }) => shadow))
+  }
 
   constructor(phases: Readonly<Record<string, Phase>>) {
     this.#capabilities = Object.entries(phases).map(([name, phase]) => at(name, phase, 1))
