@@ -101,7 +101,8 @@ export function sourceSideType(column: ColumnShape): string {
   return column.wireType === column.type ? assignedType(column) : column.wireType
 }
 
-function mappedRows(
+/** The mapped rows of those that are staged for `operations`. */
+export function mappedRows(
   flow: Flow,
   target: TableShape,
   staging: string,
@@ -131,7 +132,8 @@ export function mappedKey(flow: Flow, target: TableShape): string {
     .join(', ')
 }
 
-function keyMatch(flow: Flow): string {
+/** Joins mapped rows `s` to those of the target `t`. */
+export function keyMatch(flow: Flow): string {
   return flow.key.map(({ to }) => `t.${quoteIdentifier(to)} = s.${quoteIdentifier(to)}`).join(' AND ')
 }
 

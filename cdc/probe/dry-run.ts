@@ -9,22 +9,35 @@ import { type Endpoint, endSession } from '../database/session.ts'
 import { isComputed } from '../mapping/computed-rows.ts'
 import { flowsOf, type Sync } from '../mapping/flow.ts'
 import { flowColumns } from '../mapping/flow-columns.ts'
-import { type MergeStatements, mergeStatements, OPERATION, OPERATION_COLUMN } from '../mapping/merge-sql.ts'
+import {
+  keyMatch,
+  type MergeStatements,
+  mappedRows,
+  mergeStatements,
+  OPERATION,
+  OPERATION_COLUMN,
+} from '../mapping/merge-sql.ts'
 import { inDependencyOrder } from '../mapping/table-order.ts'
-import { note, type ProbeFinding, problem, untried } from './finding.ts'
+import { note, type ProbeFinding, problem, undecided, untried } from './finding.ts'
 import { asText, sampleKeys, textArrays, textRows } from './sample.ts'
 
 type Row = Readonly<Record<string, string | null>>
 
+/** SQLSTATEs of PostgreSQL's: what lock_timeout and statement_timeout end with. */
+const LOCK_NOT_AVAILABLE = '55P03'
+const QUERY_CANCELED = '57014'
+
 const STAGING = 'pg_temp.ficus_probe'
-/** Nobody's write may wait for a probe. */
-const LIMITS = `SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '30s'`
+/** Whoever writes to a row that the probe has locked waits for it: so it gives up soon, and lets go of what it has. */
+const LIMITS = `SET LOCAL lock_timeout = '300ms'; SET LOCAL statement_timeout = '2s'; SET LOCAL idle_in_transaction_session_timeout = '10s'`
+/** Locks are tried for so often before that is the result. */
+const ATTEMPTS = 3
 
 /**
  * Writes rows of the service to the monolith as reverse sync would, and takes all of it back: updates, a row that is
  * deleted and inserted again, and where the key allows it one that is new. It shows missing rights, triggers, foreign keys and
  * values that do not fit. Nothing of it is committed, so nothing of it is ever in the stream; sequences that a trigger moves
- * stay moved.
+ * stay moved. The monolith is in use: each attempt is a short transaction of its own, which waits for nobody for long.
  *
  * @param triggers whether the monolith's triggers act, as the config says.
  */
@@ -41,7 +54,6 @@ export async function dryRun(
     const flows = await inDependencyOrder(client, shaped, ({ flow }) => flow.to)
     const findings: ProbeFinding[] = []
     let rows = 0
-    await client.query(`BEGIN; ${LIMITS}`)
     for (const flow of flows) {
       if (isComputed(flow.flow)) {
         findings.push(untried('writes', showTable(flow.flow.to)))
@@ -53,7 +65,6 @@ export async function dryRun(
     }
     return { rows, findings }
   } finally {
-    // Ends the transaction too.
     await endSession(client)
   }
 }
@@ -113,8 +124,9 @@ class TableRun {
     }
     await this.#createStaging()
     const { remove, insert, update } = this.#statements
+    const touch = this.#touch()
     const findings = [
-      await this.#try('an update', this.#sample, OPERATION.UPDATE, [update]),
+      await this.#try('an update', this.#sample, OPERATION.UPDATE, touch === null ? [update] : [update, touch]),
       await this.#try('a row that is deleted and inserted again', [first], OPERATION.REPLACE, [remove, insert]),
     ]
     const fresh = await this.#freshRow(first)
@@ -133,25 +145,33 @@ class TableRun {
     )
   }
 
-  /** Runs statements on staged rows, then takes back what they did. @returns what the server had against it. */
+  /** Tries statements on staged rows. @returns what the server had against it. */
   async #try(
     what: string,
     rows: readonly Row[],
     operation: number,
     statements: readonly string[],
   ): Promise<ProbeFinding | null> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#runAndTakeBack(rows, operation, statements)
+        return null
+      } catch (error) {
+        if (systemCodeOf(error) !== LOCK_NOT_AVAILABLE || attempt === ATTEMPTS) return this.#judge(what, error)
+      }
+    }
+  }
+
+  async #runAndTakeBack(rows: readonly Row[], operation: number, statements: readonly string[]): Promise<void> {
     const client = this.#client
-    await client.query('SAVEPOINT ficus_probe')
+    await client.query(`BEGIN; ${LIMITS}`)
     try {
       await this.#stage(rows, operation)
       if (!this.#triggersSilent) await client.query('SET CONSTRAINTS ALL DEFERRED')
       for (const statement of statements) await client.query(statement)
       await client.query('SET CONSTRAINTS ALL IMMEDIATE')
-      return null
-    } catch (error) {
-      return this.#judge(what, error)
     } finally {
-      await client.query('ROLLBACK TO SAVEPOINT ficus_probe; RELEASE SAVEPOINT ficus_probe')
+      await client.query('ROLLBACK')
     }
   }
 
@@ -162,6 +182,20 @@ class TableRun {
     await this.#client.query(
       `INSERT INTO ${STAGING} SELECT ${[operation, ...values].join(', ')} FROM ${textRows(this.#columns)}`,
       textArrays(this.#columns, rows),
+    )
+    // Unless the planner knows how few they are, it may read the monolith's whole table, with locks on what it found so far.
+    await this.#client.query(`ANALYZE ${STAGING}`)
+  }
+
+  /** An update of one row whether it differs or not: the merge leaves equal ones alone, and so meets no trigger. */
+  #touch(): string | null {
+    const { flow, target } = this.#shaped
+    const written = flow.columns.slice(flow.key.length).map(({ to }) => quoteIdentifier(to))
+    if (written.length === 0) return null
+    const rows = mappedRows(flow, target, STAGING, this.#columns, [OPERATION.UPDATE])
+    return (
+      `UPDATE ${quoteTable(flow.to)} AS t SET ${written.map(name => `${name} = s.${name}`).join(', ')} ` +
+      `FROM (${rows} LIMIT 1) AS s WHERE ${keyMatch(flow)}`
     )
   }
 
@@ -183,7 +217,17 @@ class TableRun {
     const where = showTable(this.#shaped.flow.to)
     // The row is another's copy: that it is not unique says nothing.
     if (what === 'a new row' && code === '23505') return null
-    if (judgeFailure(error) === 'passing' && code !== '55P03' && code !== '57014') throw error
+    if (code === LOCK_NOT_AVAILABLE) {
+      const text = `${what} could not be tried: others held its rows or the table for longer than a probe may wait`
+      return undecided('writes', where, text, 'Nothing is wrong: probe again, in a quieter moment.')
+    }
+    if (code === QUERY_CANCELED) {
+      const text = `${what} took longer than a probe may hold rows for`
+      const remedy =
+        'Probe again, in a quieter moment; if it stays so, look at what triggers and foreign keys do there.'
+      return undecided('writes', where, text, remedy)
+    }
+    if (judgeFailure(error) === 'passing') throw error
     const text = `the monolith refuses ${what}: ${messageOf(error)}`
     if (code === '23503' && what.includes('deleted')) {
       const remedy =
@@ -196,7 +240,6 @@ class TableRun {
 
 function remedyOf(code: string | undefined): string {
   if (code === '42501') return 'GRANT what the message names to the user of monolith.database.url.'
-  if (code === '55P03' || code === '57014') return 'Somebody held the row for long: probe again.'
   if (code?.startsWith('P0') === true) {
     return `A trigger raised this: mend it, or keep it silent with capabilities.<name>.triggers.reverse: 'silent'.`
   }

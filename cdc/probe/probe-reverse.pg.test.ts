@@ -4,6 +4,7 @@ import { withSession } from '../database/session.ts'
 import type { SyncInput } from '../mapping/define-sync.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { asPlainUser, createHarness, type SyncHarness } from '../testing/sync-harness.ts'
+import { dryRun } from './dry-run.ts'
 import type { ProbeFinding } from './finding.ts'
 import { type ProbeReport, probeReverse } from './probe-reverse.ts'
 
@@ -132,10 +133,11 @@ describe('invariant 10: the way back is proved before it is needed', () => {
     await using sync = await create()
     await sync.onSource(`
       CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not by hand'; END $$;
-      CREATE TRIGGER guard BEFORE INSERT ON products FOR EACH ROW EXECUTE FUNCTION guard()`)
+      CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON products FOR EACH ROW EXECUTE FUNCTION guard()`)
     expect(problemsOf(await probe(sync, { triggers: 'silent' }))).toEqual([])
     const report = await probe(sync, { triggers: 'fire' })
     expect(problemsOf(report)).toEqual([
+      expect.stringContaining('writes public.products: the monolith refuses an update: not by hand'),
       expect.stringContaining(
         'writes public.products: the monolith refuses a row that is deleted and inserted again: not by hand',
       ),
@@ -151,6 +153,32 @@ describe('invariant 10: the way back is proved before it is needed', () => {
         where: 'public.makers',
         problem: expect.stringContaining('foreign key'),
       }),
+    )
+  })
+
+  it('lets no user of the monolith wait behind a row that it cannot have itself, and says that it is to be run again', async () => {
+    await using sync = await create()
+    await sync.onTarget(`UPDATE items SET title = title || '!'`)
+    const others = `UPDATE products SET remark = 'busy' WHERE id IN (SELECT id FROM products WHERE id <> 2000 ORDER BY id FOR UPDATE)`
+    await withSession(sync.source, busy =>
+      withSession(sync.source, user =>
+        withSession(sync.target, async serving => {
+          await busy.query('BEGIN; UPDATE products SET name = name WHERE id = 2000')
+          await user.query(`SET lock_timeout = '1500ms'`)
+          let done = false
+          const running = dryRun(sync.source, serving, parseSync(SYNC), 'auto', 10).finally(() => {
+            done = true
+          })
+          while (!done) await user.query(others)
+          expect((await running).findings).toEqual([
+            expect.objectContaining({
+              kind: 'undecided',
+              where: 'public.products',
+              problem: expect.stringContaining('an update could not be tried'),
+            }),
+          ])
+        }),
+      ),
     )
   })
 

@@ -7,7 +7,7 @@ import { ReplicationStream } from '../change-source/postgres/replication-stream.
 import { createPublication, slotFailure } from '../change-source/slot.ts'
 import { type Endpoint, endSession, openReplicationSession, withSession } from '../database/session.ts'
 import { flowsOf, type Sync } from '../mapping/flow.ts'
-import { type ProbeFinding, problem } from './finding.ts'
+import { type ProbeFinding, problem, undecided } from './finding.ts'
 
 const PREFIX = 'ficus.probe'
 const SLOT_LOCK_TIMEOUT_MS = 10_000
@@ -36,7 +36,8 @@ export async function probeStream(service: Endpoint, sync: Sync): Promise<ProbeF
     // Whatever is in the way has its remedy; a database that is away says nothing about reverse.
     if (!(error instanceof FicusError) || error.code === 'FICUS_DATABASE_REFUSED') throw error
     if (error.code === 'FICUS_DATABASE_UNREACHABLE' && !/slot/.test(error.message)) throw error
-    return [problem('stream', service.name, error.message, error.remedy)]
+    const judge = error.retry ? undecided : problem
+    return [judge('stream', service.name, error.message, error.remedy)]
   } finally {
     await endSession(replication)
     await withSession(service, client => client.query(`DROP PUBLICATION IF EXISTS ${quoteIdentifier(name)}`)).catch(

@@ -89,7 +89,10 @@ export function redResult({
 }: Pick<StoredGateResult, 'gate' | 'verdict' | 'summary'>): FicusError {
   if (gate === 'reverse') {
     return new FicusError('FICUS_GATE_RED', `${gate}: ${summary}`, {
-      remedy: 'Mend each problem listed above, then verify again.',
+      remedy:
+        verdict === 'fail'
+          ? 'Mend each problem listed above, then verify again.'
+          : 'Nothing is known to be wrong: verify again in a quieter moment, or once there are rows to prove it on.',
     })
   }
   if (gate !== 'data') {

@@ -216,4 +216,12 @@ describe('reverse', () => {
     })
     expect(judgeReverse({ comparedRows: 0, writtenRows: 0, findings: [] }).verdict).toBe('inconclusive')
   })
+  it('is inconclusive where something could not be tried, and no problem is known', () => {
+    const undecided = { ...finding, kind: 'undecided', problem: 'was held' } as const
+    expect(judgeReverse({ comparedRows: 300, writtenRows: 9, findings: [undecided] })).toEqual({
+      verdict: 'inconclusive',
+      summary: 'a.b: was held; run it again',
+    })
+    expect(judgeReverse({ comparedRows: 300, writtenRows: 9, findings: [undecided, finding] }).verdict).toBe('fail')
+  })
 })

@@ -11,6 +11,10 @@ export function judgeReverse({ comparedRows, findings }: ReverseReport): Judgeme
     const more = problems.length > 1 ? `, and ${plural(problems.length - 1, 'more problem')}` : ''
     return { verdict: 'fail', summary: `${first.where}: ${first.problem}${more}` }
   }
+  const undecided = findings.find(({ kind }) => kind === 'undecided')
+  if (undecided !== undefined) {
+    return { verdict: 'inconclusive', summary: `${undecided.where}: ${undecided.problem}; run it again` }
+  }
   if (comparedRows === 0) return { verdict: 'inconclusive', summary: `${figures}: there is none to prove it on` }
   const notes = findings.length === 0 ? '' : `; ${plural(findings.length, 'note')}`
   return { verdict: 'pass', summary: `${figures}, the monolith takes them, the stream can be read${notes}` }

@@ -5,7 +5,9 @@ import type { Terminal } from '../terminal/terminal.ts'
 export function renderReverse({ findings }: ReverseReport, terminal: Terminal): void {
   const { colour } = terminal
   for (const { kind, where, problem, remedy } of findings) {
-    terminal.line(`  ${where}: ${kind === 'problem' ? colour.red(problem) : colour.yellow(`note: ${problem}`)}`)
+    const shown =
+      kind === 'problem' ? colour.red(problem) : colour.yellow(kind === 'note' ? `note: ${problem}` : problem)
+    terminal.line(`  ${where}: ${shown}`)
     terminal.line(`    ${remedy}`)
   }
 }
