@@ -27,6 +27,8 @@ interface BothWays {
 type Row = Readonly<Record<string, string | null>>
 
 const SAMPLE = 'pg_temp.ficus_probe'
+/** An alias beside that of a table of a user's. */
+const LIVE = quoteIdentifier('ficus live')
 
 /**
  * Sends a sample of the monolith's rows there and back, inside the databases, and compares: reverse of forward has to give
@@ -104,17 +106,17 @@ async function readBack(service: Client, { there, back }: BothWays, rows: readon
   )
   const names = target.columns.map(column => column.name)
   const unmapped = names.filter(name => !columns.includes(name))
-  const match = flow.key.map(({ to }) => `t.${quoteIdentifier(to)} = p.${quoteIdentifier(to)}`).join(' AND ')
   if (unmapped.length > 0) {
     const set = unmapped.map(name => `${quoteIdentifier(name)} = t.${quoteIdentifier(name)}`)
-    await service.query(`UPDATE ${SAMPLE} AS p SET ${set.join(', ')} FROM ${live} AS t WHERE ${match}`)
+    await service.query(
+      `UPDATE ${SAMPLE} AS p SET ${set.join(', ')} FROM ${live} AS t WHERE ${sameKey(flow, 't', 'p')}`,
+    )
   }
   // Where the way back reads a column that only the service has, a row that is not there yet says nothing.
   const needsLive = [...flowColumns(back, names)].some(name => unmapped.includes(name))
-  const known = needsLive
-    ? ` WHERE EXISTS (SELECT FROM ${live} AS t WHERE ${match.replaceAll(' p.', ` ${quoteIdentifier(back.from.table)}.`)})`
-    : ''
-  const mapped = `(${mappedSelect(back, source, sourceSideType)} FROM ${SAMPLE} AS ${quoteIdentifier(back.from.table)}${known}) AS mapped`
+  const sample = quoteIdentifier(back.from.table)
+  const known = needsLive ? ` WHERE EXISTS (SELECT FROM ${live} AS ${LIVE} WHERE ${sameKey(flow, LIVE, sample)})` : ''
+  const mapped = `(${mappedSelect(back, source, sourceSideType)} FROM ${SAMPLE} AS ${sample}${known}) AS mapped`
   const { rows: result } = await service.query<Record<string, string | null>>(
     asText(
       back.columns.map(({ to }) => to),
@@ -122,6 +124,11 @@ async function readBack(service: Client, { there, back }: BothWays, rows: readon
     ),
   )
   return result
+}
+
+/** Whether rows of the service's table, under two aliases, have the same key. */
+function sameKey({ key }: Flow, one: string, other: string): string {
+  return key.map(({ to }) => `${one}.${quoteIdentifier(to)} = ${other}.${quoteIdentifier(to)}`).join(' AND ')
 }
 
 /** Compares what came back with what is there, column by column, in the monolith's own types. */
