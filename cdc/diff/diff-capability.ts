@@ -8,15 +8,16 @@ import { type Endpoint, withSession } from '../database/session.ts'
 import { type Direction, flowsOf, type Sync } from '../mapping/flow.ts'
 import { NotAligned } from './aligned-snapshots.ts'
 import { DiffState, type StoredRange } from './diff-state.ts'
-import { type Leg, openExactLeg, openRecheckLeg } from './leg.ts'
+import { type Doubt, type DoubtOptions, settleDoubts } from './doubts.ts'
+import { type Leg, type LegOptions, openExactLeg, openRecheckLeg } from './leg.ts'
 import { planRanges } from './ranges.ts'
-import { compareByKey, recheck } from './recheck.ts'
 import { type SessionPair, TableComparison, type TableDiff } from './table-comparison.ts'
 import { type LoadLimits, loadCheck, Throttle } from './throttle.ts'
 
 /**
- * `exact`: both databases at one position, so what differs, differs. `recheck`: rows that look different are looked at
- * again until it is clear. `auto`: exact where the engine and the databases allow it.
+ * `exact`: both databases are hashed at one position, so that nothing on its way looks different. `recheck`: each as it is
+ * at that moment. Rows that look different are looked at again in either mode, until it is clear. `auto`: exact where the
+ * engine and the databases allow it.
  */
 export type DiffMode = 'exact' | 'recheck'
 
@@ -63,12 +64,14 @@ export interface DiffReport {
   readonly mode: DiffMode
   /** Why it is not exact though that was not ruled out; null where it is, or was. */
   readonly inexact: string | null
-  /** Where both sides stood, in the source's log; in recheck mode empty. */
+  /** Where both sides stood when they were hashed, in the source's log; in recheck mode empty. */
   readonly positions: readonly string[]
   /** How long sync stood still for it, ms. */
   readonly pausedMs: number
   /** When the oldest range that counts was compared: earlier than this run where it was resumed. */
   readonly since: Date
+  /** Ranges that an earlier run found equal count with it. */
+  readonly resumed: boolean
 }
 
 const TIMEOUT_MS = 60_000
@@ -76,13 +79,19 @@ const MAX_LISTED = 1_000
 const WORKERS = 2
 const SNAPSHOT_MS = 10 * 60_000
 const RANGE_ROWS = 50_000
-/** Keys that are read at once. */
-const KEYS_AT_ONCE = 500
+/** Rows that look different are looked at again once there are so many: their keys stand in memory. */
+const MAX_DOUBTS = 10_000
+/** A table that is truncated again and again before it can be read is not worth more snapshots. */
+const MAX_REWRITES = 5
 
 /**
  * Compares every mapped row of both sides while writes go on. Both databases hash their rows by ranges of keys; only
  * ranges whose sums differ are listed. A row's hash has 64 bits and a range's sum 128, so that a range that differs is
  * taken for equal once in 2^64 times. Needs a sync that streams.
+ *
+ * A row that differs at one position need not be a difference: sync may have read a value of it back from the source that
+ * is newer than the position. So what differs is looked at again, when the snapshots are given back. And a table that was
+ * truncated since its snapshot was taken looks empty to it: it is compared in a new one.
  *
  * @throws FICUS_SYNC_BEHIND where nothing was copied yet, or not all; the target does not catch up; or `mode: 'exact'` is not
  *   to be had.
@@ -133,11 +142,15 @@ class CapabilityDiff {
   readonly #states: DiffState[] = []
   readonly #tasks: Task[] = []
   readonly #positions: string[] = []
+  /** Ranges of the leg under way whose rows have to be looked at again. */
+  #doubts: Doubt[] = []
+  #rewrites = 0
   #mode: DiffMode
   #inexact: string | null = null
   #rows = 0
   #pausedMs = 0
   #since = new Date()
+  #resumed = false
 
   constructor(options: DiffOptions, source: Client, target: Client, progress: Progress) {
     const { mode = 'auto', limits = {}, capability, direction } = options
@@ -167,6 +180,7 @@ class CapabilityDiff {
       } finally {
         await leg[Symbol.asyncDispose]()
       }
+      await this.#settleDoubts()
     }
     const tables = this.#tables.map(table => table.result())
     const equal = tables.every(table => table.equal === table.compared)
@@ -180,6 +194,7 @@ class CapabilityDiff {
       positions: this.#positions,
       pausedMs: this.#pausedMs,
       since: this.#since,
+      resumed: this.#resumed,
     }
   }
 
@@ -207,25 +222,31 @@ class CapabilityDiff {
 
   /** Counts what an earlier run compared. */
   #take(table: TableComparison, { equalRows, comparedAt }: StoredRange): void {
+    this.#resumed = true
     table.compared += equalRows ?? 0
     this.#rows += equalRows ?? 0
     if (comparedAt !== null && comparedAt < this.#since) this.#since = comparedAt
   }
 
-  async #openLeg(): Promise<Leg> {
-    const { source, target, mode, timeoutMs = TIMEOUT_MS, workers = WORKERS } = this.#options
+  #legOptions(workers: number): LegOptions {
+    const { source, target, timeoutMs = TIMEOUT_MS } = this.#options
     const computed = this.#tables.some(({ flow: { flow } }) => flow.compute !== undefined)
-    const pairs = Math.max(1, Math.min(Math.floor(workers), this.#tasks.length))
-    const options = { source, target, key: this.#key, timeoutMs, workers: pairs, computed, signal: this.#signal }
+    return { source, target, key: this.#key, timeoutMs, workers, computed, signal: this.#signal }
+  }
+
+  async #openLeg(): Promise<Leg> {
+    const { workers = WORKERS } = this.#options
+    const options = this.#legOptions(Math.max(1, Math.min(Math.floor(workers), this.#tasks.length)))
     if (this.#mode === 'recheck') return openRecheckLeg(options)
     try {
+      if (this.#rewrites > MAX_REWRITES) throw new NotAligned('a table was truncated or rewritten each time')
       const leg = await openExactLeg(options)
       this.#pausedMs += leg.pausedMs
       if (leg.position !== null) this.#positions.push(leg.position)
       return leg
     } catch (error) {
       if (!(error instanceof NotAligned)) throw error
-      if (mode === 'exact') throw notExact(this.#options, error.message, error)
+      if (this.#options.mode === 'exact') throw notExact(this.#options, error.message, error)
       this.#mode = 'recheck'
       this.#inexact = error.message
       this.#remark(`not at one position (${error.message}); rows that look different are looked at again instead`)
@@ -236,21 +257,32 @@ class CapabilityDiff {
   /** Compares ranges until none is left, the snapshots are old, or there is a reason to wait. */
   async #walk(leg: Leg): Promise<void> {
     const until = performance.now() + (this.#options.snapshotMs ?? SNAPSHOT_MS)
-    let failed = false
+    let over = false
     const work = async (pair: SessionPair) => {
       do {
         const task = this.#tasks.shift()
         if (task === undefined) return
         try {
-          await this.#compare(task, pair, leg.position)
+          if (leg.position !== null && (await task.table.isRewritten(pair))) {
+            over = true
+            this.#postpone(task)
+          } else await this.#compare(task, pair, leg.position)
         } catch (error) {
-          failed = true
+          over = true
           throw error
         }
-      } while (!failed && performance.now() < until && !(await this.#throttle.mustWait()))
+      } while (!over && !this.#hasManyDoubts() && performance.now() < until && !(await this.#throttle.mustWait()))
     }
     const ends = await Promise.allSettled(leg.pairs.map(work))
     for (const end of ends) if (end.status === 'rejected') throw end.reason
+  }
+
+  /** Leaves a range to the next snapshots. */
+  #postpone(task: Task): void {
+    this.#tasks.unshift(task)
+    this.#rewrites += 1
+    const { from, to } = task.table.flow.flow
+    this.#remark(`${showTable(from)} or ${showTable(to)} was truncated or rewritten meanwhile: comparing it anew`)
   }
 
   async #compare({ table, state, range }: Task, pair: SessionPair, position: string | null): Promise<void> {
@@ -261,41 +293,36 @@ class CapabilityDiff {
       this.#signal.throwIfAborted()
       await this.#throttle.spend(read)
     })
-    table.compared += rows
     const { maxListed = MAX_LISTED } = this.#options
-    const listed = odd.slice(0, Math.max(0, maxListed - table.differing.length))
-    table.differing.push(...listed)
-    table.unlisted += odd.length - listed.length
-    const isEqual = (await this.#judge(table, pair, position, suspects)) && odd.length === 0
-    if (isEqual) await state.equal(range, rows, position)
+    table.compared += rows
+    table.list(odd, maxListed)
+    const doubt = { table, state, range, rows, suspects, restIsEqual: odd.length === 0 }
+    if (suspects.length === 0) {
+      if (doubt.restIsEqual) await state.equal(range, rows, position)
+      return
+    }
+    // Where there is no room to list rows none is read.
+    const isRead = table.differing.length < maxListed
+    if (position !== null && isRead) this.#doubts.push(doubt)
+    else await settleDoubts([doubt], pair, this.#doubtOptions())
   }
 
-  /** @returns whether none of the rows differs after all. */
-  async #judge(
-    table: TableComparison,
-    pair: SessionPair,
-    position: string | null,
-    suspects: readonly (readonly string[])[],
-  ): Promise<boolean> {
+  #hasManyDoubts(): boolean {
+    return this.#doubts.reduce((sum, { suspects }) => sum + suspects.length, 0) > MAX_DOUBTS
+  }
+
+  /** In sessions of their own: those of the snapshots are over, so that nothing waits for their locks. */
+  async #settleDoubts(): Promise<void> {
+    const doubts = this.#doubts
+    if (doubts.length === 0) return
+    this.#doubts = []
+    await using leg = await openRecheckLeg(this.#legOptions(1))
+    for (const pair of leg.pairs) await settleDoubts(doubts, pair, this.#doubtOptions())
+  }
+
+  #doubtOptions(): DoubtOptions {
     const { maxListed = MAX_LISTED, timeoutMs = TIMEOUT_MS } = this.#options
-    const compared = { ...pair, ...table.sides, ...table.columns }
-    let isEqual = true
-    let at = 0
-    for (; at < suspects.length && table.differing.length < maxListed; at += KEYS_AT_ONCE) {
-      const keys = suspects.slice(at, at + KEYS_AT_ONCE)
-      const found =
-        position === null
-          ? await recheck({ ...compared, progress: this.#key, timeoutMs, signal: this.#signal }, keys)
-          : { differing: await compareByKey(compared, keys), undecided: 0 }
-      const room = maxListed - table.differing.length
-      table.differing.push(...found.differing.slice(0, room))
-      table.unlisted += Math.max(0, found.differing.length - room)
-      table.undecided += found.undecided
-      if (found.differing.length + found.undecided > 0) isEqual = false
-    }
-    const rest = Math.max(0, suspects.length - at)
-    table.unlisted += rest
-    return isEqual && rest === 0
+    return { progress: this.#key, timeoutMs, signal: this.#signal, maxListed }
   }
 
   #tell(): void {

@@ -1,9 +1,13 @@
+import { execFileSync } from 'node:child_process'
 import { startTestPostgres } from '@ficus/deploy/testing/postgres'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { pauseLock } from '../apply/pause.ts'
+import { PostgresSource } from '../change-source/postgres/postgres-source.ts'
 import { withSession } from '../database/session.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
+import { startDiffChild } from '../testing/diff-child.ts'
+import { leavingOut } from '../testing/leaving-out.ts'
 import { addReadings, COPIES, plantedDifferences, READINGS, READINGS_SYNC } from '../testing/planted-differences.ts'
 import { CAPABILITY, createHarness, type SyncHarness } from '../testing/sync-harness.ts'
 import { type DiffOptions, type DiffReport, diffCapability } from './diff-capability.ts'
@@ -197,3 +201,114 @@ it('takes new snapshots where one grows old, and pauses while sync is behind', a
   expect(await waiting).toMatchObject({ equal: true })
   expect(remarks.at(-1)).toBe('going on')
 })
+
+it('gives no false alarm for a value that sync read back, which is newer than the position', async () => {
+  await using sync = await withReadings(100)
+  const engine = leavingOut(options => new PostgresSource(options), new Set(['note']))
+  const pipeline = await sync.streaming({ engine })
+  await pipeline.stop()
+  await sync.onTarget(`UPDATE copies SET label = 'really different' WHERE copy_id = 7`)
+  await sync.onSource(`UPDATE readings SET note = 'before the position', big = 1 WHERE id = 5`)
+  const comparing = diff(sync, { mode: 'exact' })
+  await vi.waitFor(
+    async () => expect(await sync.onTarget(`SELECT FROM ficus.progress WHERE pause_at > '0/0'`)).toHaveLength(1),
+    20_000,
+  )
+  await sync.onSource(`UPDATE readings SET note = 'behind it', big = 2 WHERE id = 5`)
+  await sync.streaming({ engine })
+  expect((await comparing).tables).toMatchObject([
+    { compared: 100, differing: [{ key: { copy_id: '7' }, columns: ['label'] }], settled: 1, undecided: 0 },
+  ])
+
+  // The range of a row that settled was equal, though at no one position.
+  await sync.onTarget(`UPDATE copies SET label = 'reading 7' WHERE copy_id = 7`)
+  expect(await diff(sync, { resume: true })).toMatchObject({ equal: true, tables: [{ settled: 0 }] })
+})
+
+it.each([
+  ['TRUNCATE others', []],
+  // The rows are still there: what the service lacks must not be taken for gone on both sides.
+  ['ALTER TABLE others ALTER COLUMN n TYPE bigint', [{ key: { id: '3' }, kind: 'missing' }]],
+])('compares a table anew that looks empty to its snapshot: %s', async (sql, differing) => {
+  const tables = [
+    ...READINGS_SYNC.tables,
+    { source: 'others', target: 'others', key: { id: 'id' }, forward: { n: 'n' } },
+  ]
+  const others = (type: string) => `CREATE TABLE others (id int PRIMARY KEY, n ${type})`
+  await using sync = await createHarness(
+    createDatabase,
+    `${READINGS}; ${addReadings(1, 10)}; ${others('int')}; INSERT INTO others SELECT n, n FROM generate_series(1, 20) n`,
+    `${COPIES}; ${others('bigint')}`,
+    { tables },
+  )
+  await sync.streaming()
+  await sync.onTarget('DELETE FROM others WHERE id = 3')
+  const remarks: string[] = []
+  let done = false
+  const report = await diff(sync, {
+    sync: parseSync({ tables }),
+    mode: 'exact',
+    workers: 1,
+    onRemark: text => remarks.push(text),
+    // After the snapshots were taken, and before the second table is read.
+    onProgress: () => {
+      if (!done) runNow(sync.source.url, sql)
+      done = true
+    },
+  })
+  expect(report.tables[1]?.differing).toMatchObject(differing)
+  expect(report.equal).toBe(differing.length === 0)
+  expect(report.tables[1]?.compared).toBe(sql.startsWith('TRUNCATE') ? 0 : 20)
+  expect(report.positions).toHaveLength(2)
+  expect(remarks).toEqual([expect.stringContaining('public.others was truncated or rewritten')])
+})
+
+it('killed while it compares, and while sync stands still for it, it leaves nothing behind and goes on from there', async () => {
+  await using sync = await withReadings(5_000)
+  const pipeline = await sync.streaming()
+  await sync.onTarget('ANALYZE copies')
+  const { source, target } = sync
+  const options = { ...KEY, source, target, sync: READINGS_SYNC, mode: 'exact', rangeRows: 500, workers: 1 } as const
+  const compared = () => sync.onTarget('SELECT FROM ficus.diff_range WHERE equal_rows IS NOT NULL').catch(() => [])
+  const slots = () =>
+    sync.onSource(
+      `SELECT FROM pg_replication_slots WHERE slot_name LIKE 'ficus\\_verify\\_%' AND database = current_database()`,
+    )
+  const requests = () =>
+    sync.onTarget(`SELECT FROM pg_locks JOIN pg_database d ON d.oid = database
+                   WHERE locktype = 'advisory' AND datname = current_database()`)
+
+  await using first = startDiffChild({ ...options, limits: { maxRowsPerSecond: 1_000 } })
+  await vi.waitFor(async () => expect((await compared()).length).toBeGreaterThan(1), 20_000)
+  await first.kill()
+  const done = (await compared()).length
+
+  await pipeline.stop()
+  await using second = startDiffChild({ ...options, resume: true })
+  const standsStill = `SELECT FROM ficus.progress WHERE pause_at > '0/0'`
+  await vi.waitFor(async () => expect(await sync.onTarget(standsStill)).toHaveLength(1), 20_000)
+  expect([await slots(), await requests()]).toEqual([[expect.anything()], [expect.anything()]])
+  await second.kill()
+  await vi.waitFor(async () => expect([await slots(), await requests()]).toEqual([[], []]), 5_000)
+  await sync.onSource(addReadings(5_001, 5_001))
+  await sync.streaming()
+  await sync.caughtUp()
+  expect(await sync.onTarget('SELECT pause_at FROM ficus.progress')).toEqual([{ pause_at: null }])
+
+  const remarks: string[] = []
+  const report = await diff(sync, { resume: true, onRemark: text => remarks.push(text) })
+  expect(remarks).toEqual([expect.stringContaining(`: ${done} of 10 ranges were compared before`)])
+  expect(report).toMatchObject({ equal: true, resumed: true, tables: [{ compared: 5_001 }] })
+})
+
+/** Runs SQL while nothing else of this process goes on. */
+function runNow(url: string, sql: string): void {
+  const script = `import pg from 'pg'
+    const client = new pg.Client({ connectionString: process.env.URL })
+    await client.connect()
+    await client.query(process.env.SQL)
+    await client.end()`
+  execFileSync(process.execPath, ['--input-type=module', '--eval', script], {
+    env: { ...process.env, URL: url, SQL: sql },
+  })
+}

@@ -58,6 +58,8 @@ export interface Verdict {
   readonly differing: readonly Difference[]
   /** Rows that changed each time they were looked at. */
   readonly undecided: number
+  /** The ids of the keys of both; the other rows are equal. */
+  readonly unequal: ReadonlySet<string>
 }
 
 const ROUNDS = 10
@@ -73,6 +75,7 @@ const STRIKES = 2
  */
 export async function recheck(options: RecheckOptions, suspects: readonly (readonly string[])[]): Promise<Verdict> {
   const differing: Difference[] = []
+  const unequal = new Set<string>()
   let open = suspects.map(key => ({ key, strikes: 0 }))
   for (let round = 1; round <= ROUNDS && open.length > 0; round++) {
     const keys = open.map(({ key }) => key)
@@ -92,22 +95,12 @@ export async function recheck(options: RecheckOptions, suspects: readonly (reado
       if (difference === null) return []
       if (strikes + 1 < STRIKES) return [{ key, strikes: strikes + 1 }]
       differing.push(difference)
+      unequal.add(id)
       return []
     })
   }
-  return { differing, undecided: open.length }
-}
-
-/** Reads rows of both sides and says what each differs in; for sessions whose snapshots belong together. */
-export async function compareByKey(
-  options: ComparedColumns & ComparedSides,
-  keys: readonly (readonly string[])[],
-): Promise<Difference[]> {
-  const [source, target] = await Promise.all([
-    readInSnapshot(options.source, options.sourceSide, keys, options.bench),
-    readInSnapshot(options.target, options.targetSide, keys),
-  ])
-  return keys.flatMap(key => compareRows(options, key, source.get(keyId(key)), target.get(keyId(key))) ?? [])
+  for (const { key } of open) unequal.add(keyId(key))
+  return { differing, undecided: open.length, unequal }
 }
 
 /** What two images of a row differ in, or null. */
@@ -140,32 +133,17 @@ export function keyId(key: readonly (string | null)[]): string {
   return JSON.stringify(key)
 }
 
-/** As `readRows`, within a transaction, whose snapshot a statement that fails must not end. */
-async function readInSnapshot(
-  client: Client,
-  side: DiffSide,
-  keys: readonly (readonly string[])[],
-  bench: Bench | null = null,
-): Promise<ReadonlyMap<string, RowImage>> {
-  await client.query('SAVEPOINT ficus_rows')
-  const rows = await readRows(client, side, keys, bench, () => client.query('ROLLBACK TO SAVEPOINT ficus_rows'))
-  await client.query('RELEASE SAVEPOINT ficus_rows')
-  return rows
-}
-
-/** Rows by `keyId`. @param recover what has to be done after a statement that failed. @param keys lists of texts. */
+/** Rows by `keyId`. @param keys lists of texts. */
 export async function readRows(
   client: Client,
   side: DiffSide,
   keys: readonly (readonly string[])[],
   bench: Bench | null = null,
-  recover: () => Promise<unknown> = async () => {},
 ): Promise<ReadonlyMap<string, RowImage>> {
   const arrays = side.keyColumns.map((_, index) => keys.map(key => key[index]))
-  const rows = await query(client, bench, side, false, arrays).catch(async error => {
+  const rows = await query(client, bench, side, false, arrays).catch(error => {
     // A key of the target that is none in the source's narrower type: compared as text it simply matches nothing.
     if (!systemCodeOf(error)?.startsWith('22')) throw error
-    await recover()
     return query(client, bench, side, true, arrays)
   })
   return new Map(rows.map(row => [keyId(row.key), { values: row.values.slice(1), version: row.version }]))

@@ -9,6 +9,7 @@ import { type Bench, benchRows, computedSide, needBench } from './computed-side.
 import { blockRanges, bucketRowsSql, bucketsSql, type DiffSide, sourceSide, targetSide } from './diff-sql.ts'
 import { type KeyRange, rangeCondition } from './ranges.ts'
 import { type ComparedColumns, type Difference, keyId } from './recheck.ts'
+import { isRewritten } from './rewritten.ts'
 
 /** What the comparison of one mapping found. */
 export interface TableDiff {
@@ -22,6 +23,8 @@ export interface TableDiff {
   readonly unlisted: number
   /** Rows that changed each time they were looked at. */
   readonly undecided: number
+  /** Rows that looked different, and were equal when they were looked at again: on their way, or written since. */
+  readonly settled: number
 }
 
 /** Sessions with both databases, in which one range after the other is compared. */
@@ -56,6 +59,7 @@ export class TableComparison {
   compared = 0
   unlisted = 0
   undecided = 0
+  settled = 0
   readonly #keyTypes: readonly string[]
 
   constructor(flow: ShapedFlow, showValues: boolean) {
@@ -76,6 +80,23 @@ export class TableComparison {
 
   get estimatedRows(): number {
     return Math.max(this.flow.source.estimatedRows, this.flow.target.estimatedRows)
+  }
+
+  /** Lists differences as long as there is room, and counts the others. */
+  list(differences: readonly Difference[], maxListed: number): void {
+    const room = Math.max(0, maxListed - this.differing.length)
+    this.differing.push(...differences.slice(0, room))
+    this.unlisted += Math.max(0, differences.length - room)
+  }
+
+  /** Whether a table that it reads was truncated or rewritten since the snapshots of the sessions were taken. */
+  async isRewritten({ source, target }: SessionPair): Promise<boolean> {
+    const { from, to, reads } = this.flow.flow
+    const [ofSource, ofTarget] = await Promise.all([
+      isRewritten(source, [from, ...reads.map(({ table }) => table)]),
+      isRewritten(target, [to]),
+    ])
+    return ofSource || ofTarget
   }
 
   /**
@@ -120,7 +141,7 @@ export class TableComparison {
   }
 
   result(): TableDiff {
-    const { compared, differing, unlisted, undecided } = this
+    const { compared, differing, unlisted, undecided, settled } = this
     return {
       source: showTable(this.flow.flow.from),
       target: showTable(this.flow.flow.to),
@@ -129,6 +150,7 @@ export class TableComparison {
       differing,
       unlisted,
       undecided,
+      settled,
     }
   }
 }
