@@ -162,15 +162,20 @@ async function awaitShortTransactions(source: Client, signal: AbortSignal): Prom
   }
 }
 
-/** Transactions of the whole server that have written and are older than `milliseconds`, in words. */
+/** Transactions of the whole server that have written and are older than `milliseconds`, in words; prepared ones too. */
 async function openTransactions(client: Client, milliseconds: number): Promise<string[]> {
-  const { rows } = await client.query<{ pid: number; application: string; seconds: string }>(
-    `SELECT pid, application_name AS application, round(extract(epoch FROM clock_timestamp() - xact_start))::text AS seconds
-     FROM pg_stat_activity
-     WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid() AND clock_timestamp() - xact_start > interval '${milliseconds} ms'
-     ORDER BY xact_start LIMIT 3`,
+  const { rows } = await client.query<{ name: string; application: string; seconds: string }>(
+    `SELECT name, application, round(extract(epoch FROM clock_timestamp() - since))::text AS seconds
+     FROM (
+       SELECT 'pid ' || pid AS name, application_name AS application, xact_start AS since FROM pg_stat_activity
+       WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+       UNION ALL
+       SELECT 'prepared transaction ' || quote_literal(gid), 'of ' || owner, prepared FROM pg_prepared_xacts
+     ) AS open
+     WHERE clock_timestamp() - since > interval '${milliseconds} ms'
+     ORDER BY since LIMIT 3`,
   )
-  return rows.map(row => `pid ${row.pid} (${row.application || 'unnamed'}, ${row.seconds} s)`)
+  return rows.map(row => `${row.name} (${row.application || 'unnamed'}, ${row.seconds} s)`)
 }
 
 function inTheWay(open: readonly string[]): string {

@@ -1,5 +1,6 @@
-import { createDatabase } from '@ficus/deploy/testing/postgres'
-import { expect, it } from 'vitest'
+import { createDatabase, startTestPostgres } from '@ficus/deploy/testing/postgres'
+import pg from 'pg'
+import { expect, it, vi } from 'vitest'
 import { retryParked } from '../apply/retry-parked.ts'
 import { flowsOf } from '../mapping/flow.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
@@ -104,5 +105,47 @@ it('invariant 11: leaves both keys of a parked change of the key alone, until it
   await sync.onTarget('ALTER TABLE copies DROP CONSTRAINT refused')
   const { source, target } = sync
   await retryParked({ ...KEY, ledger: LEDGER, source, target, sync: parseSync(READINGS_SYNC), by: 'ada' }, 'all')
+  expect(await diff(sync)).toMatchObject({ equal: true })
+})
+
+it('invariant 3: undoes nothing of a prepared transaction that sync has applied, and whose end is not visible yet', async () => {
+  await using server = await startTestPostgres({ max_prepared_transactions: '2' })
+  const onServer = async () => ({ url: await server.createDatabase('source'), [Symbol.asyncDispose]: async () => {} })
+  const make = (prefix: string) => (prefix === 'source' ? onServer() : createDatabase(prefix))
+  await using sync = await createHarness(make, `${READINGS}; ${addReadings(1, 10)}`, COPIES, READINGS_SYNC)
+  await sync.streaming()
+  await sync.onTarget(`UPDATE copies SET note = 'wrong' WHERE copy_id = 2`)
+  const report = await diff(sync)
+  await sync.onSource('BEGIN')
+  await sync.onSource(`UPDATE readings SET note = 'new' WHERE id = 2`)
+  await sync.onSource(`PREPARE TRANSACTION 'two phases'`)
+  // From now on those who say so wait for a standby that does not come: committed in the log, and not visible.
+  await sync.onSource(`ALTER DATABASE source SET synchronous_commit = local`)
+  await sync.onSource(`SET synchronous_commit = local`)
+  await sync.onSource(`ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
+  await sync.onSource('SELECT pg_reload_conf()')
+  const committer = new pg.Client({ connectionString: server.url('source') })
+  await committer.connect()
+  await committer.query('SET synchronous_commit = on')
+  await vi.waitFor(
+    async () =>
+      expect((await committer.query('SHOW synchronous_standby_names')).rows).toEqual([
+        { synchronous_standby_names: 'nobody' },
+      ]),
+    20_000,
+  )
+  const committed = committer.query(`COMMIT PREPARED 'two phases'`)
+  const noteOnTarget = () => sync.onTarget('SELECT note FROM copies WHERE copy_id = 2')
+  await vi.waitFor(async () => expect(await noteOnTarget()).toEqual([{ note: 'new' }]), 20_000)
+  expect(await sync.onSource('SELECT note FROM readings WHERE id = 2')).not.toEqual([{ note: 'new' }])
+
+  const repairing = repair(sync, report)
+  const looksAt = `SELECT FROM pg_stat_activity WHERE query LIKE '%pg_locks%' AND pid <> pg_backend_pid()`
+  await vi.waitFor(async () => expect(await sync.onSource(looksAt)).toHaveLength(1), { timeout: 20_000, interval: 2 })
+  await sync.onSource('ALTER SYSTEM RESET synchronous_standby_names')
+  await sync.onSource('SELECT pg_reload_conf()')
+  await Promise.all([committed, repairing])
+  await committer.end()
+  expect(await noteOnTarget()).toEqual([{ note: 'new' }])
   expect(await diff(sync)).toMatchObject({ equal: true })
 })

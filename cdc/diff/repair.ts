@@ -49,6 +49,7 @@ const KEYS_AT_ONCE = 200
 const ROUNDS = 5
 /** How long sync waits for transactions of the source that may be decoded and not be visible yet. */
 const SETTLE_MS = 2_000
+const WRITTEN = 'the source’s row was written each time it was read'
 
 /**
  * Brings rows that were found different to what the source holds, by the merge that the stream takes, under the row lock
@@ -101,6 +102,8 @@ class TableRepair {
   readonly #side: DiffSide
   readonly #waiting: { readonly timeoutMs: number; readonly signal: AbortSignal }
   readonly #reasons = new Set<string>()
+  /** Why rows could not be brought at the last try. */
+  #why = WRITTEN
 
   constructor(options: RepairOptions, how: ApplierOptions, sessions: Sessions, flow: ShapedFlow) {
     this.#options = options
@@ -154,7 +157,7 @@ class TableRepair {
       await passWaypoint(source, target, { ...this.#options, ...this.#waiting })
       open = await this.#bring(open, before)
     }
-    if (open.length > 0) this.#reasons.add('the source’s row was written each time it was read')
+    if (open.length > 0) this.#reasons.add(this.#why)
   }
 
   /** @returns the keys whose rows were written meanwhile. */
@@ -168,7 +171,9 @@ class TableRepair {
           const { source } = this.#sessions
           // A switch may have ended it meanwhile: the rows are the target's own then.
           if ((await readProgress(locked, this.#options))?.state !== 'streaming') throw notStreaming(this.#options)
-          if (!(await settled(source))) {
+          const open = await unsettled(source)
+          this.#why = open.length === 0 ? WRITTEN : `transactions of the source were under way: ${open.join(', ')}`
+          if (open.length > 0) {
             moved = keys
             return { data: Buffer.alloc(0), changes: [] }
           }
@@ -240,24 +245,30 @@ type Images = ReadonlyMap<string, RowImage>
 /**
  * Waits until every transaction of the source that is under way has ended, and so is visible. It holds a lock of its id
  * until then.
- * @returns whether they ended in time.
+ * @returns those that did not end in time, in words.
  */
-async function settled(source: Client): Promise<boolean> {
+async function unsettled(source: Client): Promise<string[]> {
   const first = await transactionsUnderWay(source)
   const deadline = performance.now() + SETTLE_MS
-  for (let now = first; first.some(id => now.includes(id)); now = await transactionsUnderWay(source)) {
-    if (performance.now() > deadline) return false
+  for (let now = first; ; now = await transactionsUnderWay(source)) {
+    const open = [...first].filter(([id]) => now.has(id))
+    if (open.length === 0 || performance.now() > deadline) return open.map(([, name]) => name)
     await sleep(5)
   }
-  return true
 }
 
-/** Of this database alone: the target may be in the same server. */
-async function transactionsUnderWay(client: Client): Promise<string[]> {
-  const { rows } = await client.query<{ id: string }>(
-    `SELECT l.transactionid::text AS id FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+/**
+ * By id, and what a person knows each by. Of this database alone: the target may be in the same server. One that was prepared
+ * belongs to no session, and is listed until its end is visible.
+ */
+async function transactionsUnderWay(client: Client): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await client.query<{ id: string; name: string }>(
+    `SELECT l.transactionid::text AS id, 'pid ' || l.pid AS name FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
      WHERE l.locktype = 'transactionid' AND l.mode = 'ExclusiveLock' AND l.granted
-       AND a.datname = current_database() AND l.pid <> pg_backend_pid()`,
+       AND a.datname = current_database() AND l.pid <> pg_backend_pid()
+     UNION ALL
+     SELECT transaction::text, 'prepared transaction ' || quote_literal(gid) FROM pg_prepared_xacts
+     WHERE database = current_database()`,
   )
-  return rows.map(row => row.id)
+  return new Map(rows.map(({ id, name }) => [id, name]))
 }
