@@ -44,6 +44,7 @@ it('is made of the capability’s settings', () => {
       "plugin.name": "pgoutput",
       "poll.interval.ms": "10",
       "producer.override.buffer.memory": "33554432",
+      "producer.override.linger.ms": "0",
       "producer.override.max.request.size": "16777216",
       "producer.override.transaction.timeout.ms": "15000",
       "provide.transaction.metadata": "true",

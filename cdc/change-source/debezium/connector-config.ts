@@ -91,6 +91,8 @@ export function connectorConfig(input: ConnectorInput): Record<string, string> {
     'exactly.once.support': 'required',
     // One that a killed worker left open holds up whoever reads committed records, for so long.
     'producer.override.transaction.timeout.ms': String(TRANSACTION_TIMEOUT_MS),
+    // Each poll is one of the producer's transactions: nothing comes after it that would be worth waiting for.
+    'producer.override.linger.ms': '0',
     'producer.override.max.request.size': String(topics.maxMessageBytes),
     'producer.override.buffer.memory': String(Math.max(PRODUCER_BUFFER, 2 * topics.maxMessageBytes)),
 
