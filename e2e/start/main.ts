@@ -1,5 +1,4 @@
 // `npm start`: the whole example on this machine, and the catalog's way out of the shop while its users go on.
-import { spawn } from 'node:child_process'
 import { rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -14,13 +13,15 @@ import { shutdownSignal } from '@ficus/core/lifecycle/shutdown'
 import { mulberry32 } from '@ficus/deploy/testing/random'
 import pc from 'picocolors'
 import { readOptions } from '../testing/options.ts'
-import { startTraffic, type TrafficReport } from '../traffic/traffic.ts'
+import { startTraffic } from '../traffic/traffic.ts'
+import { runCommand } from './command.ts'
+import { conclude, dataVerdict } from './conclusion.ts'
 import { walkToFullCanary } from './walk.ts'
 
 const HELP = `Starts the example on this machine and walks the catalog out of the shop, under traffic.
 
 Usage: npm start [-- --exit] [-- --reset]
-  --exit    end after the walk, with 0 if no request failed and both sides hold the same data, else 1
+  --exit    end after the walk, with 0 if no request failed and both sides hold the same data, else 1; 130 after Ctrl-C
   --reset   throw away what earlier starts left, and begin at the monolith
 
 Without --exit it stays up until Ctrl-C. A second start goes on where the last one stopped.
@@ -80,6 +81,15 @@ async function main(signal: AbortSignal): Promise<number> {
       stopping: name => progress(`stopping ${name}`),
     },
   })
+  /** Runs a `ficus` command as a person would type it, and shows it. Returns its exit code. */
+  const run = (...args: string[]): Promise<number> => {
+    console.log(pc.cyan(`$ ficus ${args.join(' ')}`))
+    return runCommand([join(root, 'control/main.ts'), ...args], root, signal)
+  }
+  const ficus = async (...args: string[]): Promise<void> => {
+    const code = await run(...args)
+    if (code !== 0) throw new Error(`ficus ${args.join(' ')} exited with ${code}; its output above says why`)
+  }
   const ledger = await Ledger.open(ledgerConfig.url, [CAPABILITY])
   const traffic = startTraffic({
     origin: `http://${edge.listen.host}:${edge.listen.port}`,
@@ -98,9 +108,12 @@ async function main(signal: AbortSignal): Promise<number> {
     await Promise.race([walk, system.firstEnd.then(error => Promise.reject(error))])
     say('Stop the traffic, and compare every row of both sides.')
     const report = await traffic.stop()
-    const equal = (await run('verify', CAPABILITY, '--data')) === 0
+    const data = async () => (await ledger.latestGates(CAPABILITY)).get('data')
+    const before = await data()
+    const verdict = dataVerdict(await run('verify', CAPABILITY, '--data'), before, await data())
     await ficus('status', CAPABILITY)
-    const good = conclude(report, equal, performance.now() - started)
+    const { good, text } = conclude(report, verdict, performance.now() - started)
+    console.log(`\n${text}`)
     if (values.exit) return good ? 0 : 1
 
     console.log(`
@@ -121,38 +134,6 @@ and try, in another terminal,
     await traffic.stop()
     await ledger.close()
   }
-}
-
-/** Prints what the users saw; true when nothing failed. */
-function conclude(report: TrafficReport, equal: boolean, milliseconds: number): boolean {
-  const { reads } = report
-  const good = equal && report.failures === 0 && report.returns === 0
-  const ok = (fine: boolean, text: string) => (fine ? pc.green(text) : pc.red(text))
-  const figure = (value: number) => value.toLocaleString('en-US')
-  console.log(`
-  requests        ${figure(report.requests)}, of which ${figure(report.writes)} edited a product
-  failed          ${ok(report.failures === 0, figure(report.failures))}
-  catalog reads   ${figure(reads.service)} answered by the service, ${figure(reads.monolith)} by the shop
-  sides kept      ${ok(report.returns === 0, report.returns === 0 ? 'no user who reached the service fell back to the shop' : `${figure(report.returns)} reads fell back to the shop`)}
-  data            ${ok(equal, equal ? 'equal on both sides' : 'DIFFERENT')}
-  took            ${(milliseconds / 1000).toFixed(0)} s`)
-  for (const failure of report.firstFailures) console.log(pc.red(`  ${failure}`))
-  return good
-}
-
-/** Runs a `ficus` command as a person would type it, and shows it. Returns its exit code. */
-async function run(...args: string[]): Promise<number> {
-  console.log(pc.cyan(`$ ficus ${args.join(' ')}`))
-  const child = spawn(process.execPath, [join(root, 'control/main.ts'), ...args], {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-  })
-  return new Promise(done => child.once('exit', code => done(code ?? 1)))
-}
-
-async function ficus(...args: string[]): Promise<void> {
-  const code = await run(...args)
-  if (code !== 0) throw new Error(`ficus ${args.join(' ')} exited with ${code}; its output above says why`)
 }
 
 function say(text: string): void {
