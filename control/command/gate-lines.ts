@@ -6,6 +6,7 @@ import { showVerdict } from '../terminal/words.ts'
 export function gateLines(terminal: Terminal): GateEvents {
   return {
     started: (gate, proves) => terminal.progress(`  ${gate}: ${proves}`),
+    remark: text => terminal.remark(`  ${text}`),
     done: outcome => terminal.line(`  ${gateLine(outcome, terminal)}`),
   }
 }

@@ -1,5 +1,5 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
-import { type DataDiff, diffData } from '../joint/diff.ts'
+import { type DataDiff, diffData, usualLimits } from '../joint/diff.ts'
 import { plural } from '../terminal/words.ts'
 import type { Finding, Gate, Judgement } from './gate.ts'
 import { judgeLag } from './lag.ts'
@@ -39,12 +39,17 @@ export const dataGate: Gate = {
   proves: 'both sides hold the same rows',
   quick: true,
   command: capability => `ficus verify ${capability} --data`,
-  gather: async ({ control, capability, config, signal, progress }) => {
+  gather: async ({ control, capability, config, signal, progress, remark }) => {
     const lag = judgeLag(await control.ledger.syncStatus(capability), config.gates.lag)
-    // Nobody would bring the target up to the point that is compared.
-    if (lag.verdict === 'inconclusive') return notCompared(lag.summary)
+    // Nobody would bring the target up to the point that is compared, or the comparison would wait until somebody does.
+    if (lag.verdict !== 'pass') return notCompared(lag.summary)
     try {
-      const diff = await diffData(control.loaded, capability, { signal, onProgress: progress.update })
+      const diff = await diffData(control.loaded, capability, {
+        signal,
+        limits: usualLimits(config),
+        onProgress: progress.update,
+        onRemark: remark,
+      })
       return { ...judgeData(diff), evidence: { ...diff } }
     } catch (error) {
       if (error instanceof FicusError && error.code === 'FICUS_SYNC_BEHIND') return notCompared(error.message)

@@ -21,6 +21,7 @@ export interface GateOutcome {
 /** What `evaluateGates` tells while it works. */
 export interface GateEvents {
   started?(gate: GateName, proves: string): Progress
+  remark?(text: string): void
   done?(outcome: GateOutcome): void
 }
 
@@ -29,14 +30,14 @@ export interface EvaluateOptions extends GateEvents {
   readonly all: boolean
 }
 
-/** What a gate may look at, but for its own progress. */
-export type EvaluateContext = Omit<GateContext, 'progress'>
+/** What a gate may look at, but for what it tells meanwhile. */
+export type EvaluateContext = Omit<GateContext, 'progress' | 'remark'>
 
 /** Gathers or reads each gate in turn. What is gathered is recorded in the ledger, whichever way it comes out. */
 export async function evaluateGates(
   names: readonly GateName[],
   context: EvaluateContext,
-  { all, started, done }: EvaluateOptions,
+  { all, started, remark, done }: EvaluateOptions,
 ): Promise<GateOutcome[]> {
   const { control, capability } = context
   const outcomes: GateOutcome[] = []
@@ -45,7 +46,7 @@ export async function evaluateGates(
     const progress = started?.(name, GATES[name].proves) ?? silentProgress
     const stored =
       all || GATES[name].quick
-        ? await gather(name, context, progress).finally(() => progress.stop())
+        ? await gather(name, context, progress, remark).finally(() => progress.stop())
         : (await control.ledger.latestGates(capability)).get(name)
     progress.stop()
     const outcome = judgeStored(name, stored, context, await control.now())
@@ -60,8 +61,9 @@ export async function gather(
   name: GateName,
   context: EvaluateContext,
   progress: Progress = silentProgress,
+  remark: (text: string) => void = () => {},
 ): Promise<StoredGateResult> {
-  return record(name, await GATES[name].gather({ ...context, progress }), context)
+  return record(name, await GATES[name].gather({ ...context, progress, remark }), context)
 }
 
 /** Writes a finding into the ledger, for the versions that it was measured on. */

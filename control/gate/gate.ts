@@ -40,6 +40,8 @@ export interface GateContext {
   readonly versions: Versions
   readonly signal: AbortSignal
   readonly progress: Progress
+  /** Told in words: why it waits, and when it goes on. */
+  remark(text: string): void
 }
 
 /** A check that must be green before a phase moves forward. */

@@ -1,9 +1,11 @@
+import { availableParallelism } from 'node:os'
 import { type DiffMode, type DiffReport, diffCapability } from '@ficus/cdc/diff/diff-capability'
 import type { Difference } from '@ficus/cdc/diff/recheck'
 import { type RepairedTable, repairRows } from '@ficus/cdc/diff/repair'
 import type { LoadLimits } from '@ficus/cdc/diff/throttle'
 import { endpointsOf, loadSyncOf, triggersOf } from '@ficus/cdc/worker/capability-sync'
 import type { LoadedConfig } from '@ficus/core/config/load-config'
+import type { Capability } from '@ficus/core/config/schema'
 
 // What control asks of cdc about rows that differ.
 
@@ -36,6 +38,10 @@ export interface DiffManner {
   readonly pausedMs: number
   /** When the oldest part was compared: before this run, where it went on with another. */
   readonly since: string
+  /** It went on with another run: part of it was compared before this one. */
+  readonly resumed: boolean
+  /** Rows that looked different, and were equal when they were looked at again. */
+  readonly settled: number
   readonly seconds: number
 }
 
@@ -64,6 +70,14 @@ export interface DiffOptions {
 export interface ComparedData {
   readonly diff: DataDiff
   readonly report: DiffReport
+}
+
+/** A server with more sessions at work than this is busy, as far as can be told from here. */
+const MAX_ACTIVE = Math.max(16, 2 * availableParallelism())
+
+/** What a comparison may cost others, unless a person says otherwise. */
+export function usualLimits({ gates }: Pick<Capability, 'gates'>): LoadLimits {
+  return { maxLagSeconds: gates.lag.maxSeconds, maxActive: MAX_ACTIVE }
 }
 
 /** How many rows that differ are named. */
@@ -114,7 +128,7 @@ export async function repairData(
 }
 
 function toDataDiff(report: DiffReport, seconds: number): DataDiff {
-  const { tables, mode, inexact, positions, pausedMs, since } = report
+  const { tables, mode, inexact, positions, pausedMs, since, resumed } = report
   const name = ({ source, target }: DiffReport['tables'][number]) => `${source} -> ${target}`
   const rows = tables.flatMap(table => table.differing.map(row => ({ table: name(table), ...row })))
   return {
@@ -125,6 +139,15 @@ function toDataDiff(report: DiffReport, seconds: number): DataDiff {
       undecided: table.undecided,
     })),
     rows: rows.slice(0, NAMED_ROWS),
-    manner: { mode, inexact, positions, pausedMs: Math.round(pausedMs), since: since.toISOString(), seconds },
+    manner: {
+      mode,
+      inexact,
+      positions,
+      pausedMs: Math.round(pausedMs),
+      since: since.toISOString(),
+      resumed,
+      settled: tables.reduce((sum, table) => sum + table.settled, 0),
+      seconds,
+    },
   }
 }

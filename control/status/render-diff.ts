@@ -13,7 +13,13 @@ export function renderDiff(diff: DataDiff, terminal: Terminal): void {
   ])
   terminal.line(table(['table', 'rows', 'differ'], counts))
   const compared = diff.tables.reduce((sum, each) => sum + each.compared, 0)
+  const { settled, resumed, since } = diff.manner
   terminal.line(colour.dim(describeManner(diff.manner, compared)))
+  if (settled > 0) {
+    const rows = plural(settled, 'row that looked different was', 'rows that looked different were')
+    terminal.line(colour.dim(`${rows} equal when looked at again`))
+  }
+  if (resumed) terminal.line(colour.dim(`went on with an earlier run: compared since ${since}`))
   if (diff.rows.length === 0) return
   terminal.line()
   const rows = diff.rows.map(row => [row.table, JSON.stringify(row.key), row.kind, row.columns.join(', ')])
