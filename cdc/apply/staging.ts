@@ -120,7 +120,7 @@ export class Staging {
   }
 
   async #assertNothingLost(client: Client): Promise<void> {
-    const columns = this.columns.map(quoteIdentifier).join(', ')
+    const columns = this.columnIndexes.map(index => describedColumn(this.relation.columns[index])).join(', ')
     for (const { flow } of this.flows) {
       // A mirror follows its table’s types: rows of before are cast as the table’s own were.
       if (flow.to.schema === MIRROR_SCHEMA) continue
@@ -155,6 +155,12 @@ export class Staging {
 /** Whether `flow` can be applied to a row without knowing its `unknown` columns: each expression reads only them or none. */
 export function canKeep({ flow, reads }: StagedFlow, unknown: ReadonlySet<string>): boolean {
   return flow.where === null && reads.every(read => readsNone(read, unknown) || readsOnly(read, unknown))
+}
+
+/** A staged column with the limits that its values have, which the staging table knows nothing of. */
+function describedColumn(column: RelationColumn | undefined): string {
+  const name = quoteIdentifier(column?.name ?? '')
+  return column?.preciseType === undefined ? name : `${name}::${column.preciseType} AS ${name}`
 }
 
 function readsNone(read: ReadonlySet<string> | undefined, unknown: ReadonlySet<string>): boolean {

@@ -3,6 +3,7 @@ import { quoteIdentifier, quoteTable, showTable } from '@ficus/core/sql/identifi
 import type { Client, FieldDef } from 'pg'
 import { isComputed } from './computed-rows.ts'
 import { bracketed, type Flow, keyExpressions, type MappedColumn, sourceTables } from './flow.ts'
+import { scaleOf } from './numeric-modifier.ts'
 
 /** A mapped value whose type its column takes, yet not whole, and without an error. */
 export interface SilentLoss {
@@ -62,8 +63,9 @@ export function losesInSilence(from: DescribedType, to: DescribedType): boolean 
   const target = NAMES.get(to.dataTypeID)
   if (source === undefined || target === undefined) return false
   if (source !== 'numeric' || target !== 'numeric') return LOSSY[source]?.includes(target) ?? false
-  const had = scaleOf(from)
-  const has = scaleOf(to)
+  const had = scaleOf(from.dataTypeModifier)
+  const has = scaleOf(to.dataTypeModifier)
+  // What is not limited, as most arithmetic is, does not say that it has more digits.
   return had !== null && has !== null && had > has
 }
 
@@ -117,15 +119,6 @@ export async function assertNothingLost(client: Client, flow: Flow, rows: string
 /** What to do about a loss. */
 export function remedyOfLoss({ mapped, from, to }: SilentLoss): string {
   return `If that is meant, write it: ${bracketed(mapped.expression)}::${to}; otherwise give ${mapped.to} a type that holds ${from}.`
-}
-
-/**
- * The digits that a numeric keeps behind its point (utils/adt/numeric.c: numeric_typmod_scale), or null where they are
- * not limited: so is most arithmetic, and what comes in the stream, of which neither says that it has more digits.
- */
-function scaleOf({ dataTypeModifier }: DescribedType): number | null {
-  if (dataTypeModifier < 0) return null
-  return (((dataTypeModifier - 4) & 0x7ff) ^ 1024) - 1024
 }
 
 async function showType(client: Client, { dataTypeID, dataTypeModifier }: DescribedType): Promise<string> {

@@ -1,5 +1,6 @@
 import type { TableName } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
+import { preciseNumeric } from './numeric-modifier.ts'
 
 /** A live column, as its database's catalog has it. */
 export interface ColumnShape {
@@ -8,6 +9,8 @@ export interface ColumnShape {
   readonly type: string
   /** With length and precision: `numeric(12,2)`. */
   readonly fullType: string
+  /** As `fullType`, where that is a numeric of limited precision and scale. */
+  readonly preciseType?: string
   readonly typeOid: number
   readonly notNull: boolean
   /** A default, an identity or a generation expression: the column needs no value from us. */
@@ -104,6 +107,7 @@ async function readColumns(client: Client, oid: string): Promise<ColumnShape[]> 
     type: string
     full_type: string
     type_oid: string
+    modifier: number
     not_null: boolean
     has_default: boolean
     generated: string
@@ -112,7 +116,7 @@ async function readColumns(client: Client, oid: string): Promise<ColumnShape[]> 
     binary: boolean
   }>(
     `SELECT a.attname AS name, format_type(a.atttypid, -1) AS type, format_type(a.atttypid, a.atttypmod) AS full_type,
-            a.atttypid::int8::text AS type_oid, a.attnotnull AS not_null,
+            a.atttypid::int8::text AS type_oid, a.atttypmod AS modifier, a.attnotnull AS not_null,
             a.atthasdef OR a.attidentity <> '' AS has_default, a.attgenerated AS generated, a.attidentity AS identity,
             wire.type AS wire_type, wire.binary
      FROM pg_attribute a
@@ -125,6 +129,7 @@ async function readColumns(client: Client, oid: string): Promise<ColumnShape[]> 
     name: row.name,
     type: row.type,
     fullType: row.full_type,
+    ...preciseTypeOf(row),
     typeOid: Number(row.type_oid),
     notNull: row.not_null,
     hasDefault: row.has_default,
@@ -133,6 +138,11 @@ async function readColumns(client: Client, oid: string): Promise<ColumnShape[]> 
     wireType: row.wire_type,
     binary: row.binary,
   }))
+}
+
+function preciseTypeOf({ type_oid, modifier }: { readonly type_oid: string; readonly modifier: number }) {
+  const preciseType = preciseNumeric(Number(type_oid), modifier)
+  return preciseType === undefined ? {} : { preciseType }
 }
 
 /**

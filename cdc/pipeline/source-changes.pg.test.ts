@@ -121,6 +121,22 @@ describe('invariant 13: a source that changes its shape while sync runs', () => 
     await expectEqual(sync, EXPECTED.replace('stock::bigint', 'trunc(stock)::bigint'))
   })
 
+  it('a mapped numeric is given more digits than the target keeps: stops, and goes on once that is written', async () => {
+    const narrow = TARGET.replace('price numeric', 'price numeric(6,2)')
+    await using sync = await createHarness(createDatabase, SOURCE, narrow, { tables: [MAPPING] })
+    const pipeline = await sync.streaming()
+    await sync.onSource('UPDATE products SET price = 1.25')
+    await sync.onSource('ALTER TABLE products ALTER price TYPE numeric(8,4)')
+    await sync.onSource('UPDATE products SET price = 1.2555 WHERE id = 1')
+    const message =
+      /public\.products has changed: "?price"? is numeric\(8,4\) by now, and public\.items\.price, .* numeric\(6,2\)/
+    await failsWith(pipeline, 'FICUS_SOURCE_CHANGED', message)
+    expect(await sync.onTarget('SELECT DISTINCT price FROM items')).toEqual([{ price: '1.25' }])
+    const written = { ...MAPPING, forward: { ...MAPPING.forward, price: 'price::numeric(6,2)' } }
+    await sync.streaming({ sync: parseSync({ tables: [written] }) })
+    await expectEqual(sync, EXPECTED.replace('price', 'price::numeric(6,2)'))
+  })
+
   it('the same, and the target’s column is given the type too: goes on with the same sync file', async () => {
     await using sync = await open()
     const pipeline = await sync.streaming()

@@ -14,6 +14,8 @@ export interface ReadColumn {
   readonly name: string
   /** The staging column's type. */
   readonly type: string
+  /** The same with precision and scale, where they limit it. */
+  readonly preciseType?: string
   /** Null where no value arrives: all are read back from the source. */
   readonly toText: ToText | null
   readonly identity: boolean
@@ -50,12 +52,19 @@ export async function readTable(
   const { kind, columns: identity } = shape.replicaIdentity
   const needed = (name: string) => read.has(name) || (kind !== 'full' && identity.includes(name))
   const columns: ReadColumn[] = []
-  for (const { name, wireType } of shape.columns) {
+  for (const { name, wireType, preciseType } of shape.columns) {
     const form = forms.find(candidate => candidate.name === name)
     if (!needed(name) || form === undefined) continue
     const isIdentity = identity.includes(name)
     if (form.toText === null && isIdentity && kind !== 'full') throw unsupported(table, name, form.type)
-    columns.push({ name, type: wireType, toText: form.toText, identity: isIdentity, readBack: form.readBack })
+    columns.push({
+      name,
+      type: wireType,
+      ...(preciseType && { preciseType }),
+      toText: form.toText,
+      identity: isIdentity,
+      readBack: form.readBack,
+    })
   }
   const travels = (name: string) => columns.some(column => column.name === name && column.toText !== null)
   const unread = shape.columns.map(column => column.name).filter(name => !travels(name))
@@ -77,8 +86,8 @@ export class TableReader {
     this.relation = {
       table,
       format: 'text',
-      columns: this.#columns.map(({ name, type, identity, readBack }) => {
-        const column = { name, type, identity }
+      columns: this.#columns.map(({ name, type, preciseType, identity, readBack }) => {
+        const column = { name, type, ...(preciseType && { preciseType }), identity }
         return readBack && !this.#isKey({ identity }) ? { ...column, readBack } : column
       }),
     }

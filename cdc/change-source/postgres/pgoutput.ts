@@ -19,7 +19,15 @@ export interface RelationMessage {
   readonly oid: number
   readonly schema: string
   readonly table: string
-  readonly columns: readonly { readonly name: string; readonly typeOid: number; readonly identity: boolean }[]
+  readonly columns: readonly RelationMessageColumn[]
+}
+
+export interface RelationMessageColumn {
+  readonly name: string
+  readonly typeOid: number
+  /** What belongs to the type (atttypmod): a length, a precision and scale; -1 for none. */
+  readonly modifier: number
+  readonly identity: boolean
 }
 
 /** A CopyData of the replication stream begins with one of these. */
@@ -112,9 +120,7 @@ function readRelation(data: Buffer): RelationMessage {
   reader.skip(1)
   const columns = Array.from({ length: reader.int16() }, () => {
     const identity = reader.byte() === 1
-    const column = { name: reader.text(), typeOid: reader.uint32(), identity }
-    reader.skip(4)
-    return column
+    return { name: reader.text(), typeOid: reader.uint32(), modifier: reader.int32(), identity }
   })
   return { oid, schema: schema === '' ? 'pg_catalog' : schema, table, columns }
 }
@@ -162,6 +168,11 @@ class Reader {
   int16(): number {
     this.#at += 2
     return this.#data.readInt16BE(this.#at - 2)
+  }
+
+  int32(): number {
+    this.#at += 4
+    return this.#data.readInt32BE(this.#at - 4)
   }
 
   uint32(): number {

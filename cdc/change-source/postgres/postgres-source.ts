@@ -4,6 +4,7 @@ import { databaseError } from '@ficus/core/ledger/connection'
 import { quoteIdentifier } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { endSession, openReplicationSession, withSession } from '../../database/session.ts'
+import { preciseNumeric } from '../../mapping/numeric-modifier.ts'
 import { readTableShape } from '../../mapping/table-shape.ts'
 import { BatchBuilder } from '../batch-builder.ts'
 import {
@@ -331,11 +332,12 @@ class Reading {
     const relation: Relation = {
       table: this.#start.tables.get(message.oid) ?? { schema: message.schema, table: message.table },
       format: this.#format,
-      columns: message.columns.map(({ name, typeOid, identity }) => {
+      columns: message.columns.map(({ name, typeOid, modifier, identity }) => {
         const wire = this.#start.types.get(typeOid)
         if (wire === undefined) throw new StreamEnded(`type ${typeOid} of ${message.table}.${name} is new`)
         if (this.#format === 'binary' && !wire.binary) throw new TextNeeded(`${message.table}.${name} needs text form`)
-        return { name, type: wire.type, identity }
+        const preciseType = preciseNumeric(typeOid, modifier)
+        return { name, type: wire.type, ...(preciseType && { preciseType }), identity }
       }),
     }
     const known = this.#relations.get(message.oid)
