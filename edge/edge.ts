@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Migration } from '@ficus/core/config/schema'
 import type { Flags } from '@ficus/core/flags/flags'
 import type { Part } from '@ficus/core/lifecycle/part'
@@ -69,6 +70,8 @@ export class Edge implements Part {
   #inFlight = 0
   #idle: (() => void) | undefined
   #draining = false
+  #closed = false
+  readonly #stopped = new AbortController()
 
   constructor(options: EdgeOptions) {
     const { migration, flags, log, random = Math.random, newKey = randomUUID } = options
@@ -116,6 +119,7 @@ export class Edge implements Part {
       forwarding,
       peers: new Peers(config.trustProxy),
       log,
+      closed: () => this.#closed,
       refused: code => this.#metrics.refused(code),
     })
   }
@@ -143,19 +147,24 @@ export class Edge implements Part {
     this.#options.log.info({ url: this.#url, management: this.#managementUrl }, 'the edge listens')
   }
 
-  /** Accepts nothing more, lets what is under way end within `edge.timeouts.drain`, and reports a last time. */
+  /**
+   * Says that it is not ready and goes on for `edge.timeouts.grace`; then accepts nothing more, lets what is under way end
+   * within `edge.timeouts.drain`, and reports a last time.
+   */
   async drain(): Promise<void> {
     this.#draining = true
-    this.#closing = this.#gateway?.close()
-    const { drain } = this.#options.migration.edge.timeouts
+    const { grace, drain } = this.#options.migration.edge.timeouts
+    if (grace > 0) await sleep(grace, null, { signal: this.#stopped.signal }).catch(() => {})
+    this.#close()
     await within(drain, Promise.all([this.#allDone(), this.#shadow.drain()]))
     await within(drain, this.#reporter.drain())
   }
 
   async stop(): Promise<void> {
     this.#draining = true
+    this.#stopped.abort()
     this.#reporter.stop()
-    this.#closing ??= this.#gateway?.close()
+    this.#close()
     this.#requests.stop()
     this.#gateway?.server.closeAllConnections()
     await this.#upstreams.stop()
@@ -182,6 +191,12 @@ export class Edge implements Part {
     if (flags.error !== null || flags.synchronizedAt === null) degraded.push('flags')
     const capabilities = Object.fromEntries(this.#state.snapshot)
     return { ready: !this.#draining, draining: this.#draining, degraded, ledger, flags, capabilities }
+  }
+
+  /** Lets go of the port; a connection that is open ends with its next answer. */
+  #close(): void {
+    this.#closed = true
+    this.#closing ??= this.#gateway?.close()
   }
 
   #forwarding(): ForwarderOptions {

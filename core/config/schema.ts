@@ -134,6 +134,9 @@ const edge = z.strictObject({
       headers: duration.default(30_000),
       /** Between two bytes of a response's body; 0 waits for ever, as event streams need. */
       body: duration.default(0),
+      /** Between SIGTERM, from which on `/ready` is 503, and the closing of the port: until a load balancer has noticed. */
+      grace: duration.default(0),
+      /** From then on, until what is under way is cut off. */
       drain: duration.default(10_000),
     })
     .prefault({}),

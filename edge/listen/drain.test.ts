@@ -30,6 +30,34 @@ it('lets what is under way end, takes nothing more, and says so', async () => {
   expect(edge.source.traffic).toEqual([{ capability: 'catalog', side: 'monolith', requests: 1, errors: 0 }])
 })
 
+it('answers while load balancers learn that it goes, for edge.timeouts.grace', async () => {
+  await using upstream = await startUpstream((_request, response) => void response.end('done'))
+  const timeouts = { grace: 1_000, drain: 100 }
+  await using edge = await startEdge({ monolith: upstream.url, edge: { timeouts } })
+  const agent = new Agent({ keepAlive: true })
+  await send(edge.url, { agent })
+
+  const start = performance.now()
+  const drained = edge.edge.drain().then(() => performance.now() - start)
+  expect((await send(`${edge.managementUrl}/ready`)).status).toBe(503)
+  const [late, onOpenConnection] = await Promise.all([send(edge.url), send(edge.url, { agent })])
+
+  for (const answer of [late, onOpenConnection]) {
+    expect([answer.status, answer.text, answer.headers.connection]).toEqual([200, 'done', 'close'])
+  }
+  expect(await drained).toBeGreaterThanOrEqual(timeouts.grace - 1)
+  await expect(send(edge.url)).rejects.toThrow('ECONNREFUSED')
+  agent.destroy()
+})
+
+it('stops at once where it is stopped within the grace', async () => {
+  await using upstream = await startUpstream(() => {})
+  await using edge = await startEdge({ monolith: upstream.url, edge: { timeouts: { grace: 60_000 } } })
+  const drained = edge.edge.drain()
+  await edge.edge.stop()
+  await drained
+})
+
 it('answers 503 on a connection that is still open', async () => {
   const waiting: ServerResponse[] = []
   await using upstream = await startUpstream((_request, response) => waiting.push(response))

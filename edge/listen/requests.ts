@@ -17,6 +17,8 @@ export interface RequestsOptions {
   readonly forwarding: ForwarderOptions
   readonly peers: Peers
   readonly log: Logger
+  /** Whether the edge takes no more requests. */
+  closed(): boolean
   refused(code: string): void
 }
 
@@ -51,9 +53,9 @@ export class Requests implements RequestHandler {
   }
 
   #withPlan(request: IncomingRequest, response: ServerResponse, go: (plan: Plan, peer: Peer) => void): void {
-    const { planner, peers, forwarding } = this.#options
+    const { planner, peers, closed } = this.#options
     try {
-      if (forwarding.draining()) throw new FicusError('FICUS_EDGE_DRAINING', 'this edge is shutting down')
+      if (closed()) throw new FicusError('FICUS_EDGE_DRAINING', 'this edge is shutting down')
       if (request.method === 'TRACE') throw new MethodRefused()
       const peer = peers.of(request.socket)
       const plan = planner.plan(request, isSecure(request, peer))
