@@ -53,9 +53,11 @@ export async function readChunk(
   const typeOf = (name: string) => stored.find(column => column.name === name)?.type ?? 'text'
   const given = flow.key.map(({ from }, index) => `$${index + 1}::text::${typeOf(from)}`)
   const select = [...columns.map(column => quoteIdentifier(column.name)), ...keys].map(column => `${column}::text`)
+  // With the table's name: a bare one behind ORDER BY would be the selected text.
+  const key = keys.map(column => `ficus_row.${column}`).join(', ')
   await client.query(
-    `DECLARE ficus_rows NO SCROLL CURSOR FOR SELECT ${select.join(', ')} FROM ${quoteTable(flow.from)}
-     ${after === null ? '' : `WHERE (${keys.join(', ')}) > (${given.join(', ')})`} ORDER BY ${keys.join(', ')} LIMIT ${maxRows}`,
+    `DECLARE ficus_rows NO SCROLL CURSOR FOR SELECT ${select.join(', ')} FROM ${quoteTable(flow.from)} AS ficus_row
+     ${after === null ? '' : `WHERE (${key}) > (${given.join(', ')})`} ORDER BY ${key} LIMIT ${maxRows}`,
     after === null ? [] : [...after],
   )
   const tuples: Buffer[] = []
