@@ -78,9 +78,14 @@ export class AddedTables {
     return { copiedRows, estimatedRows }
   }
 
+  /** How many transactions the next chunk has to see beside those that the last one saw; 0 where none is to come. */
+  get awaited(): number {
+    return this.#unsettled.count
+  }
+
   /** The stream has brought a batch, which is about to be applied. */
-  received({ transactions }: ChangeBatch): void {
-    if (!this.pending) return
+  received({ transactions }: Pick<ChangeBatch, 'transactions'>): void {
+    if (!this.#waitsForRows) return
     for (const xid of transactions) this.#unsettled.decoded(xid)
   }
 
@@ -112,6 +117,11 @@ export class AddedTables {
 
   async close(): Promise<void> {
     await endSession(this.#client)
+  }
+
+  /** Whether another chunk will be read: once all were, only the stream has to come there. */
+  get #waitsForRows(): boolean {
+    return this.#flows.some(({ note }) => note.until === null)
   }
 
   async #readNext(taker: RowTaker, flow: ReadFlow, reached: bigint): Promise<void> {

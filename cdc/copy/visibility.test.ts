@@ -25,6 +25,15 @@ it('waits for what was under way when it began', () => {
   expect(unsettled.settledIn(readSnapshot('22:30:22'))).toBe(true)
 })
 
+it('keeps nothing of a backlog that the last snapshot sees already', () => {
+  const unsettled = new Unsettled()
+  unsettled.begin(readSnapshot('900000:900010:900003'))
+  for (let xid = 1; xid <= 900_020; xid++) unsettled.decoded(xid)
+  expect(unsettled.count).toBe(12)
+  expect(unsettled.settledIn(readSnapshot('900021:900021:'))).toBe(true)
+  expect(unsettled.count).toBe(0)
+})
+
 it('counts across the wrap-around of 32 bits', () => {
   const unsettled = new Unsettled()
   const epoch = 1n << 32n

@@ -22,19 +22,28 @@ const EPOCH = 1n << 32n
  */
 export class Unsettled {
   #transactions = new Set<number>()
+  /** The newest known: whatever it sees, all later ones see. */
+  #snapshot: Snapshot | undefined
+
+  /** How many transactions are kept. */
+  get count(): number {
+    return this.#transactions.size
+  }
 
   /** Nothing is known of what came before: whatever is under way now may have been decoded. */
   begin(snapshot: Snapshot): void {
+    this.#snapshot = snapshot
     for (const xid of snapshot.underWay) this.#transactions.add(Number(xid % EPOCH))
   }
 
   /** @param xid 32 bits, as the stream has it. */
   decoded(xid: number): void {
-    this.#transactions.add(xid)
+    if (this.#snapshot === undefined || !isVisible(xid, this.#snapshot)) this.#transactions.add(xid)
   }
 
   /** Whether `snapshot` sees every transaction that was decoded. Those that it sees are forgotten. */
   settledIn(snapshot: Snapshot): boolean {
+    this.#snapshot = snapshot
     for (const xid of this.#transactions) {
       if (isVisible(xid, snapshot)) this.#transactions.delete(xid)
     }
