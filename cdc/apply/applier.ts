@@ -67,6 +67,7 @@ export class Applier {
       key: options.key,
       maxParked: options.maxParked,
       stagingsOf: change => this.#merge.stagingsOf(change.relation),
+      mayBeThere: table => this.#merge.expected.has(table),
     })
   }
 
@@ -168,16 +169,19 @@ export class Applier {
 
   /** Applies rows that were read beside the stream, and runs `note` with them; the position stays. */
   async applyBeside(batch: ChangeBatch, note: string): Promise<void> {
+    let committing = false
     try {
       await this.#begin()
       // Mirrors are whole since the first copy, and follow the stream alone.
       await this.#merge.prepare(batch.changes, [])
       await this.#applyChanges(batch, batch.changes)
+      committing = true
       await this.#client.query(`${note}; COMMIT`)
       this.#open = false
     } catch (error) {
       await this.#client.query('ROLLBACK').catch(() => {})
-      throw error
+      if (!committing || this.#merge.checksAtOnce || judgeFailure(error) !== 'data') throw error
+      await this.#checkingAtOnce(() => this.applyBeside(batch, note))
     }
   }
 
@@ -220,13 +224,17 @@ export class Applier {
 
   /** Applies a batch again whose commit was refused, so that it shows which change a deferred constraint is about. */
   async #checkAtOnce(batch: ChangeBatch): Promise<ChangeBatch | null> {
+    return this.#checkingAtOnce(() => this.#applyUntilPause(batch))
+  }
+
+  async #checkingAtOnce<T>(apply: () => Promise<T>): Promise<T> {
     this.#open = false
     // What the transaction made went with it.
     this.#merge.forget()
     this.#parking.forget()
     this.#merge.checksAtOnce = true
     try {
-      return await this.#applyUntilPause(batch)
+      return await apply()
     } finally {
       this.#merge.checksAtOnce = false
     }

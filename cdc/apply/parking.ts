@@ -16,6 +16,8 @@ export interface ParkingOptions {
   /** Beyond this many parked changes it is not one bad row, and sync stops. */
   readonly maxParked: number
   readonly stagingsOf: (change: Change) => readonly Staging[]
+  /** Whether a new row of a source table may be there already, since it was read beside the stream. */
+  readonly mayBeThere: (table: string) => boolean
 }
 
 /** A parked change of the batch under way. */
@@ -98,12 +100,15 @@ export class Parking {
   }
 
   async #park(batch: ChangeBatch, change: Change, cause: unknown): Promise<void> {
-    const { client, key, maxParked, stagingsOf } = this.#options
+    const { client, key, maxParked, stagingsOf, mayBeThere } = this.#options
     const described = await describeChange(client, change, batch.data, stagingsOf(change))
     const reason = cause ?? new Error('an earlier change of its key is parked')
     if (cause !== null && !concernsOneRow(change, cause)) throw changeRefused(described, reason)
     if (this.#count >= maxParked) throw changeRefused(described, reason, tooMany(key, maxParked))
-    const id = await insertParked(client, key, batch, change, described, cause === null ? null : refusalOf(cause))
+    // What is tried again later is tried when nobody expects the row any more.
+    const kept: Change =
+      change.kind === 'insert' && mayBeThere(described.table) ? { ...change, kind: 'update' } : change
+    const id = await insertParked(client, key, batch, kept, described, cause === null ? null : refusalOf(cause))
     this.#blocked.add(batch.data, change, described.keys)
     this.#count += 1
     const keys = described.keys.map(text => `${described.table} ${text}`)

@@ -24,8 +24,8 @@ import {
 import { claimProgress, lockProgress, type SyncKey } from './progress.ts'
 import { joinChanges } from './raw-change.ts'
 
-/** Which parked changes a person means: a change stands for its whole group. */
-export type Chosen = 'all' | number
+/** Which parked changes are meant: a change stands for its whole group, a source table (`schema.table`) for those of its rows. */
+export type Chosen = 'all' | number | { readonly table: string }
 
 export interface RetryOptions extends SyncKey {
   readonly source: Endpoint
@@ -35,6 +35,8 @@ export interface RetryOptions extends SyncKey {
   /** Who asks for it. */
   readonly by: string
   readonly signal?: AbortSignal
+  /** Source tables whose new rows may be there already, since they were read beside the stream. */
+  readonly expected?: ReadonlySet<string>
   /** Told of each group at once: what is applied stays so, whatever comes of the others. */
   onApplied?(group: ParkedGroup): void
 }
@@ -115,6 +117,7 @@ export async function discardParked(
 export async function chooseGroups(client: Client, key: SyncKey, chosen: Chosen): Promise<ParkedGroup[]> {
   const groups = groupParked(await readParked(client, key))
   if (chosen === 'all') return groups
+  if (typeof chosen === 'object') return groups.filter(changes => changes.some(({ table }) => table === chosen.table))
   const group = groups.filter(changes => changes.some(({ id }) => id === chosen))
   if (group.length > 0) return group
   throw new FicusError('FICUS_USAGE', `no change ${chosen} of ${key.capability} is parked`, {
@@ -125,6 +128,7 @@ export async function chooseGroups(client: Client, key: SyncKey, chosen: Chosen)
 async function retryGroup(options: RetryOptions, how: ApplierOptions, group: ParkedGroup): Promise<Attempt> {
   const applier = await Applier.open(how)
   try {
+    if (options.expected !== undefined) applier.expectRows(options.expected)
     let ids: number[] = []
     let end: ParkedEnd | null = null
     await applier.applyParked(

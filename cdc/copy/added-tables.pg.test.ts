@@ -30,6 +30,7 @@ it('keeps of a backlog only the transactions that a chunk still has to see', asy
         })),
         carried: flows.map(({ flow }) => flow),
         chunkRows: 10,
+        retryParked: async () => {},
         onProgress: () => {},
       })
       await added.begin({ applyBeside: async () => {}, expectRows: () => {} })

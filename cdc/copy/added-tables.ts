@@ -34,6 +34,8 @@ export interface AddedTablesOptions {
   /** All flows that the applier knows. */
   readonly carried: readonly Flow[]
   readonly chunkRows: number
+  /** Tries again what the target refused of a source table (`schema.table`), now that all its rows are there. */
+  readonly retryParked: (table: string) => Promise<void>
   /** Gets null once all tables are whole. */
   readonly onProgress: (progress: CopyProgress | null) => void
 }
@@ -47,6 +49,9 @@ const PAUSE_MS = 10
  * as new as all that was applied, for a snapshot that does not see every decoded transaction is not used; what the stream
  * brings of those rows later are upserts and deletions, so in the end each row is as the stream left it. A table is
  * whole once the stream has passed the point at which its last chunk was read.
+ *
+ * Between chunks and an older stream the target holds rows of different moments, which may not get on with one another:
+ * two that swapped a unique value, a child before its parent. What is refused then is parked, and tried again at the end.
  */
 export class AddedTables {
   readonly #options: AddedTablesOptions
@@ -108,6 +113,7 @@ export class AddedTables {
     if (waiting !== undefined) return this.#readNext(taker, waiting, reached)
     for (const flow of this.#flows) {
       if (reached < lsnToNumber(flow.note.until ?? '0/0')) continue
+      await this.#options.retryParked(showTable(flow.flow.from))
       await noteWhole(this.#options.target, this.#options.key, flow.flow)
       this.#flows = this.#flows.filter(other => other !== flow)
     }

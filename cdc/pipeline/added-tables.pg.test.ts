@@ -2,7 +2,8 @@ import { createDatabase } from '@ficus/deploy/testing/postgres'
 import pg from 'pg'
 import { describe, expect, it, vi } from 'vitest'
 import { parseSync } from '../mapping/parse-sync.ts'
-import { createHarness, reaches, type SyncHarness } from '../testing/sync-harness.ts'
+import { createCopyGate } from '../testing/copy-gate.ts'
+import { asPlainUser, createHarness, reaches, type SyncHarness } from '../testing/sync-harness.ts'
 
 const SOURCE = `
   CREATE TABLE products (id int PRIMARY KEY, name text);
@@ -137,6 +138,56 @@ describe('invariant 3: a table that is added to a running capability', () => {
     await open.end()
     await reaches(pipeline, 'streaming')
     await expectEqual(sync)
+  })
+
+  it('invariant 11: what collides with rows of another moment is parked, and applied once all rows are there', async () => {
+    const slugs = 'CREATE TABLE slugs (id int PRIMARY KEY, slug text NOT NULL UNIQUE)'
+    const source = `${SOURCE}; ${slugs}; INSERT INTO slugs VALUES (10, 'a'), (20, 'b'), (21, 'c'), (30, 'd')`
+    await using sync = await createHarness(createDatabase, source, `${TARGET}; ${slugs}`, BEFORE)
+    await (await sync.streaming()).stop()
+    const gate = await createCopyGate(sync, 'slugs', 'id', [20])
+    await gate.close(20)
+    const table = { source: 'slugs', target: 'slugs', key: { id: 'id' }, forward: { slug: 'slug' } }
+    // Chunks of three rows.
+    const pipeline = sync.pipeline({ sync: parseSync({ tables: [PRODUCTS, table] }), batchRows: 3 })
+    await pipeline.start()
+    await gate.reached(20)
+    // More than one batch holds.
+    const fill = `UPDATE products SET name = repeat('meanwhile ', 20000) WHERE id < 5`
+    await sync.onSource(fill)
+    // The second chunk is read before the stream comes to any of this.
+    await sync.onSource(`UPDATE slugs SET slug = 'z' WHERE id = 10`)
+    await sync.onSource(`UPDATE slugs SET slug = 'a' WHERE id = 30`)
+    await sync.onSource(`INSERT INTO slugs VALUES (40, 'n')`)
+    await sync.onSource(fill)
+    await sync.onSource(`UPDATE slugs SET slug = 'm' WHERE id = 40`)
+    await sync.onSource(`INSERT INTO slugs VALUES (50, 'n')`)
+    await gate.open(20)
+    await reaches(pipeline, 'streaming')
+    await sync.caughtUp()
+    const rows = 'SELECT * FROM slugs ORDER BY id'
+    expect(await sync.onTarget(rows)).toEqual(await sync.onSource(rows))
+    expect(await sync.onTarget('SELECT count(*)::int AS parked FROM ficus.parked')).toEqual([{ parked: 0 }])
+    const closed =
+      'SELECT key, outcome, closed_by, count(*)::int AS n FROM ficus.parked_closed GROUP BY 1, 2, 3 ORDER BY 1'
+    expect(await sync.onTarget(closed)).toEqual([
+      { key: { id: '30' }, outcome: 'applied', closed_by: 'sync', n: 2 },
+      { key: { id: '40' }, outcome: 'applied', closed_by: 'sync', n: 2 },
+    ])
+  })
+
+  it('invariant 11: a row that its commit would refuse is parked, the others are copied', async () => {
+    const deferred = `${TARGET}; ALTER TABLE opinions ADD FOREIGN KEY (shop) REFERENCES items DEFERRABLE INITIALLY DEFERRED`
+    const source = `${SOURCE}; UPDATE reviews SET shop = 7 WHERE shop = 0; INSERT INTO reviews VALUES (999, 'orphan', 3, 'b')`
+    await using harness = await createHarness(createDatabase, source, deferred, BEFORE)
+    const sync = await asPlainUser(harness, ['products', 'reviews'], ['items', 'opinions'])
+    await (await sync.streaming()).stop()
+    await sync.streaming({ sync: AFTER })
+    await sync.caughtUp()
+    expect(await sync.onTarget(ACTUAL)).toEqual(await sync.onSource(EXPECTED.replace('WHERE', 'WHERE shop < 999 AND')))
+    expect(await sync.onTarget('SELECT key, attempts FROM ficus.parked')).toEqual([
+      { key: { shop: '999', code: 'orphan' }, attempts: 1 },
+    ])
   })
 
   it('invariant 13: is refused where its target holds rows of somebody else, or the mapping does not fit', async () => {

@@ -10,6 +10,7 @@ import { Applier } from '../apply/applier.ts'
 import { countParked } from '../apply/parked.ts'
 import { claimProgress, createProgressTable, type Progress, ProgressMoved, readProgress } from '../apply/progress.ts'
 import { type ChangeSource, type ChangeSourceFactory, SlotBusy, StreamEnded } from '../change-source/change-source.ts'
+import { retryParked } from '../apply/retry-parked.ts'
 import { originName, slotName } from '../change-source/names.ts'
 import { lsnToNumber } from '../change-source/position.ts'
 import { AddedTables } from '../copy/added-tables.ts'
@@ -231,6 +232,9 @@ export class Pipeline implements Part {
       flows: toRead,
       carried: this.#carried,
       chunkRows: Math.min(batchRows, CHUNK_ROWS),
+      retryParked: async table => {
+        await retryParked({ ...this.#options, by: 'sync', expected: new Set([table]) }, { table })
+      },
       onProgress: progress => this.#board.copyingBeside(progress),
     })
   }
