@@ -31,6 +31,11 @@ export interface Session {
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
+/** A signal ended a command that can go on; the message says how. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted'
+}
+
 /** A command with the options that all take, and an example at the end of its help. */
 export function ficusCommand(name: string, summary: string, example: string): Command {
   return new Command(name)
@@ -53,8 +58,10 @@ export async function runCommand(
     code = await work({ terminal, loaded, signal: host.signal, env: host.env })
   } catch (error) {
     if (host.signal.aborted) {
-      terminal.remark('interrupted; run the command again to go on')
-      terminal.amend({ error: { code: 'INTERRUPTED', message: 'interrupted by a signal' } })
+      const isResumable = error instanceof Interrupted
+      terminal.remark(isResumable ? error.message : 'interrupted; run the command again to go on')
+      const message = isResumable ? error.message : 'interrupted by a signal'
+      terminal.amend({ error: { code: 'INTERRUPTED', message } })
       code = 130
     } else {
       code = reportError(error, terminal)

@@ -1,6 +1,7 @@
 import type { JournalEntry } from '@ficus/core/ledger/records'
 import { type Command, InvalidArgumentError } from 'commander'
 import { table } from '../terminal/table.ts'
+import { plural } from '../terminal/words.ts'
 import { type CommonOptions, ficusCommand, type Host, runWithControl } from './command.ts'
 
 /** `ficus journal [capability]` */
@@ -36,11 +37,22 @@ function outcome({ fromPhase, toPhase, evidence }: JournalEntry): string {
     const gates = Array.isArray(evidence.gates) ? `, gate results ${evidence.gates.map(gateId).join(', ')}` : ''
     return `${fromPhase} -> ${toPhase}${gates}${forced}`
   }
+  if (typeof evidence.error === 'string') return evidence.error
+  const tables = evidence.rows ?? evidence.repaired
+  if (Array.isArray(tables)) return tables.map(repairedTable).join(', ')
   const set = evidence.set
   if (typeof set !== 'object' || set === null) return ''
   return Object.entries(set)
     .map(([dial, percent]) => `${dial} ${percent} %`)
     .join(', ')
+}
+
+/** `2 rows of a -> b`, or what became of them: `1 row of a -> b, 1 left`. */
+function repairedTable(counted: unknown): string {
+  if (typeof counted !== 'object' || counted === null || !('source' in counted && 'target' in counted)) return '?'
+  const rows = 'rows' in counted ? counted.rows : 'repaired' in counted ? counted.repaired : null
+  const left = 'left' in counted && typeof counted.left === 'number' && counted.left > 0 ? `, ${counted.left} left` : ''
+  return `${typeof rows === 'number' ? plural(rows, 'row') : '?'} of ${counted.source} -> ${counted.target}${left}`
 }
 
 function gateId(gate: unknown): string {

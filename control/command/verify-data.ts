@@ -1,10 +1,10 @@
-import { availableParallelism } from 'node:os'
+import { messageOf } from '@ficus/core/errors/ficus-error'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Control } from '../control.ts'
-import { type ComparedData, compareData, type DataDiff, repairData } from '../joint/diff.ts'
+import { type ComparedData, compareData, type DataDiff, repairData, usualLimits } from '../joint/diff.ts'
 import { renderDiff } from '../status/render-diff.ts'
 import { plural } from '../terminal/words.ts'
-import type { Session } from './command.ts'
+import { Interrupted, type Session } from './command.ts'
 
 /** What `ficus verify` takes about rows. */
 export interface VerifyDataOptions {
@@ -18,9 +18,6 @@ export interface VerifyDataOptions {
   readonly repair?: true
   readonly yes?: true
 }
-
-/** A server with more sessions at work than this is busy, as far as can be told from here. */
-const MAX_ACTIVE = Math.max(16, 2 * availableParallelism())
 
 /** Adds the options about rows to a command. */
 export function withDataOptions(command: Command): Command {
@@ -47,10 +44,11 @@ export function withDataOptions(command: Command): Command {
 /** Compares the rows, prints what differs, and repairs it where that was asked for. */
 export async function verifyData(
   control: Control,
-  { terminal, loaded, signal }: Session,
+  session: Session,
   capability: string,
   options: VerifyDataOptions,
 ): Promise<DataDiff> {
+  const { terminal, loaded, signal } = session
   const compare = async (resume: boolean): Promise<ComparedData> => {
     const progress = terminal.progress('  data', 'rows', true)
     const watched = {
@@ -60,14 +58,20 @@ export async function verifyData(
       showValues: options.showValues === true,
       ...(options.workers === undefined ? {} : { workers: options.workers }),
       limits: {
-        maxLagSeconds: options.maxLag ?? control.capability(capability).gates.lag.maxSeconds,
-        maxActive: options.maxActive ?? MAX_ACTIVE,
+        ...usualLimits(control.capability(capability)),
+        ...(options.maxLag === undefined ? {} : { maxLagSeconds: options.maxLag }),
+        ...(options.maxActive === undefined ? {} : { maxActive: options.maxActive }),
         ...(options.maxRowsPerSecond === undefined ? {} : { maxRowsPerSecond: options.maxRowsPerSecond }),
       },
       onProgress: progress.update,
       onRemark: (remark: string) => terminal.remark(`  ${remark}`),
     }
-    return compareData(loaded, capability, watched).finally(() => progress.stop())
+    const comparing = compareData(loaded, capability, watched).finally(() => progress.stop())
+    return comparing.catch((error: unknown) => {
+      if (!signal.aborted) throw error
+      const again = `ficus verify ${capability} --data --resume${options.repair === undefined ? '' : ' --repair'}`
+      throw new Interrupted(`interrupted; \`${again}\` goes on from there`, { cause: error })
+    })
   }
   const found = await compare(options.resume === true)
   renderDiff(found.diff, terminal)
@@ -75,18 +79,38 @@ export async function verifyData(
   if (options.repair === undefined || listed === 0) return found.diff
   const question = `This changes ${plural(listed, 'row')} in the database of ${capability}'s service. Go on?`
   if (options.yes !== true && !(await terminal.confirm(question))) return found.diff
-  const tables = await repairData(loaded, capability, await control.ledger.id(), found, signal)
+  await repair(control, session, capability, found)
+  const again = await compare(true)
+  renderDiff(again.diff, terminal)
+  return again.diff
+}
+
+/** The journal keeps what is to be repaired before anything is, and what became of it. */
+async function repair(
+  control: Control,
+  { terminal, loaded, signal }: Session,
+  capability: string,
+  found: ComparedData,
+): Promise<void> {
+  const { ledger, actor } = control
+  const note = (action: string, evidence: Readonly<Record<string, unknown>>) =>
+    ledger.note({ capability, actor, action, reason: null, evidence })
+  const listed = found.report.tables.filter(({ differing }) => differing.length > 0)
+  await note('begin repair', {
+    rows: listed.map(({ source, target, differing }) => ({ source, target, rows: differing.length })),
+  })
+  const repairing = repairData(loaded, capability, await ledger.id(), found, signal)
+  const tables = await repairing.catch(async (error: unknown) => {
+    await note('break off repair', { error: messageOf(error) }).catch(() => {})
+    throw error
+  })
   for (const { source, target, repaired, left, reasons } of tables) {
     terminal.line(`${source} -> ${target}: ${plural(repaired, 'row')} repaired${left === 0 ? '' : `, ${left} left`}`)
     for (const reason of reasons) terminal.line(`  ${reason}`)
   }
-  const evidence = {
+  await note('repair', {
     repaired: tables.map(({ source, target, repaired, left }) => ({ source, target, repaired, left })),
-  }
-  await control.ledger.note({ capability, actor: control.actor, action: 'repair', reason: null, evidence })
-  const again = await compare(true)
-  renderDiff(again.diff, terminal)
-  return again.diff
+  })
 }
 
 function positive(text: string): number {

@@ -1,0 +1,77 @@
+import type { Ledger } from '@ficus/core/ledger/ledger'
+import pg from 'pg'
+import { expect, it, vi } from 'vitest'
+import { startCli } from '../testing/cli.ts'
+import { runInHost } from '../testing/host.ts'
+import { CAPABILITY, createMigration, type TestMigration } from '../testing/migration.ts'
+import { startSync } from '../testing/sync.ts'
+
+const WITHIN = { timeout: 30_000, interval: 50 }
+
+/** A migration whose rows are copied; commands find `--config` at the end. */
+async function copied(migration: TestMigration) {
+  const ficus = (...args: string[]) => runInHost(...args, '--config', migration.configFile)
+  expect(await ficus('check', '--fix')).toMatchObject({ code: 0 })
+  expect(await ficus('start', CAPABILITY, '--wait')).toMatchObject({ code: 0 })
+  await migration.run('target', 'ANALYZE memos')
+  return ficus
+}
+
+async function actions(ledger: Ledger) {
+  const entries = await ledger.journal({ capability: CAPABILITY })
+  return entries
+    .filter(({ action }) => action !== 'advance')
+    .map(({ action, actor, evidence }) => [action, actor, evidence])
+}
+
+it('interrupted, it says how to go on; gone on, it says since when', async () => {
+  await using migration = await createMigration()
+  await using _sync = await startSync(migration)
+  const ficus = await copied(migration)
+  await using cli = startCli(
+    ['verify', CAPABILITY, '--data', '--mode', 'recheck', '--workers', '1', '--max-rows-per-second', '100'],
+    migration.directory,
+  )
+  const compared = () =>
+    migration.run('target', 'SELECT FROM ficus.diff_range WHERE equal_rows IS NOT NULL').catch(() => [])
+  await vi.waitFor(async () => expect(await compared()).not.toEqual([]), WITHIN)
+  cli.kill('SIGINT')
+  const { code, stderr } = await cli.ended
+  expect([code, stderr]).toEqual([
+    130,
+    expect.stringContaining(`\`ficus verify ${CAPABILITY} --data --resume\` goes on`),
+  ])
+
+  const { stdout } = await ficus('verify', CAPABILITY, '--data', '--mode', 'recheck', '--resume')
+  expect(stdout).toMatch(/went on with an earlier run: compared since \d{4}-\d\d-\d\dT/)
+  expect(stdout).toContain('500 rows of 1 table compared, none differs')
+})
+
+it('journals a repair before it is made and when it is done, so that one that is killed leaves a trace', async () => {
+  await using migration = await createMigration()
+  await using _sync = await startSync(migration)
+  const ficus = await copied(migration)
+  const { ledger } = await migration.control()
+  await migration.run('target', `UPDATE memos SET heading = 'FORGED' WHERE memo_id IN (17, 18)`)
+  const verify = ['verify', CAPABILITY, '--data', '--mode', 'recheck', '--repair', '--yes', '--as', 'ada']
+  const begun = ['begin repair', 'ada', { rows: [{ source: 'public.notes', target: 'public.memos', rows: 2 }] }]
+
+  // Rows can be read, and not be written.
+  const locker = new pg.Client({ connectionString: migration.urls.target })
+  await locker.connect()
+  await locker.query('BEGIN; LOCK TABLE memos IN SHARE MODE')
+  await using cli = startCli(verify, migration.directory)
+  await vi.waitFor(async () => expect(await actions(ledger)).toEqual([begun]), WITHIN)
+  cli.kill('SIGKILL')
+  await cli.ended
+  await locker.end()
+
+  expect(await ficus(...verify)).toMatchObject({ code: 0, stdout: expect.stringContaining('none differs') })
+  expect(await actions(ledger)).toEqual([
+    begun,
+    begun,
+    ['repair', 'ada', { repaired: [{ source: 'public.notes', target: 'public.memos', repaired: 2, left: 0 }] }],
+  ])
+  const { stdout } = await ficus('journal')
+  expect(stdout).toMatch(/ada +begin repair +2 rows of public.notes -> public.memos/)
+})
