@@ -113,15 +113,15 @@ it('invariant 3: undoes nothing of a prepared transaction that sync has applied,
   const onServer = async () => ({ url: await server.createDatabase('source'), [Symbol.asyncDispose]: async () => {} })
   const make = (prefix: string) => (prefix === 'source' ? onServer() : createDatabase(prefix))
   await using sync = await createHarness(make, `${READINGS}; ${addReadings(1, 10)}`, COPIES, READINGS_SYNC)
+  // Sync itself waits for no standby, and nor does this test but for one statement.
+  await sync.onSource('ALTER DATABASE source SET synchronous_commit = local; SET synchronous_commit = local')
   await sync.streaming()
   await sync.onTarget(`UPDATE copies SET note = 'wrong' WHERE copy_id = 2`)
   const report = await diff(sync)
   await sync.onSource('BEGIN')
   await sync.onSource(`UPDATE readings SET note = 'new' WHERE id = 2`)
   await sync.onSource(`PREPARE TRANSACTION 'two phases'`)
-  // From now on those who say so wait for a standby that does not come: committed in the log, and not visible.
-  await sync.onSource(`ALTER DATABASE source SET synchronous_commit = local`)
-  await sync.onSource(`SET synchronous_commit = local`)
+  // That one waits for a standby that does not come: committed in the log, and not visible.
   await sync.onSource(`ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
   await sync.onSource('SELECT pg_reload_conf()')
   const committer = new pg.Client({ connectionString: server.url('source') })
