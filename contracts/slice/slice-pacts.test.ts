@@ -58,35 +58,14 @@ describe('slicePacts', () => {
     expect(slice.interactions.map(({ description }) => description)).toEqual(['GET /books/7'])
   })
 
-  describe('matches as the edge’s router does', () => {
-    it.each([
-      [
-        'the static path before the parameter',
-        'GET /books/new',
-        ['GET /books/:id', 'GET /books/new'],
-        'GET /books/new',
-      ],
-      ['a parameter of one segment only', 'GET /books/7/pages', ['GET /books/:id'], undefined],
-      ['the rest of a path', 'GET /books/7/pages/9', ['GET /books/*'], 'GET /books/*'],
-      ['an encoded segment', 'GET /books/a%2Fb', ['GET /books/:id'], 'GET /books/:id'],
-      ['an escape that means the same', 'GET /b%6Foks', ['GET /books'], 'GET /books'],
-      ['bytes that are not UTF-8', 'GET /books/caf%E9', ['GET /books/:id'], 'GET /books/:id'],
-      ['case apart', 'GET /Books', ['GET /books'], undefined],
-      ['a trailing slash all the same', 'GET /books/', ['GET /books'], 'GET /books'],
-      ['HEAD as GET', 'HEAD /books', ['GET /books'], 'GET /books'],
-      ['HEAD itself first', 'HEAD /books', ['GET /books', 'HEAD /books'], 'HEAD /books'],
-      ['ANY method', 'PURGE /books', ['ANY /books'], 'ANY /books'],
-      ['a named method before ANY', 'GET /books', ['ANY /books', 'GET /books'], 'GET /books'],
-      [
-        'a static path of ANY before a parameter of GET',
-        'GET /books/new',
-        ['GET /books/:id', 'ANY /books/new'],
-        'ANY /books/new',
-      ],
-      ['no other method', 'DELETE /books', ['GET /books'], undefined],
-    ])('%s', (_, request, texts, route) => {
-      expect(routeOf(request, ...texts)).toBe(route)
-    })
+  it.each([
+    ['an encoded segment', 'GET /books/a%2Fb', 'GET /books/:id', 'GET /books/:id'],
+    ['an escape that means the same', 'GET /b%6Foks', 'GET /books', 'GET /books'],
+    ['one beside bytes that are not UTF-8', 'GET /%63%E9', 'GET /c:rest', 'GET /c:rest'],
+    ['HEAD as GET', 'HEAD /books', 'GET /books', 'GET /books'],
+    ['no other method', 'DELETE /books', 'GET /books', undefined],
+  ])('reads a path as the edge does: %s', (_, request, text, route) => {
+    expect(routeOf(request, text)).toBe(route)
   })
 
   describe('version', () => {

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { type Route, routeName } from '@ficus/core/config/route'
+import { RouteMatcher } from '@ficus/core/route/route-matcher'
+import { strictReading } from '@ficus/core/route/strict-reading'
 import type { Interaction, Pact } from '../pact/pact.ts'
 import { canonicalJson } from './canonical-json.ts'
-import { routeOwner } from './route-owner.ts'
 
 /** An interaction that a capability has to answer for. */
 export interface OwnedInteraction extends Interaction {
@@ -42,14 +43,15 @@ export interface Slice {
  */
 export function slicePacts(pacts: readonly Pact[], routes: readonly Route[], others: readonly Route[] = []): Slice {
   const owned = new Set(routes)
-  const ownerOf = routeOwner([...routes, ...others])
+  const entries = [...routes, ...others].map(route => ({ route }))
+  const matcher = new RouteMatcher(entries, ({ route }) => route)
   const slices = pacts.map(
     ({ consumer, provider, specification, interactions }, file): PactSlice => ({
       consumer,
       provider,
       specification,
       interactions: interactions.flatMap((interaction, index) => {
-        const route = ownerOf(interaction.method, interaction.path)
+        const route = matcher.find(interaction.method, strictReading(interaction.path))
         if (route === null || !owned.has(route)) return []
         return [{ ...interaction, id: `${file}-${index}`, consumer, route: routeName(route) }]
       }),

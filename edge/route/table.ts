@@ -1,6 +1,5 @@
-import { METHODS } from 'node:http'
 import { isRead, type Route, routeName } from '@ficus/core/config/route'
-import Router, { type HTTPMethod } from 'find-my-way'
+import { RouteMatcher } from '@ficus/core/route/route-matcher'
 import type { Target } from './target.ts'
 
 /** What the route table knows of a request that belongs to a capability. One object for each method of each route. */
@@ -11,9 +10,6 @@ export interface RouteMatch {
   readonly isRead: boolean
 }
 
-/** Longer than any request line that Node reads, so that a long parameter is never taken for another route. */
-const MAX_PARAM_LENGTH = 1 << 20
-
 /**
  * The capabilities' routes. What it does not match is the monolith's.
  *
@@ -21,22 +17,17 @@ const MAX_PARAM_LENGTH = 1 << 20
  * which an old application may well serve), and has no second reading to compare with.
  */
 export class RouteTable {
-  readonly #router = Router({
-    ignoreTrailingSlash: true,
-    maxParamLength: MAX_PARAM_LENGTH,
-    querystringParser: () => '',
-  })
+  readonly #matcher: RouteMatcher<{ capability: string; route: Route }, RouteMatch>
 
   constructor(capabilities: Readonly<Record<string, { readonly routes: readonly Route[] }>>) {
     const all = Object.entries(capabilities).flatMap(([capability, { routes }]) =>
       routes.map(route => ({ capability, route })),
     )
-    // A route that names its method comes before GET's implied HEAD, and that before ANY.
-    for (const { capability, route } of all) if (route.method !== 'ANY') this.#add(capability, route, route.method)
-    for (const { capability, route } of all) if (route.method === 'GET') this.#add(capability, route, 'HEAD')
-    for (const { capability, route } of all) {
-      if (route.method === 'ANY') for (const method of METHODS) this.#add(capability, route, method)
-    }
+    this.#matcher = new RouteMatcher(all, ({ capability, route }, method) => ({
+      capability,
+      route: routeName(route),
+      isRead: isRead(route, method),
+    }))
   }
 
   /**
@@ -45,22 +36,9 @@ export class RouteTable {
    * A target that looks odd but means the same route to everybody passes.
    */
   resolve(method: string, target: Target): RouteMatch | null | 'ambiguous' {
-    const match = this.#find(method, target.strict)
+    const match = this.#matcher.find(method, target.strict)
     if (target.loose === null) return match
-    const other = this.#find(method, target.loose)
+    const other = this.#matcher.find(method, target.loose)
     return match?.capability === other?.capability && match?.isRead === other?.isRead ? match : 'ambiguous'
-  }
-
-  #add(capability: string, route: Route, method: string): void {
-    const known = method as HTTPMethod
-    if (this.#router.hasRoute(known, route.path)) return
-    const match: RouteMatch = { capability, route: routeName(route), isRead: isRead(route, method) }
-    this.#router.on(known, route.path, () => {}, match)
-  }
-
-  #find(method: string, path: string): RouteMatch | null {
-    // The router would decode the path; it has been decoded as far as it should be.
-    const literal = /[%#]/.test(path) ? path.replaceAll('%', '%25').replaceAll('#', '%23') : path
-    return this.#router.find(method as HTTPMethod, literal)?.store ?? null
   }
 }

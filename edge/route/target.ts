@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { strictReading } from '@ficus/core/route/strict-reading'
 
 /** A request with the target as it came: Fastify keeps it beside the one that it routes by. */
 export interface IncomingRequest extends IncomingMessage {
@@ -37,20 +38,6 @@ export function readTarget(raw: string): Target | null {
   const strict = strictReading(path)
   const loose = looseReading(strict)
   return { strict, loose: loose === strict ? null : loose }
-}
-
-/**
- * Decodes UTF-8 escapes except those of reserved characters (`%2F`, `%3B` and so on) and of `%` itself, which keeps a
- * doubly encoded path from being decoded twice. Bytes that are not UTF-8 stay as they are: old applications have them.
- */
-function strictReading(path: string): string {
-  return path.replace(/(?:%(?!25)[0-9a-f]{2})+/gi, escapes => {
-    try {
-      return decodeURI(escapes)
-    } catch {
-      return escapes.replace(/%[2-7][0-9a-f]/gi, ascii => decodeURI(ascii))
-    }
-  })
 }
 
 function looseReading(strict: string): string {
