@@ -16,7 +16,7 @@ import { type DiffOptions, type DiffReport, diffCapability } from './diff-capabi
 let cluster: Awaited<ReturnType<typeof startTestPostgres>>
 let databases = 0
 beforeAll(async () => {
-  cluster = await startTestPostgres()
+  cluster = await startTestPostgres({ max_prepared_transactions: '2' })
 })
 afterAll(() => cluster.stop())
 
@@ -112,7 +112,14 @@ it('looks twice where a transaction of the source will not end, and says why; or
     const report = await diff(sync, { onRemark: text => remarks.push(text) })
     expect(report).toMatchObject({ equal: true, mode: 'recheck', inexact: expect.stringContaining('a long report') })
     expect(remarks.join()).toContain('a long report')
-    await expect(diff(sync, { mode: 'exact' })).rejects.toMatchObject({ code: 'FICUS_SYNC_BEHIND' })
+
+    await client.query(`PREPARE TRANSACTION 'forgotten'`)
+    const refused: unknown = await diff(sync, { mode: 'exact' }).catch(error => error)
+    await client.query(`ROLLBACK PREPARED 'forgotten'`)
+    expect(refused).toMatchObject({
+      code: 'FICUS_SYNC_BEHIND',
+      message: expect.stringContaining(`prepared transaction 'forgotten'`),
+    })
     await sync.onSource(addReadings(101, 102))
     await sync.caughtUp()
   } finally {
