@@ -4,10 +4,13 @@ import { type Relation, StreamEnded } from '../change-source/change-source.ts'
 import { readTableShape } from '../mapping/table-shape.ts'
 import type { Mirror } from './mirror-plan.ts'
 
-/** The columns of a mirror that rows of `relation` bring in another type than the mirror has. */
+/** The columns of a mirror that rows of `relation` bring in another type than the mirror has, or with other limits. */
 export function columnsOfOtherType(mirror: Mirror, relation: Relation): string[] {
   return mirror.target.columns
-    .filter(({ name, type }) => relation.columns.some(column => column.name === name && column.type !== type))
+    .filter(known => {
+      const column = relation.columns.find(({ name }) => name === known.name)
+      return column !== undefined && (column.type !== known.type || column.preciseType !== known.preciseType)
+    })
     .map(({ name }) => name)
 }
 

@@ -72,8 +72,8 @@ export class Derivation {
       )
       const statements = derivedStatements(flow, target, stand)
       await assertRuns(client, flow.path, [statements.remove, statements.merge])
-      const clause = readsClause(flow, ({ table }) => quoteTable(mirrorOf(mirrors, table).flow.to))
-      await assertNothingLost(client, flow, `${stand.from} AS ${quoteIdentifier(flow.from.table)}`, clause)
+      const clause = readsClause(flow, ({ table }) => `${describedRows(mirrorOf(mirrors, table))} AS ficus_mirror`)
+      await assertNothingLost(client, flow, `${describedRows(own)} AS ${quoteIdentifier(flow.from.table)}`, clause)
       derived.push({ flow, target, statements, stand })
     }
     return new Derivation(derived)
@@ -115,6 +115,15 @@ function mirrorOf(mirrors: readonly Mirror[], table: TableName): Mirror {
   const mirror = mirrors.find(({ flow }) => showTable(flow.from) === showTable(table))
   if (mirror === undefined) throw new TypeError(`${showTable(table)} has no mirror`)
   return mirror
+}
+
+/** A mirror's rows with the limits that its source's columns have, which the mirror's own do not: SQL in brackets. */
+function describedRows({ flow, target }: Mirror): string {
+  const columns = target.columns.map(({ name, type, preciseType = type }) => {
+    const column = quoteIdentifier(name)
+    return `${column}::${preciseType} AS ${column}`
+  })
+  return `(SELECT ${columns.join(', ')} FROM ${quoteTable(flow.to)})`
 }
 
 async function assertRuns(client: Client, path: string, statements: readonly string[]): Promise<void> {

@@ -296,4 +296,33 @@ describe('invariant 3: a column of a table read that is given another type', () 
     })
     expect(await sync.onTarget('SELECT total FROM docs')).toEqual([{ total: '5' }])
   })
+
+  it('invariant 13: a numeric with more digits than the target keeps: stops', async () => {
+    const precise = {
+      source: 'orders',
+      target: 'docs',
+      key: { id: 'id' },
+      reads: { 'public.lines': { order_id: 'id' } },
+      forward: {
+        total: '(SELECT max(l.amount)::numeric(6,2) FROM lines l WHERE l.order_id = orders.id)',
+        price: 'price',
+      },
+    }
+    await using sync = await createHarness(
+      createDatabase,
+      `CREATE TABLE orders (id int PRIMARY KEY, price numeric(6,2)); CREATE TABLE lines (id int PRIMARY KEY, order_id int, amount int);
+       INSERT INTO orders VALUES (1, 1.25)`,
+      `CREATE TABLE docs (id int PRIMARY KEY, total numeric(6,2), price numeric(6,2))`,
+      { tables: [precise] },
+    )
+    const pipeline = await sync.streaming()
+    await sync.onSource('ALTER TABLE orders ALTER price TYPE numeric(8,4)')
+    await sync.onSource('UPDATE orders SET price = 1.2555')
+    await reaches(pipeline, 'failed')
+    expect(pipeline.status().error).toMatchObject({
+      code: 'FICUS_SOURCE_CHANGED',
+      message: expect.stringMatching(/"?price"? is numeric\(8,4\) by now, and public\.docs\.price.* numeric\(6,2\)/),
+    })
+    expect(await sync.onTarget('SELECT price FROM docs')).toEqual([{ price: '1.25' }])
+  })
 })
