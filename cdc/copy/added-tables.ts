@@ -7,6 +7,7 @@ import type { ChangeBatch, Relation } from '../change-source/change-source.ts'
 import { lsnToNumber, type Position } from '../change-source/position.ts'
 import { type Endpoint, endSession, openSession } from '../database/session.ts'
 import type { Flow } from '../mapping/flow.ts'
+import { passSyncPoint } from '../pipeline/points.ts'
 import type { CopyProgress, ShapedFlow } from './first-copy.ts'
 import { type FlowNote, noteReading, noteWhole } from './flow-notes.ts'
 import { readChunk } from './row-chunk.ts'
@@ -114,6 +115,7 @@ export class AddedTables {
     for (const flow of this.#flows) {
       if (reached < lsnToNumber(flow.note.until ?? '0/0')) continue
       await this.#options.retryParked(showTable(flow.flow.from))
+      passSyncPoint('added.read')
       await noteWhole(this.#options.target, this.#options.key, flow.flow)
       this.#flows = this.#flows.filter(other => other !== flow)
     }
@@ -154,6 +156,7 @@ export class AddedTables {
         rows: note.rows + chunk.batch.changes.length,
       }
       await taker.applyBeside(chunk.batch, noteReading(key, flow.flow, next))
+      passSyncPoint('added.chunk')
       this.#flows = this.#flows.map(other => (other === flow ? { ...flow, note: next } : other))
       this.#tell()
     } finally {

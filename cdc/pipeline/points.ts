@@ -16,6 +16,12 @@ export const SYNC_POINTS = [
   /** The indexes are there again. */
   'copy.indexed',
   'copy.finished',
+  /** Tables that the sync file has more than before are published; the target does not know of them. */
+  'added.published',
+  /** Some of their rows, or of those whose mapping changed, were read beside the stream and are committed. */
+  'added.chunk',
+  /** The stream has passed the point at which the last of these were read; that they are whole is not noted. */
+  'added.read',
   /** A transaction of the target has begun, with the row lock of the position. */
   'apply.begun',
   /** Rows are merged; the position and the commit were not sent. */

@@ -13,6 +13,7 @@ import { checkTarget } from '../mapping/check-tables.ts'
 import { type Direction, type Sync, sourceTables } from '../mapping/flow.ts'
 import { type MappingProblem, mappingInvalid } from '../mapping/parse-sync.ts'
 import { readTableShape } from '../mapping/table-shape.ts'
+import { passSyncPoint } from './points.ts'
 
 export interface SettleOptions {
   readonly source: { readonly endpoint: Endpoint; readonly client: Client }
@@ -48,6 +49,7 @@ export async function settleFlows(options: SettleOptions): Promise<ReadFlow[]> {
     publication,
     added.map(({ shaped }) => shaped.flow.from),
   )
+  if (added.length > 0) passSyncPoint('added.published')
   await target.client.query('BEGIN')
   await target.client.query(`UPDATE ficus.progress SET tables = tables || $1::jsonb WHERE ${progressRow(key)}`, [
     JSON.stringify(added.map(({ note }) => note.target)),

@@ -14,7 +14,8 @@ export interface SyncChildOptions {
   readonly monolithUrl: string
   readonly serviceUrl: string
   readonly ledgerUrl: string
-  readonly sync: SyncInput
+  /** The sync file, or its text: a function is not JSON. */
+  readonly sync: SyncInput | string
   readonly cdc?: Readonly<Record<string, unknown>>
 }
 
@@ -31,6 +32,8 @@ export interface SyncChild {
 /** A folder with a config and a sync file, and the processes that were started on it; `await using` ends and removes all. */
 export interface SyncFolder extends AsyncDisposable {
   readonly config: string
+  /** Puts another sync file into its place, for the processes that start from now on. */
+  replaceSync(sync: SyncChildOptions['sync']): Promise<void>
   start(options?: StartOptions): Promise<SyncChild>
 }
 
@@ -44,10 +47,13 @@ export async function createSyncFolder(options: SyncChildOptions): Promise<SyncF
   const folder = await mkdtemp(join(tmpdir(), 'ficus-sync-'))
   const config = join(folder, 'ficus.config.ts')
   await writeFile(config, `export default ${JSON.stringify(migrationOf(options))}\n`)
-  await writeFile(join(folder, 'sync.ts'), `export default ${JSON.stringify(options.sync)}\n`)
+  const replaceSync = (sync: SyncChildOptions['sync']) =>
+    writeFile(join(folder, 'sync.ts'), typeof sync === 'string' ? sync : `export default ${JSON.stringify(sync)}\n`)
+  await replaceSync(options.sync)
   const children: SyncChild[] = []
   return {
     config,
+    replaceSync,
     start: async options => {
       const child = await startChild(config, options)
       children.push(child)

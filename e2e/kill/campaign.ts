@@ -6,7 +6,7 @@ import { Ledger } from '@ficus/core/ledger/ledger'
 import type { Phase } from '@ficus/core/phases/phase'
 import pg from 'pg'
 import type { Servers } from './servers.ts'
-import { COUNT_WRITES, DIGESTS, NOTE_WRITES, readSchema, SYNC } from './tables.ts'
+import { COUNT_WRITES, digests, type Factor, INDEXES, NOTE_WRITES, readSchema, syncFile } from './tables.ts'
 import { describeVictim, type Round, type Victim } from './victims.ts'
 import { startWriter } from './writer.ts'
 
@@ -29,6 +29,8 @@ export interface CampaignReport {
   /** Rows of each table, source and target; and whether they are the same to the last byte. */
   readonly rows: { readonly source: readonly number[]; readonly target: readonly number[] }
   readonly equal: boolean
+  /** The target has the indexes that it began with. */
+  readonly indexed: boolean
 }
 
 export interface CampaignOptions {
@@ -65,13 +67,16 @@ class Campaign {
   readonly #options: CampaignOptions
   readonly #ledger: Ledger
   readonly #folder: SyncFolder
+  readonly #indexes: string
   readonly #log: RoundLog[] = []
   #child: SyncChild | undefined
+  #factor: Factor = null
 
-  private constructor(options: CampaignOptions, ledger: Ledger, folder: SyncFolder) {
+  private constructor(options: CampaignOptions, ledger: Ledger, folder: SyncFolder, indexes: string) {
     this.#options = options
     this.#ledger = ledger
     this.#folder = folder
+    this.#indexes = indexes
   }
 
   static async open(options: CampaignOptions, resources: AsyncDisposableStack): Promise<Campaign> {
@@ -81,17 +86,18 @@ class Campaign {
     const ledger = await Ledger.open(ledgerUrl, [CAPABILITY])
     resources.defer(() => ledger.close())
     const urls = { monolithUrl: sourceUrl, serviceUrl: targetUrl, ledgerUrl }
-    const folder = await createSyncFolder({ ...urls, sync: SYNC, cdc: { ...cdc, batchRows: BATCH_ROWS } })
+    const folder = await createSyncFolder({ ...urls, sync: syncFile(null), cdc: { ...cdc, batchRows: BATCH_ROWS } })
     resources.use(folder)
-    return new Campaign(options, ledger, folder)
+    return new Campaign(options, ledger, folder, JSON.stringify(await query(targetUrl, INDEXES)))
   }
 
   async run(): Promise<CampaignReport> {
     const { servers, rounds, random } = this.#options
     const writer = startWriter(servers.sourceUrl, random, PAUSE_MS[servers.engine])
     try {
-      await this.#copies(rounds.filter(({ during }) => during !== 'stream'))
+      await this.#copies(rounds.filter(({ during }) => during === 'copy' || during === 'drop'))
       await query(servers.targetUrl, NOTE_WRITES)
+      for (const round of rounds.filter(({ during }) => during === 'add')) await this.#addRound(round)
       for (const round of rounds.filter(({ during }) => during === 'stream')) await this.#streamRound(round)
     } finally {
       await writer.stop()
@@ -121,6 +127,19 @@ class Campaign {
     await this.#becomes('streaming')
   }
 
+  /** Adds a table to the running sync; once it is there, changes its mapping, so that all its rows are read anew. */
+  async #addRound(round: Round): Promise<void> {
+    this.#factor = (this.#factor ?? 9) + 1
+    await this.#folder.replaceSync(syncFile(this.#factor))
+    await this.#restart(round.victim)
+    await this.#died(round)
+    await this.#until('the added table is whole', async () => {
+      const { targetUrl } = this.#options.servers
+      const flows = await query(targetUrl, `SELECT reading FROM ficus.flow WHERE target = 'public.opinions'`)
+      return flows.length > 0 && flows.every(({ reading }) => reading === false)
+    })
+  }
+
   async #streamRound(round: Round): Promise<void> {
     if (round.victim.kind === 'sync at point') await this.#restart(round.victim)
     await this.#died(round)
@@ -139,7 +158,7 @@ class Campaign {
     if (victim.kind === 'server') await servers.revive(victim.server)
     const from = performance.now()
     if (victim.kind !== 'server') await this.#restart(null)
-    if (round.during === 'stream') await this.#applies()
+    if (round.during === 'stream' || round.during === 'add') await this.#applies()
     const logged: RoundLog = {
       round: this.#log.length + 1,
       during: round.during,
@@ -198,12 +217,12 @@ class Campaign {
     const source = { url: sourceUrl, name: 'the source' }
     const target = { url: targetUrl, name: 'the target' }
     await waitUntilCaughtUp({ source, target, capability: CAPABILITY, direction: 'forward', timeoutMs: QUIET_MS })
-    const digests = async (url: string, statements: readonly string[]) => {
+    const digested = async (url: string, side: 'source' | 'target') => {
       const found = []
-      for (const sql of statements) found.push(...(await query(url, sql)))
+      for (const sql of digests(side, this.#factor)) found.push(...(await query(url, sql)))
       return found
     }
-    const [ofSource, ofTarget] = [await digests(sourceUrl, DIGESTS.source), await digests(targetUrl, DIGESTS.target)]
+    const [ofSource, ofTarget] = [await digested(sourceUrl, 'source'), await digested(targetUrl, 'target')]
     const [counted] = await query(targetUrl, COUNT_WRITES)
     return {
       rounds: this.#log,
@@ -212,6 +231,7 @@ class Campaign {
       seenTwice: Number(counted?.twice),
       rows: { source: ofSource.map(({ rows }) => Number(rows)), target: ofTarget.map(({ rows }) => Number(rows)) },
       equal: JSON.stringify(ofSource) === JSON.stringify(ofTarget),
+      indexed: JSON.stringify(await query(targetUrl, INDEXES)) === this.#indexes,
     }
   }
 

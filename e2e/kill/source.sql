@@ -26,3 +26,24 @@ INSERT INTO stock (product_id, place, amount) SELECT n, 'Köln', n % 90 FROM gen
 
 -- Ids of products that came later, or were given another key.
 CREATE SEQUENCE ids START 100000;
+
+-- Mapped by a function.
+CREATE TABLE labels (
+  id int PRIMARY KEY,
+  label text NOT NULL,
+  rank int NOT NULL,
+  version bigint NOT NULL DEFAULT nextval('versions')
+);
+
+INSERT INTO labels (id, label, rank)
+SELECT n, CASE WHEN n % 10 = 0 THEN 'hidden ' ELSE 'label ' END || n, n % 7 FROM generate_series(1, 5000) AS n;
+
+-- Added to the sync while it runs.
+CREATE TABLE reviews (
+  id int PRIMARY KEY,
+  stars int NOT NULL,
+  body text,
+  version bigint NOT NULL DEFAULT nextval('versions')
+);
+
+INSERT INTO reviews (id, stars, body) SELECT n, n % 5, 'review ' || n FROM generate_series(1, 6000) AS n;

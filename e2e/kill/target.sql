@@ -8,6 +8,12 @@ CREATE TABLE levels (
   PRIMARY KEY (item_id, place)
 );
 
+CREATE INDEX levels_by_place ON levels (place, pieces);
+
+CREATE TABLE tags (tag_id int PRIMARY KEY, shout text NOT NULL, stars text NOT NULL, version bigint NOT NULL UNIQUE);
+
+CREATE TABLE opinions (review_id int PRIMARY KEY, points int NOT NULL, body text, version bigint NOT NULL);
+
 CREATE TABLE writes (table_name text, operation text, version bigint);
 
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$

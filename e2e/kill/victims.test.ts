@@ -4,7 +4,7 @@ import { describeVictim, planRounds } from './victims.ts'
 
 const EVERYBODY = ['source', 'target', 'kafka', 'connect'] as const
 
-it('kills at every named point and every server in 55 rounds, copies first', () => {
+it('kills at every named point and every server in 55 rounds, copies first, then additions', () => {
   const rounds = planRounds(55, EVERYBODY, mulberry32(1))
   const who = new Set(
     rounds.map(({ during, victim }) =>
@@ -14,6 +14,11 @@ it('kills at every named point and every server in 55 rounds, copies first', () 
   expect(rounds).toHaveLength(55)
   expect([...who].sort()).toMatchInlineSnapshot(`
     [
+      "add: server source",
+      "add: server target",
+      "add: sync at point added.chunk",
+      "add: sync at point added.published",
+      "add: sync at point added.read",
       "copy: server source",
       "copy: server target",
       "copy: sync at point copy.claimed",
@@ -37,8 +42,9 @@ it('kills at every named point and every server in 55 rounds, copies first', () 
       "stream: sync at point apply.merged",
     ]
   `)
-  expect(rounds.slice(0, 11).every(({ during }) => during !== 'stream')).toBe(true)
-  expect(rounds.slice(11).every(({ during }) => during === 'stream')).toBe(true)
+  expect(who).toEqual(expect.objectContaining({ size: 26 }))
+  const order = rounds.map(({ during }) => (during === 'drop' ? 'copy' : during))
+  expect(order).toEqual([...Array(11).fill('copy'), ...Array(5).fill('add'), ...Array(39).fill('stream')])
 })
 
 it('plans the same for the same seed, and something else for another', () => {

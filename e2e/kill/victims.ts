@@ -9,9 +9,9 @@ export type Victim =
   | { readonly kind: 'sync'; readonly afterMs: number }
   | { readonly kind: 'server'; readonly server: ServerName; readonly afterMs: number }
 
-/** One life to be taken. While rows are copied or while they stream is another matter. */
+/** One life to be taken. While rows are copied, read beside the stream (`add`), or stream is another matter. */
 export interface Round {
-  readonly during: 'copy' | 'drop' | 'stream'
+  readonly during: 'copy' | 'drop' | 'add' | 'stream'
   readonly victim: Victim
 }
 
@@ -33,11 +33,12 @@ const APPLY_POINTS: readonly SyncPoint[] = [
   'apply.acknowledged',
 ]
 
-/** A fifth of the rounds dies while it copies. */
+/** A fifth of the rounds dies while it copies, and a fifth while a table is added, as long as it has other ways to die. */
 const COPY_SHARE = 0.2
+const ADD_SHARE = 0.2
 
 /**
- * The rounds of a campaign, copies first. Each kind of death comes up before any comes up again.
+ * The rounds of a campaign, copies first, then additions. Each kind of death comes up before any comes up again.
  * @param random 0 to 1, exclusive; the same series gives the same rounds.
  * @param servers those that there are.
  */
@@ -66,8 +67,19 @@ export function planRounds(count: number, servers: readonly ServerName[], random
       victim: { kind: 'server' as const, server, afterMs: upTo(800) },
     })),
   ]
-  const copies = Math.floor(count * COPY_SHARE)
-  return [...deal(copies, copyDeck, random), ...deal(count - copies, streamDeck, random)]
+  // The table is new once only; after that its mapping changes, and its rows are read anew.
+  const adds: Round[] = [
+    { during: 'add', victim: { kind: 'sync at point', point: 'added.published', pass: 1 } },
+    { during: 'add', victim: { kind: 'sync at point', point: 'added.chunk', pass: 1 + upTo(10) } },
+    { during: 'add', victim: { kind: 'sync at point', point: 'added.read', pass: 1 } },
+    ...databases.map(server => ({
+      during: 'add' as const,
+      victim: { kind: 'server' as const, server, afterMs: upTo(600) },
+    })),
+  ]
+  const copies = deal(Math.floor(count * COPY_SHARE), copyDeck, random)
+  const added = adds.slice(0, Math.floor(count * ADD_SHARE))
+  return [...copies, ...added, ...deal(count - copies.length - added.length, streamDeck, random)]
 }
 
 /** Cards from shuffled decks, one deck after the other. */

@@ -33,6 +33,20 @@ const TRANSACTIONS: readonly { readonly weight: number; readonly sql: string }[]
     sql: `UPDATE products SET id = nextval('ids'), version = nextval('versions') WHERE id BETWEEN $id AND $id + 2`,
   },
   { weight: 2, sql: `UPDATE products SET body = repeat('other ', 800), version = nextval('versions') WHERE id = $id` },
+  {
+    weight: 2,
+    sql: `UPDATE labels SET label = CASE WHEN label LIKE 'hidden%' THEN 'shown ' ELSE 'hidden ' END || version, rank = rank + 1,
+            version = nextval('versions') WHERE id BETWEEN $id % 5000 AND $id % 5000 + $some;
+          INSERT INTO labels (id, label, rank) SELECT nextval('ids'), 'new', 3 FROM generate_series(1, $some);
+          DELETE FROM labels WHERE id IN (SELECT id FROM labels WHERE id > 100000 ORDER BY id LIMIT 20)`,
+  },
+  {
+    weight: 2,
+    sql: `UPDATE reviews SET stars = stars + 1, version = nextval('versions') WHERE id BETWEEN $id % 6000 AND $id % 6000 + $some;
+          INSERT INTO reviews (id, stars) SELECT nextval('ids'), 1 FROM generate_series(1, $some);
+          UPDATE reviews SET id = nextval('ids'), version = nextval('versions') WHERE id BETWEEN $id % 6000 AND $id % 6000 + 2;
+          DELETE FROM reviews WHERE id IN (SELECT id FROM reviews WHERE id > 100000 ORDER BY id LIMIT 20)`,
+  },
   // Larger than a batch of sync.
   { weight: 0.2, sql: `UPDATE products SET version = nextval('versions') WHERE id BETWEEN $id AND $id + 3000` },
 ]
