@@ -5,16 +5,17 @@ import { runCampaign } from './campaign.ts'
 import { startServers } from './servers.ts'
 import type { Round } from './victims.ts'
 
+const KAFKA: Round = { during: 'stream', victim: { kind: 'server', server: 'kafka', afterMs: 200 } }
 /** Those that only this engine has; the rest is killed by `npm run test:kill -- --engine debezium`. */
 const ROUNDS: readonly Round[] = [
-  { during: 'stream', victim: { kind: 'server', server: 'kafka', afterMs: 200 } },
+  KAFKA,
   { during: 'stream', victim: { kind: 'sync at point', point: 'apply.committing', pass: 3 } },
   { during: 'stream', victim: { kind: 'server', server: 'connect', afterMs: 300 } },
 ]
 
 // Kafka and Kafka Connect of its own: the others' must not die.
 it.skipIf(kafkaStack() === null)(
-  'invariants 3, 4: Kafka and Kafka Connect are killed, nothing is lost and nothing applied twice',
+  'invariants 3, 4: Kafka and Kafka Connect are killed, under either layout of topics, nothing is lost and nothing applied twice',
   { timeout: 480_000 },
   async () => {
     await using resources = new AsyncDisposableStack()
@@ -22,5 +23,11 @@ it.skipIf(kafkaStack() === null)(
     const report = await runCampaign({ servers, rounds: ROUNDS, random: mulberry32(3) })
     expect(report).toMatchObject({ equal: true, seenTwice: 0 })
     expect(report.seen).toBeGreaterThan(500)
+
+    // Now with transactions in pieces, which are put together again.
+    const partitioned = await servers.anew({ layout: 'tables', partitions: 3 })
+    const other = await runCampaign({ servers: partitioned, rounds: [KAFKA], random: mulberry32(4) })
+    expect(other).toMatchObject({ equal: true, seenTwice: 0 })
+    expect(other.seen).toBeGreaterThan(100)
   },
 )

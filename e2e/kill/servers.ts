@@ -23,6 +23,8 @@ export interface Servers {
   kill(name: ServerName): Promise<void>
   /** Starts what was killed, on its old port. */
   revive(name: ServerName): Promise<void>
+  /** The same servers with empty databases. @param topics what goes into `cdc.topics` of the config. */
+  anew(topics: Readonly<Record<string, unknown>>): Promise<Servers>
 }
 
 interface Life {
@@ -41,11 +43,6 @@ export async function startServers(
     await startDatabase(resources),
     await startDatabase(resources),
   ]
-  const databases = {
-    sourceUrl: await source.createDatabase('monolith'),
-    targetUrl: await target.createDatabase('service'),
-    ledgerUrl: await ledger.createDatabase('ledger'),
-  }
   const lives = new Map<ServerName, Life>([
     ['source', lifeOf(source)],
     ['target', lifeOf(target)],
@@ -56,14 +53,18 @@ export async function startServers(
     return found
   }
   const streams = engine === 'postgres' ? {} : await startStreams(lives, resources, progress)
-  return {
+  const withDatabases = async (number: number, settings: Readonly<Record<string, unknown>>): Promise<Servers> => ({
     engine,
     names: [...lives.keys()],
-    ...databases,
-    cdc: { engine, ...streams },
+    sourceUrl: await source.createDatabase(`monolith_${number}`),
+    targetUrl: await target.createDatabase(`service_${number}`),
+    ledgerUrl: await ledger.createDatabase(`ledger_${number}`),
+    cdc: { engine, ...streams, ...settings },
     kill: name => life(name).kill(),
     revive: name => life(name).revive(),
-  }
+    anew: topics => withDatabases(number + 1, { topics }),
+  })
+  return withDatabases(1, {})
 }
 
 async function startDatabase(resources: AsyncDisposableStack): Promise<PostgresServer> {
