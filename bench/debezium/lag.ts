@@ -6,8 +6,8 @@ import { writeProducts } from '../sync/workload.ts'
 import { Ficus } from './ficus.ts'
 import { createDatabase, type Servers } from './servers.ts'
 
-/** Before what counts: code becomes warm, connections open. */
-const WARM_UP_SECONDS = 3
+/** Before what counts: the code of three processes becomes warm, connections open. */
+export const WARM_UP_SECONDS = 5
 
 /** Writes single-row transactions at the source and looks at the target all the while; see bench/sync/lag.ts. Ms. */
 export async function measureLag(

@@ -26,6 +26,7 @@ export interface BenchOptions {
   readonly scale: boolean
   readonly rows: number | undefined
   readonly planted: boolean
+  readonly only: string | undefined
 }
 
 /** Reads the command line; prints the help and ends the process where it is asked for or the usage is wrong. */
@@ -48,6 +49,7 @@ Example: npm run ${script} -- --quick --json result.json`
         scale: { type: 'boolean', default: false },
         rows: { type: 'string' },
         planted: { type: 'boolean', default: false },
+        only: { type: 'string' },
         help: { type: 'boolean', default: false },
       },
     })
@@ -61,8 +63,8 @@ Example: npm run ${script} -- --quick --json result.json`
     if (rows !== undefined && !(Number.isInteger(rows) && rows >= 1_000)) {
       throw new Error('--rows takes a whole number from 1000 on')
     }
-    const { quick, json, engine, scale, planted } = values
-    return { quick, rounds, json, engine, scale, rows, planted }
+    const { quick, json, engine, scale, planted, only } = values
+    return { quick, rounds, json, engine, scale, rows, planted, only }
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : String(error)}\n\n${help}`)
     process.exit(2)

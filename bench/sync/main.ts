@@ -13,8 +13,9 @@ import { FULL, QUICK } from './workload.ts'
 const options = benchOptions(
   'bench:sync',
   'Measures sync beside PostgreSQL’s own logical replication.',
-  ` [--engine postgres|debezium] [--scale]
-  --scale      sync alone: copy and backlog of 0.1, 1 and 10 million rows, with its peak memory (0.01 to 1 with --quick)`,
+  ` [--engine postgres|debezium] [--scale] [--only topic|lag]
+  --scale      sync alone: copy and backlog of 0.1, 1 and 10 million rows, with its peak memory (0.01 to 1 with --quick)
+  --only       with --engine debezium: one of its two measurements`,
 )
 if (options.engine === 'debezium') process.exit(await measureDebezium(options))
 refuseOtherEngines(options.engine ?? 'postgres')
