@@ -5,6 +5,7 @@ import { Lifecycle } from '@ficus/core/lifecycle/part'
 import { runMain } from '@ficus/core/lifecycle/run-main'
 import { shutdownSignal } from '@ficus/core/lifecycle/shutdown'
 import { createLogger } from '@ficus/core/log/logger'
+import { withoutValues } from './database/without-values.ts'
 import { Management } from './worker/management.ts'
 import { createMetrics } from './worker/metrics.ts'
 import { SyncProcess } from './worker/sync-process.ts'
@@ -33,7 +34,7 @@ async function main(args: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
   const loaded = await loadConfig(options.config, env)
   const log = createLogger('sync', options['log-level'])
   const lifecycle = new Lifecycle({
-    failed: (part, step, error) => log.error({ part, reason: messageOf(error) }, `${step} failed`),
+    failed: (part, step, error) => log.error({ part, reason: withoutValues(error) }, `${step} failed`),
   })
   const stopped = shutdownSignal()
   const sync = new SyncProcess(loaded, log)

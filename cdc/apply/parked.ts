@@ -22,6 +22,8 @@ export interface ParkedChange {
   readonly event: ChangeEvent | null
   /** What the target said; null where the change was not tried, since an earlier one of its key is parked. */
   readonly reason: string | null
+  /** The same without a value of the row. */
+  readonly plainReason: string | null
   readonly sqlState: string | null
   /** Position and commit time, by the source's clock, of the batch that it came in. */
   readonly position: string | null
@@ -35,6 +37,7 @@ export interface ParkedChange {
 /** What is wrong with a change that is parked: null where it only waits behind another one of its key. */
 export interface Refusal {
   readonly reason: string
+  readonly plainReason: string
   readonly sqlState: string | null
 }
 
@@ -69,8 +72,8 @@ export async function insertParked(
   const insert = async (event: ChangeEvent | null) => {
     const { rows } = await client.query<{ id: string }>(
       `INSERT INTO ficus.parked (capability, direction, source_table, targets, kind, key, blocks, event, relation,
-         old_tuple, new_tuple, reason, sqlstate, position, source_commit)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+         old_tuple, new_tuple, reason, sqlstate, position, source_commit, plain_reason)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
        RETURNING id`,
       [
         key.capability,
@@ -88,6 +91,7 @@ export async function insertParked(
         refusal?.sqlState ?? null,
         batch.position === null ? null : JSON.stringify(batch.position),
         batch.lastCommit === null ? null : new Date(batch.lastCommit),
+        refusal?.plainReason ?? null,
       ],
     )
     return Number(rows[0]?.id)
@@ -128,7 +132,7 @@ export async function readParked(client: Client, key: ProgressKey): Promise<Park
   if (!(await hasParkedTable(client))) return []
   const { rows } = await client.query<ParkedRow>(
     `SELECT id, source_table, targets, kind, key, blocks, event, reason, sqlstate, position ->> 'lsn' AS position,
-            source_commit, parked_at, attempts, last_error
+            source_commit, parked_at, attempts, last_error, plain_reason
      FROM ficus.parked WHERE ${progressRow(key)} ORDER BY id`,
   )
   return rows.map(row => ({
@@ -140,6 +144,7 @@ export async function readParked(client: Client, key: ProgressKey): Promise<Park
     blocks: row.blocks,
     event: row.event,
     reason: row.reason,
+    plainReason: row.plain_reason,
     sqlState: row.sqlstate,
     position: row.position,
     sourceCommit: row.source_commit,
@@ -277,4 +282,5 @@ interface ParkedRow {
   parked_at: Date
   attempts: number
   last_error: string | null
+  plain_reason: string | null
 }

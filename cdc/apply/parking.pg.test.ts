@@ -239,6 +239,28 @@ describe('invariant 11: a change that the target refuses', () => {
     })
   })
 
+  it('tells no value of a row outside the target: neither where it is parked nor where sync stops for it', async () => {
+    await using sync = await createSync()
+    await sync.onTarget(`
+      CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no room for %', NEW.title; END $$;
+      CREATE TRIGGER guard BEFORE UPDATE ON items FOR EACH ROW EXECUTE FUNCTION guard();
+      ALTER TABLE items ENABLE ALWAYS TRIGGER guard`)
+    const pipeline = await sync.streaming({ maxParked: 1 })
+    await sync.onSource(`UPDATE products SET name = 'jane@example.org' WHERE id IN (3, 4)`)
+    await reaches(pipeline, 'failed')
+    const plainReason = 'raise_exception (SQLSTATE P0001), raised by guard(); its words are in the log of that server'
+    expect(pipeline.status().error?.message).toContain(plainReason)
+    expect(JSON.stringify(pipeline.status())).not.toContain('jane')
+    await pipeline.stop()
+    const parking = sync.pipeline({ maxParked: 5 })
+    await parking.start()
+    await sync.caughtUp()
+    expect(await parkedIn(sync)).toMatchObject([
+      { reason: 'no room for jane@example.org', plainReason },
+      { reason: 'no room for jane@example.org', plainReason },
+    ])
+  })
+
   it('stops sync where too many are parked, and goes on once there is room', async () => {
     await using sync = await createSync()
     const pipeline = await sync.streaming({ maxParked: 2 })

@@ -2,6 +2,7 @@ import { FicusError, messageOf, systemCodeOf } from '@ficus/core/errors/ficus-er
 import { showTable } from '@ficus/core/sql/identifier'
 import pg, { type Client } from 'pg'
 import type { Change, ChangeBatch } from '../change-source/change-source.ts'
+import { withoutValues } from '../database/without-values.ts'
 import { BlockedKeys } from './blocked-keys.ts'
 import { describeChange } from './describe-change.ts'
 import { closeParked, countParked, insertParked, moveToEnd, type Refusal, readBlockages } from './parked.ts'
@@ -166,7 +167,7 @@ function concernsOneRow(change: Change, cause: unknown): boolean {
 function refusalOf(cause: unknown): Refusal {
   // A function of the mapping has no SQLSTATE, but a code of ours.
   const sqlState = cause instanceof FicusError ? null : (systemCodeOf(cause) ?? null)
-  return { reason: messageOf(cause), sqlState }
+  return { reason: messageOf(cause), plainReason: withoutValues(cause), sqlState }
 }
 
 function tooMany({ capability }: ProgressKey, maxParked: number): { message: string; remedy: string } {

@@ -1,4 +1,5 @@
 import { FicusError, messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
+import { withoutValues } from '../database/without-values.ts'
 import type { DescribedChange } from './describe-change.ts'
 
 /** `id = 42, region = north` */
@@ -22,7 +23,7 @@ export function changeRefused(
   const reason = messageOf(cause)
   return new FicusError(
     'FICUS_CHANGE_REFUSED',
-    `${targets.join(', ')} cannot take the ${kind} of ${table} (${showKey(key)}): ${reason}${why === undefined ? '' : `; ${why.message}`}`,
+    `${targets.join(', ')} cannot take the ${kind} of ${table} (${showKey(key)}): ${withoutValues(cause)}${why === undefined ? '' : `; ${why.message}`}`,
     {
       cause,
       details: { table, targets, kind, key, reason, sqlState: systemCodeOf(cause), event },

@@ -96,6 +96,9 @@ CREATE OR REPLACE TRIGGER parked_closed_is_append_only
 -- Grows whenever parked changes are taken out from beside the worker, which reads it with the row lock.
 ALTER TABLE ficus.progress ADD COLUMN IF NOT EXISTS parked_version bigint NOT NULL DEFAULT 0;
 
+-- What the target said, without a value of the row: for the ledger (docs/decisions/0009).
+ALTER TABLE ficus.parked ADD COLUMN IF NOT EXISTS plain_reason text;
+
 -- Where a comparison wants the applier to stand still for a moment, as long as it holds its lock (apply/pause.ts).
 ALTER TABLE ficus.progress ADD COLUMN IF NOT EXISTS pause_at pg_lsn;
 

@@ -3,6 +3,7 @@ import type { Client } from 'pg'
 import { showKey } from '../apply/refusal.ts'
 import { copyIn } from '../database/copy-in.ts'
 import { copyText } from '../database/copy-text.ts'
+import { withoutValues } from '../database/without-values.ts'
 import { type ComputedFlow, type ComputedRow, rowComputer } from '../mapping/computed-rows.ts'
 
 /** The rows that one fetch may bring, and about how many bytes: two of them are in memory. */
@@ -96,6 +97,9 @@ export function computeNamed(flow: ComputedFlow, compute: (input: Input) => Comp
     return compute(input)
   } catch (error) {
     const key = Object.fromEntries(flow.key.map(({ to }, index) => [to, input[index] ?? null]))
-    throw new FicusError('FICUS_CHANGE_REFUSED', `${showKey(key)}: ${messageOf(error)}`, { cause: error })
+    throw new FicusError('FICUS_CHANGE_REFUSED', `${showKey(key)}: ${messageOf(error)}`, {
+      cause: error,
+      details: { withoutValues: `${showKey(key)}: ${withoutValues(error)}` },
+    })
   }
 }

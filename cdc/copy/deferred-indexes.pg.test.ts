@@ -155,7 +155,7 @@ describe('invariant 10: a copy that died without the indexes', () => {
   })
 })
 
-it('says which key is not unique, and leaves the indexes there', async () => {
+it('says which constraint refuses the rows, and leaves the indexes there', async () => {
   await using context = await claimed(`${PLAIN}; ALTER TABLE shop."Items" ADD UNIQUE (title)`)
   const { sync } = context
   const before = await context.indexes()
@@ -166,7 +166,7 @@ it('says which key is not unique, and leaves the indexes there', async () => {
   expect(pipeline.status().error).toMatchObject({
     code: 'FICUS_CHANGE_REFUSED',
     message: expect.stringMatching(
-      /shop\."Items" cannot take the copy of public\.products: .*Items_title_key.*\(title\)=\(product 1\) is duplicated/,
+      /shop\."Items" cannot take the copy of public\.products: could not create unique index "Items_title_key"$/,
     ),
   })
   expect(await context.indexes()).toEqual(before)

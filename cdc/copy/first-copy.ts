@@ -10,6 +10,7 @@ import { createExportedSlot, createPublication, dropSlotAndPublication } from '.
 import { copyAcross } from '../database/copy-across.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { type Endpoint, endSession, openSession, withSession } from '../database/session.ts'
+import { withoutValues } from '../database/without-values.ts'
 import { type Flow, sourceTables } from '../mapping/flow.ts'
 import { readTableShape, type TableShape } from '../mapping/table-shape.ts'
 import type { Mirror } from '../mirror/mirror-plan.ts'
@@ -235,10 +236,11 @@ function copyFailure(error: unknown, task: CopyTask, { source, target }: CopyOpt
 }
 
 function refusal(cause: unknown, flow: Flow | null, reason: string): FicusError {
+  const why = withoutValues(cause)
   const message =
     flow === null
-      ? `the target cannot take the copy: ${reason}`
-      : `${showTable(flow.to)} cannot take the copy of ${showTable(flow.from)}: ${reason}`
+      ? `the target cannot take the copy: ${why}`
+      : `${showTable(flow.to)} cannot take the copy of ${showTable(flow.from)}: ${why}`
   const details = { reason, sqlState: systemCodeOf(cause), ...(flow === null ? {} : { table: showTable(flow.from) }) }
   return new FicusError('FICUS_CHANGE_REFUSED', message, { cause, details })
 }

@@ -1,9 +1,9 @@
-import { messageOf } from '@ficus/core/errors/ficus-error'
 import type { Client } from 'pg'
 import { computeNamed } from '../copy/computed-copy.ts'
 import { copySelect, storedColumns } from '../copy/copy-plan.ts'
 import { copyIn } from '../database/copy-in.ts'
 import { judgeFailure } from '../database/failure.ts'
+import { withoutValues } from '../database/without-values.ts'
 import { asItIs, type ComputedFlow, type ComputedRow, computedData, rowComputer } from './computed-rows.ts'
 import { assignedType, mappedSelect, OPERATION } from './merge-sql.ts'
 import type { TableShape } from './table-shape.ts'
@@ -33,7 +33,7 @@ export async function tryFunction(
       const row = computeNamed(flow, compute, input)
       if (row.values !== null) computed.push(row)
     } catch (error) {
-      return messageOf(error)
+      return withoutValues(error)
     }
   }
   const operation = OPERATION.INSERT
@@ -50,6 +50,6 @@ export async function tryFunction(
     return null
   } catch (error) {
     if (judgeFailure(error) === 'passing') throw error
-    return `the target cannot read what it gives: ${messageOf(error)}`
+    return `the target cannot read what it gives: ${withoutValues(error)}`
   }
 }

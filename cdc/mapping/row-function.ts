@@ -1,4 +1,4 @@
-import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
+import { FicusError, type FicusErrorOptions, messageOf } from '@ficus/core/errors/ficus-error'
 
 /** A source row: column -> its value in PostgreSQL's text form (times in UTC, bytea as hex), null for NULL. Frozen. */
 export type SourceRow = Readonly<Record<string, string | null>>
@@ -52,7 +52,8 @@ function call(compute: RowFunction, row: SourceRow, path: string): unknown {
   try {
     return compute(row)
   } catch (error) {
-    throw refused(path, `threw: ${messageOf(error)}`, error)
+    const details = { withoutValues: `the function of ${path} threw ${whatAndWhere(error)}` }
+    throw refused(path, `threw: ${messageOf(error)}`, { cause: error, details })
   }
 }
 
@@ -75,6 +76,14 @@ function show(value: unknown): string {
     : `a ${typeof value}`
 }
 
-function refused(path: string, what: string, cause?: unknown): FicusError {
-  return new FicusError('FICUS_CHANGE_REFUSED', `the function of ${path} ${what}`, { cause })
+/** `SyntaxError at sync.ts:12:7`: what was thrown often says the value that it was thrown for. */
+function whatAndWhere(error: unknown): string {
+  if (!(error instanceof Error)) return 'something that is no Error'
+  const trace = error.stack?.slice(error.stack.indexOf(error.message) + error.message.length)
+  const place = /^\s+at .*?([^/\\\s()]+:\d+:\d+)\)?$/m.exec(trace ?? '')?.[1]
+  return place === undefined ? error.name : `${error.name} at ${place}`
+}
+
+function refused(path: string, what: string, options: FicusErrorOptions = {}): FicusError {
+  return new FicusError('FICUS_CHANGE_REFUSED', `the function of ${path} ${what}`, options)
 }

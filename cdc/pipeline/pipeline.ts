@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CopyIndexes, Triggers } from '@ficus/core/config/schema'
-import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
+import { FicusError } from '@ficus/core/errors/ficus-error'
 import { databaseError } from '@ficus/core/ledger/connection'
 import type { SyncStatus } from '@ficus/core/ledger/records'
 import type { Part } from '@ficus/core/lifecycle/part'
@@ -9,8 +9,8 @@ import pg, { type Client } from 'pg'
 import { Applier } from '../apply/applier.ts'
 import { countParked } from '../apply/parked.ts'
 import { claimProgress, createProgressTable, type Progress, ProgressMoved, readProgress } from '../apply/progress.ts'
-import { type ChangeSource, type ChangeSourceFactory, SlotBusy, StreamEnded } from '../change-source/change-source.ts'
 import { retryParked } from '../apply/retry-parked.ts'
+import { type ChangeSource, type ChangeSourceFactory, SlotBusy, StreamEnded } from '../change-source/change-source.ts'
 import { originName, slotName } from '../change-source/names.ts'
 import { lsnToNumber } from '../change-source/position.ts'
 import { AddedTables } from '../copy/added-tables.ts'
@@ -19,6 +19,7 @@ import { firstCopy, type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
 import { forgetNotes } from '../copy/flow-notes.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { type Endpoint, endSession, openSession, withSession } from '../database/session.ts'
+import { withoutValues } from '../database/without-values.ts'
 import { Heartbeat } from '../lag/heartbeat.ts'
 import { assertMappingFits } from '../mapping/check-mapping.ts'
 import { type Direction, type Flow, flowsOf, opposite, type Sync, sourceTables } from '../mapping/flow.ts'
@@ -346,7 +347,7 @@ function asFicusError(error: unknown, what: string): FicusError {
   if (error instanceof StreamEnded && error.cause instanceof FicusError) return error.cause
   // A database that said so itself; anything else without a name of its own is ours to mend.
   const isBusy = error instanceof pg.DatabaseError && judgeFailure(error) === 'passing'
-  return new FicusError(isBusy ? 'FICUS_DATABASE_BUSY' : 'FICUS_INTERNAL', `${what}: ${messageOf(error)}`, {
+  return new FicusError(isBusy ? 'FICUS_DATABASE_BUSY' : 'FICUS_INTERNAL', `${what}: ${withoutValues(error)}`, {
     cause: error,
   })
 }

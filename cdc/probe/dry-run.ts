@@ -1,5 +1,5 @@
 import type { Triggers } from '@ficus/core/config/schema'
-import { messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
+import { systemCodeOf } from '@ficus/core/errors/ficus-error'
 import { quoteIdentifier, quoteTable, showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { openWriterSession } from '../apply/writer-session.ts'
@@ -18,7 +18,7 @@ import {
   OPERATION_COLUMN,
 } from '../mapping/merge-sql.ts'
 import { inDependencyOrder } from '../mapping/table-order.ts'
-import { note, type ProbeFinding, problem, undecided, untried } from './finding.ts'
+import { note, type ProbeFinding, refusal, undecided, untried } from './finding.ts'
 import { asText, sampleKeys, textArrays, textRows } from './sample.ts'
 
 type Row = Readonly<Record<string, string | null>>
@@ -228,13 +228,13 @@ class TableRun {
       return undecided('writes', where, text, remedy)
     }
     if (judgeFailure(error) === 'passing') throw error
-    const text = `the monolith refuses ${what}: ${messageOf(error)}`
+    const refused = `the monolith refuses ${what}`
     if (code === '23503' && what.includes('deleted')) {
       const remedy =
         'It refuses the same to everybody; delete in the service in the order in which the monolith allows it.'
-      return note('writes', where, text, remedy)
+      return refusal({ kind: 'note', part: 'writes', where }, refused, error, remedy)
     }
-    return problem('writes', where, text, remedyOf(code))
+    return refusal({ kind: 'problem', part: 'writes', where }, refused, error, remedyOf(code))
   }
 }
 

@@ -1,3 +1,7 @@
+import { messageOf } from '@ficus/core/errors/ficus-error'
+import pg from 'pg'
+import { withoutValues } from '../database/without-values.ts'
+
 /** Something that a probe found. */
 export interface ProbeFinding {
   /**
@@ -9,8 +13,11 @@ export interface ProbeFinding {
   readonly part: 'rows' | 'columns' | 'writes' | 'stream'
   /** The table, column or setting that it is about. */
   readonly where: string
+  /** Without a value of any row, for it is kept. */
   readonly problem: string
   readonly remedy: string
+  /** What the server said, which may hold values of rows: for a person at a terminal. */
+  readonly said?: string
 }
 
 /** Of a mapping by a function in Node, which the databases cannot try. */
@@ -25,6 +32,21 @@ export function problem(part: ProbeFinding['part'], where: string, text: string,
 
 export function undecided(part: ProbeFinding['part'], where: string, text: string, remedy: string): ProbeFinding {
   return { kind: 'undecided', part, where, problem: text, remedy }
+}
+
+/** Of what a server refused: its own words are set apart. */
+export function refusal(
+  { where, part, kind }: Pick<ProbeFinding, 'where' | 'part' | 'kind'>,
+  what: string,
+  error: unknown,
+  remedy: string,
+): ProbeFinding {
+  const finding = { kind, part, where, problem: `${what}: ${withoutValues(error)}`, remedy }
+  return { ...finding, said: [messageOf(error), detailOf(error)].filter(text => text !== undefined).join(': ') }
+}
+
+function detailOf(error: unknown): string | undefined {
+  return error instanceof pg.DatabaseError ? error.detail : undefined
 }
 
 export function note(part: ProbeFinding['part'], where: string, text: string, remedy: string): ProbeFinding {

@@ -1,4 +1,3 @@
-import { messageOf } from '@ficus/core/errors/ficus-error'
 import { quoteIdentifier, quoteTable, showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { copySelect } from '../copy/copy-plan.ts'
@@ -8,7 +7,7 @@ import { isComputed } from '../mapping/computed-rows.ts'
 import { type Flow, flowsOf, type Sync } from '../mapping/flow.ts'
 import { flowColumns } from '../mapping/flow-columns.ts'
 import { assignedType, columnOf, filterCondition, mappedSelect, sourceSideType } from '../mapping/merge-sql.ts'
-import { type ProbeFinding, problem, untried } from './finding.ts'
+import { type ProbeFinding, problem, refusal, untried } from './finding.ts'
 import { asText, sampleKeys, textArrays, textRows } from './sample.ts'
 
 /** What became of rows that went there and back. */
@@ -71,9 +70,9 @@ async function probeTable(monolith: Client, service: Client, ways: BothWays, sam
     return back.length === 0 ? { rows: 0, findings: [] } : await compare(monolith, ways, back)
   } catch (error) {
     if (judgeFailure(error) === 'passing') throw error
-    const text = `a sampled row cannot go there and back: ${messageOf(error)}`
     const remedy = `Correct the expressions of ${flow.path}, so that they take every value that ${showTable(flow.from)} holds.`
-    return { rows: 0, findings: [problem('rows', showTable(flow.from), text, remedy)] }
+    const about = { kind: 'problem', part: 'rows', where: showTable(flow.from) } as const
+    return { rows: 0, findings: [refusal(about, 'a sampled row cannot go there and back', error, remedy)] }
   } finally {
     await Promise.all([monolith, service].map(client => client.query('ROLLBACK').catch(() => {})))
   }

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { LoadedConfig } from '@ficus/core/config/load-config'
-import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
+import { FicusError } from '@ficus/core/errors/ficus-error'
 import type { SyncStatus } from '@ficus/core/ledger/records'
 import type { Logger } from '@ficus/core/log/logger'
 import { PHASE_RULES, type Phase } from '@ficus/core/phases/phase'
 import { chooseEngine } from '../change-source/engine.ts'
 import { withSession } from '../database/session.ts'
+import { withoutValues } from '../database/without-values.ts'
 import { type Direction, opposite } from '../mapping/flow.ts'
 import { type DropOptions, dropSync, endSync } from '../pipeline/drop.ts'
 import { Pipeline } from '../pipeline/pipeline.ts'
@@ -171,7 +172,7 @@ export class CapabilityWorker {
 
   #fail({ wish }: Order, error: unknown): number {
     const named =
-      error instanceof FicusError ? error : new FicusError('FICUS_INTERNAL', messageOf(error), { cause: error })
+      error instanceof FicusError ? error : new FicusError('FICUS_INTERNAL', withoutValues(error), { cause: error })
     const { code, message, remedy } = named
     const state = named.retry ? 'waiting' : 'failed'
     const direction = wish === 'reverse' ? 'reverse' : 'forward'

@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { judgeData } from '../gate/data.ts'
 import { record } from '../gate/evaluate.ts'
 import type { Finding } from '../gate/gate.ts'
-import { judgeReverse } from '../gate/reverse.ts'
+import { judgeReverse, reverseEvidence } from '../gate/reverse.ts'
 import { gatherVersions } from '../gate/versions.ts'
 import { probeReverse } from '../joint/cdc.ts'
 import { hasContracts, verifyBothSides } from '../joint/contracts.ts'
@@ -67,7 +67,7 @@ export function verifyCommand(host: Host): Command {
       if (options.reverse) {
         const report = await probeReverse(loaded, capability)
         renderReverse(report, terminal)
-        await keep('reverse', { ...judgeReverse(report), evidence: { ...report } })
+        await keep('reverse', { ...judgeReverse(report), evidence: reverseEvidence(report) })
       }
       terminal.document({ capability, versions, results, ...shown })
       return exitCode(results)

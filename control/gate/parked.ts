@@ -6,12 +6,12 @@ import type { Gate, Judgement } from './gate.ts'
 export function judgeParked(groups: readonly ParkedGroup[]): Judgement {
   const [first] = groups
   if (first === undefined) return { verdict: 'pass', summary: 'no change is parked' }
-  const [{ table, kind, key, reason }] = first
+  const [{ table, kind, key, plainReason }] = first
   const changes = groups.reduce((sum, group) => sum + group.length, 0)
   const rows = groups.length === 1 ? 'for 1 row' : `for ${plural(groups.length, 'row')}`
   return {
     verdict: 'fail',
-    summary: `${plural(changes, 'change')} parked ${rows}; first the ${kind} of ${table} (${showKey(key)}): ${reason}`,
+    summary: `${plural(changes, 'change')} parked ${rows}; first the ${kind} of ${table} (${showKey(key)}): ${plainReason}`,
   }
 }
 
@@ -25,8 +25,8 @@ export const parkedGate: Gate = {
   command: capability => `ficus parked ${capability}`,
   gather: async ({ control, capability }) => {
     const groups = await listParked(control, capability)
-    const named = groups.slice(0, NAMED).map(([{ id, table, key, kind, reason }, ...behind]) => {
-      return { id, table, key, kind, reason, behind: behind.length }
+    const named = groups.slice(0, NAMED).map(([{ id, table, key, kind, plainReason }, ...behind]) => {
+      return { id, table, key, kind, reason: plainReason, behind: behind.length }
     })
     return { ...judgeParked(groups), evidence: { rows: groups.length, parked: named } }
   },

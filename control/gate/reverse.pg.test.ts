@@ -26,4 +26,12 @@ it('`ficus verify --reverse` proves the way back and keeps the evidence', { time
   expect(bad).toMatchObject({ code: 1, stdout: expect.stringContaining('public.notes.title') })
   expect(bad.stderr).toContain('FICUS_GATE_RED')
   expect((await control.ledger.latestGates(CAPABILITY)).get('reverse')?.verdict).toBe('fail')
+
+  // What a server says of a row is for whoever asks, not for the ledger.
+  await migration.writeSync(BOTH_WAYS.replace(`'heading' }`, `'(heading::int)::text' }`))
+  const refused = await runCli(['verify', CAPABILITY, '--reverse'], migration.directory)
+  expect(refused.stdout).toMatch(/it said: invalid input syntax for type integer: "note \d+"/)
+  const kept = JSON.stringify((await control.ledger.latestGates(CAPABILITY)).get('reverse'))
+  expect(kept).toContain('invalid_text_representation (SQLSTATE 22P02)')
+  expect(kept).not.toMatch(/note \d/)
 })

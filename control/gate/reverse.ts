@@ -1,6 +1,6 @@
 import { probeReverse, type ReverseReport } from '../joint/cdc.ts'
 import { plural } from '../terminal/words.ts'
-import type { Gate, Judgement } from './gate.ts'
+import type { Finding, Gate, Judgement } from './gate.ts'
 
 /** Judges a probe of the way back: no problem, and rows to prove it on. */
 export function judgeReverse({ comparedRows, findings }: ReverseReport): Judgement {
@@ -27,6 +27,11 @@ export const reverseGate: Gate = {
   command: capability => `ficus verify ${capability} --reverse`,
   gather: async ({ control, capability }) => {
     const report = await probeReverse(control.loaded, capability)
-    return { ...judgeReverse(report), evidence: { ...report } }
+    return { ...judgeReverse(report), evidence: reverseEvidence(report) }
   },
+}
+
+/** What the ledger keeps of a probe: the servers' own words may hold values of rows, and are for whoever asked. */
+export function reverseEvidence(report: ReverseReport): Finding['evidence'] {
+  return { ...report, findings: report.findings.map(({ said: _, ...finding }) => finding) }
 }
