@@ -33,6 +33,8 @@ export interface Flow {
   readonly where: string | null
   /** Everything that is written, key columns first. */
   readonly columns: readonly MappedColumn[]
+  /** Other flows write other columns of the same rows: a new row may be there already. */
+  readonly shared?: true
   /** Gives the columns behind the key in Node; their expressions then stand for nothing. */
   readonly compute?: RowFunction
   /** Other tables of the database that rows come from, which the expressions look into. */
@@ -112,7 +114,11 @@ export function flowsOf(sync: Sync, direction: Direction): Flow[] {
     const reverse = table.key.map(column => column.reverse)
     const columns = [...keys(key, reverse), ...table.reverse.columns]
     const tables = { from: table.target, to: table.source }
-    return [{ path, ...tables, key, where: null, columns, ...computeOf(table.reverse), reads: [] }]
+    const halves = sync.tables.filter(
+      other => other.reverse.columns.length > 0 && showTable(other.source) === showTable(table.source),
+    )
+    const shared = halves.length > 1 ? { shared: true as const } : {}
+    return [{ path, ...tables, key, where: null, columns, ...shared, ...computeOf(table.reverse), reads: [] }]
   })
 }
 

@@ -35,9 +35,12 @@ export function mergeStatements(
   const names = flow.columns.map(column => quoteIdentifier(column.to))
   const rows = (operations: readonly number[]) => mappedRows(flow, target, staging, staged, operations)
   const overriding = overridingOf(flow, target)
+  const added = rows([OPERATION.INSERT, OPERATION.REPLACE])
   return {
     remove: `DELETE FROM ${to} AS t USING (${removedKeys(flow, target, staging, staged)}) AS s WHERE ${keyMatch(flow)}`,
-    insert: `INSERT INTO ${to} (${names.join(', ')})${overriding} ${rows([OPERATION.INSERT, OPERATION.REPLACE])}`,
+    insert: flow.shared
+      ? mergeMapped(flow, target, added)
+      : `INSERT INTO ${to} (${names.join(', ')})${overriding} ${added}`,
     update: mergeMapped(flow, target, rows([OPERATION.UPDATE])),
     clear: `DELETE FROM ${to}`,
   }

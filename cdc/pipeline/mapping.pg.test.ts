@@ -114,3 +114,59 @@ it('there and back gives the same rows, and keys of the service become keys of t
     { numRuns: 10, interruptAfterTimeLimit: 30_000, endOnFailure: true },
   )
 }, 120_000)
+
+it('a table that was split comes back whole, and what only one side has survives either way (property)', async () => {
+  const input: SyncInput = {
+    tables: [
+      { source: 'parts', target: 'labels', key: { id: 'id' }, forward: { label: 'name' }, reverse: { name: 'label' } },
+      { source: 'parts', target: 'shelves', key: { id: 'id' }, forward: { held: 'stock' }, reverse: { stock: 'held' } },
+    ],
+  }
+  await using sync = await createHarness(
+    createDatabase,
+    `CREATE TABLE parts (id int PRIMARY KEY, name text, stock int, note text);
+     INSERT INTO parts SELECT n, 'part ' || n, n, 'note ' || n FROM generate_series(1, 20) n`,
+    `CREATE TABLE labels (id int PRIMARY KEY, label text, views int);
+     CREATE TABLE shelves (id int PRIMARY KEY, held int, aisle text)`,
+    input,
+  )
+  await sync.streaming()
+  await sync.onTarget(`UPDATE labels SET views = id; UPDATE shelves SET aisle = 'aisle ' || id`)
+  await sync.onSource(`UPDATE parts SET name = name || '!', stock = stock + 1`)
+  await sync.caughtUp()
+  const own = 'SELECT id, views, aisle FROM labels JOIN shelves USING (id) ORDER BY id'
+  expect(await sync.onTarget(own)).toEqual(
+    await sync.onSource(`SELECT id, id AS views, 'aisle ' || id AS aisle FROM parts ORDER BY id`),
+  )
+
+  const reversed = { source: sync.target, target: sync.source, direction: 'reverse' as const }
+  await beginWithoutCopy({ ...reversed, capability: CAPABILITY, sync: parseSync(input), ledger: LEDGER })
+  const reverse = sync.pipeline(reversed)
+  await reverse.start()
+  await reaches(reverse, 'streaming')
+  const id = fc.integer({ min: 1, max: 30 })
+  const write = fc.oneof(
+    fc.tuple(id, fc.integer()).map(([at, held]) => `UPDATE shelves SET held = ${held} WHERE id = ${at}`),
+    fc.tuple(id, id).map(([at, label]) => `UPDATE labels SET label = 'label ${label}' WHERE id = ${at}`),
+    id.map(at => `DELETE FROM labels WHERE id = ${at}; DELETE FROM shelves WHERE id = ${at}`),
+    id.map(
+      at => `INSERT INTO labels VALUES (${at}, 'new') ON CONFLICT DO NOTHING;
+             INSERT INTO shelves VALUES (${at}, ${at}) ON CONFLICT DO NOTHING`,
+    ),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(write, { minLength: 1, maxLength: 6 }), async writes => {
+      for (const each of writes) await sync.onTarget(`BEGIN; ${each}; COMMIT`)
+      await waitUntilCaughtUp({ ...reversed, capability: CAPABILITY, timeoutMs: 40_000 })
+      expect(await sync.onSource('SELECT id, name, stock FROM parts ORDER BY id')).toEqual(
+        await sync.onTarget('SELECT id, label AS name, held AS stock FROM labels JOIN shelves USING (id) ORDER BY id'),
+      )
+      expect(await sync.onSource(`SELECT FROM parts WHERE note <> 'note ' || id`)).toEqual([])
+    }),
+    { numRuns: 10, interruptAfterTimeLimit: 20_000, endOnFailure: true },
+  )
+  await sync.onTarget('UPDATE labels SET label = label; UPDATE shelves SET held = 7')
+  await waitUntilCaughtUp({ ...reversed, capability: CAPABILITY, timeoutMs: 40_000 })
+  expect(await sync.onSource('SELECT count(note) > 0 AS kept FROM parts WHERE id <= 20')).toEqual([{ kept: true }])
+  expect(reverse.status().parked).toBe(0)
+}, 120_000)
