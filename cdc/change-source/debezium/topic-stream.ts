@@ -79,7 +79,10 @@ export class TopicStream {
   async *batches(signal: AbortSignal): AsyncGenerator<ChangeBatch> {
     const reading = this.#read(AbortSignal.any([signal, this.#ending.signal]))
     try {
-      for (let batch = await this.#next(); batch !== null; batch = await this.#next()) yield batch
+      for (let batch = await this.#next(); batch !== null; batch = await this.#next()) {
+        yield batch
+        this.#builder.giveBack(batch)
+      }
     } finally {
       this.end(undefined)
       await reading
