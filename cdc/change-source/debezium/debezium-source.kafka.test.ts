@@ -1,7 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { TopicsConfig } from '@ficus/core/config/schema'
 import { kafkaStack } from '@ficus/deploy/testing/kafka'
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { describe, expect, it } from 'vitest'
+import { retryParked } from '../../apply/retry-parked.ts'
+import type { SyncInput } from '../../mapping/define-sync.ts'
+import { parseSync } from '../../mapping/parse-sync.ts'
+import { CAPABILITY, LEDGER, reaches } from '../../testing/sync-harness.ts'
 import { createKafkaHarness } from './testing/kafka-harness.ts'
 
 const SOURCE = `
@@ -12,26 +17,41 @@ const SOURCE = `
   INSERT INTO stock SELECT n, n FROM generate_series(1, 1000) n;
 `
 const TARGET = `
-  CREATE TABLE items (item_id bigint PRIMARY KEY, title text NOT NULL, cents bigint NOT NULL, body text, tags text[]);
+  CREATE TABLE items (
+    item_id bigint PRIMARY KEY, title text NOT NULL, cents bigint NOT NULL CONSTRAINT not_negative CHECK (cents >= 0), body text, tags text[]
+  );
   CREATE TABLE shelf (item_id bigint PRIMARY KEY, units int NOT NULL);
 `
-const SYNC = {
+const PRODUCTS = {
+  source: 'products',
+  target: 'items',
+  key: { id: 'item_id' },
+  forward: { title: 'name', cents: '(price * 100)::bigint', body: 'description', tags: 'tags' },
+}
+const STOCK = { source: 'stock', target: 'shelf', key: { product_id: 'item_id' }, forward: { units: 'units' } }
+const SYNC: SyncInput = { tables: [PRODUCTS, STOCK] }
+
+/** The same rows, made in Node. */
+const BY_FUNCTION: SyncInput = {
   tables: [
     {
-      source: 'products',
-      target: 'items',
-      key: { id: 'item_id' },
-      forward: { title: 'name', cents: '(price * 100)::bigint', body: 'description', tags: 'tags' },
+      ...PRODUCTS,
+      columns: { forward: Object.keys(PRODUCTS.forward) },
+      forward: ({ name = null, price = null, description = null, tags = null }) => ({
+        title: name,
+        cents: BigInt((price ?? '0').replace('.', '')),
+        body: description,
+        tags,
+      }),
     },
-    { source: 'stock', target: 'shelf', key: { product_id: 'item_id' }, forward: { units: 'units' } },
   ],
 }
 
 const stack = kafkaStack()
 
 describe.skipIf(stack === null)('the debezium engine', () => {
-  const create = (topics: Partial<TopicsConfig>) =>
-    createKafkaHarness(stack, createDatabase, SOURCE, TARGET, SYNC, topics)
+  const create = (topics: Partial<TopicsConfig>, mapping = SYNC) =>
+    createKafkaHarness(stack, createDatabase, SOURCE, TARGET, mapping, topics)
 
   it.each<[string, Partial<TopicsConfig>]>([
     ['one topic', {}],
@@ -63,5 +83,65 @@ describe.skipIf(stack === null)('the debezium engine', () => {
     await sync.expectEqual()
     expect(pipeline.status()).toMatchObject({ engine: 'debezium', state: 'streaming', error: null })
     expect(await sync.onTarget('SELECT * FROM shelf')).toEqual([{ item_id: '7', units: 7 }])
+  })
+
+  it('invariant 3: reads a table that is added to a running capability, while its rows change', async () => {
+    await using sync = await create({ layout: 'tables', partitions: 2 })
+    await (await sync.streaming({ sync: parseSync({ tables: [PRODUCTS] }) })).stop()
+    let writing = true
+    const writes = (async () => {
+      for (let n = 1; writing; n++) {
+        await sync.onSource('UPDATE stock SET units = units + 1 WHERE product_id = $1', [(n * 37) % 1000])
+        await sync.onSource('UPDATE stock SET product_id = product_id + 5000 WHERE product_id = $1', [(n * 11) % 1000])
+        await sync.onSource('DELETE FROM stock WHERE product_id = $1', [(n * 13) % 1000])
+        await sync.onSource('INSERT INTO stock VALUES ($1, 1)', [n + 10_000])
+        // Debezium is slower than a loop of statements; what piles up would only make the test long.
+        await sleep(5)
+      }
+    })()
+    try {
+      const pipeline = sync.pipeline({ batchRows: 100 })
+      await pipeline.start()
+      // On a busy machine Kafka Connect takes its time to run a connector with another configuration.
+      await reaches(pipeline, 'streaming', 150_000)
+      expect(await sync.onTarget('SELECT FROM ficus.flow WHERE reading')).toEqual([])
+    } finally {
+      writing = false
+      await writes
+    }
+    await sync.onSource(`UPDATE products SET name = 'after' WHERE id = 1; DELETE FROM stock WHERE product_id = 1000`)
+    await sync.caughtUp()
+    await sync.expectEqual()
+    expect(await sync.onTarget('SELECT FROM ficus.parked')).toEqual([])
+  })
+
+  it('invariants 3, 11: a function makes the rows, and a change that the target refuses is parked and retried', async () => {
+    await using sync = await create({}, BY_FUNCTION)
+    await sync.streaming()
+    await sync.onSource(
+      `BEGIN; UPDATE products SET price = -1 WHERE id = 7; UPDATE products SET price = 5 WHERE id = 8; COMMIT`,
+    )
+    await sync.onSource(`UPDATE products SET name = 'later', tags = '{x}' WHERE id IN (7, 8)`)
+    await sync.caughtUp()
+    const parked = `SELECT key, reason, sqlstate, event -> 'after' ->> 'price' AS price FROM ficus.parked ORDER BY id`
+    expect(await sync.onTarget(parked)).toEqual([
+      { key: { id: '7' }, reason: expect.stringContaining('not_negative'), sqlstate: '23514', price: '-1.00' },
+      { key: { id: '7' }, reason: null, sqlstate: null, price: '-1.00' },
+    ])
+    const rows = 'SELECT item_id::int, title, cents::int FROM items WHERE item_id IN (7, 8) ORDER BY 1'
+    expect(await sync.onTarget(rows)).toEqual([
+      { item_id: 7, title: 'product 7', cents: 875 },
+      { item_id: 8, title: 'later', cents: 500 },
+    ])
+    await sync.onTarget('ALTER TABLE items DROP CONSTRAINT not_negative')
+    const { source, target } = sync
+    const where = { capability: CAPABILITY, direction: 'forward', ledger: LEDGER, source, target } as const
+    expect(await retryParked({ ...where, sync: parseSync(BY_FUNCTION), by: 'a test' }, 'all')).toMatchObject({
+      refused: [],
+    })
+    expect(await sync.onTarget(parked)).toEqual([])
+    await sync.onSource(`INSERT INTO products VALUES (2000, E'a\\t\\\\N', 3.5); DELETE FROM products WHERE id = 8`)
+    await sync.caughtUp()
+    await sync.expectEqual()
   })
 })
