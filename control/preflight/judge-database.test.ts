@@ -39,7 +39,7 @@ describe('invariant 13: a source database that cannot be followed', () => {
     [{ mayCreate: false }, 'may not create a publication', 'GRANT CREATE ON DATABASE "shop" TO "ada"'],
     [{ freeSlots: 0 }, 'none of the 10 replication slots is free', 'max_replication_slots'],
     [{ freeSenders: 0 }, 'none of the 10 WAL senders is free', 'max_wal_senders'],
-    [{ versionNumber: 130_009, version: '13.9' }, 'PostgreSQL 13.9 is too old', 'Upgrade'],
+    [{ versionNumber: 140_019, version: '14.19' }, 'PostgreSQL 14.19 is too old', 'Upgrade'],
   ])('%o', (facts, problem, remedy) => {
     const text = words(judgeSourceDatabase({ ...fit, ...facts }, true, 'here'))
     expect(text).toContain(problem)

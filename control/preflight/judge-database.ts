@@ -2,8 +2,8 @@ import { quoteIdentifier, quoteTable, showTable, type TableName } from '@ficus/c
 import { type DatabaseFacts, PRIVILEGES, type TableFacts } from './database-facts.ts'
 import type { Problem } from './problem.ts'
 
-/** The oldest PostgreSQL whose replication protocol Ficus reads. */
-const OLDEST_VERSION = 140_000
+/** The oldest PostgreSQL that has MERGE, by which sync writes to either side, and on which its tests were run. */
+const OLDEST_VERSION = 150_000
 
 /**
  * What keeps the rows of a database from being followed.
@@ -105,7 +105,7 @@ export function judgeTargetTable(
 
 function judgeVersion(facts: DatabaseFacts, where: string): Problem[] {
   if (facts.versionNumber >= OLDEST_VERSION) return []
-  return [unfit(where, `PostgreSQL ${facts.version} is too old`, 'Upgrade it to PostgreSQL 14 or later.')]
+  return [unfit(where, `PostgreSQL ${facts.version} is too old`, 'Upgrade it to PostgreSQL 15 or later.')]
 }
 
 function mayNotCreate(facts: DatabaseFacts, where: string, what: string): Problem {
