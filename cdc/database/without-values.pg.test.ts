@@ -16,30 +16,38 @@ const SCHEMA = `
   CREATE TRIGGER run BEFORE INSERT ON talkers FOR EACH ROW EXECUTE FUNCTION run();
 `
 
-const REFUSALS: Readonly<Record<string, string>> = {
-  [`INSERT INTO users VALUES (2, 'jane@example.org')`]:
+const REFUSALS: readonly (readonly [sql: string, said: string])[] = [
+  [
+    `INSERT INTO users VALUES (2, 'jane@example.org')`,
     'duplicate key value violates unique constraint "users_email_key"',
-  [`INSERT INTO users VALUES (2, 'jane2@example.org', 4711)`]:
+  ],
+  [
+    `INSERT INTO users VALUES (2, 'jane2@example.org', 4711)`,
     'new row for relation "users" violates check constraint "users_age_check"',
-  [`INSERT INTO users VALUES (2, NULL, NULL, 'jane@example.org')`]: 'value too long for type character varying(5)',
-  [`SELECT 'jane@example.org'::int`]:
+  ],
+  [`INSERT INTO users VALUES (2, NULL, NULL, 'jane@example.org')`, 'value too long for type character varying(5)'],
+  [
+    `SELECT 'jane@example.org'::int`,
     'invalid_text_representation (SQLSTATE 22P02); its words are in the log of that server',
-  [`SELECT make_date(4711, 4711, 4711)`]:
+  ],
+  [
+    'SELECT make_date(4711, 4711, 4711)',
     'datetime_field_overflow (SQLSTATE 22008); its words are in the log of that server',
-  [`INSERT INTO guests VALUES ('jane@example.org')`]:
+  ],
+  [
+    `INSERT INTO guests VALUES ('jane@example.org')`,
     'unique_violation (SQLSTATE 23505) at one_room, raised by guard(); its words are in the log of that server',
-  [`INSERT INTO talkers VALUES ('jane@example.org')`]: 'SQLSTATE 42703; its words are in the log of that server',
-  [`SELECT nowhere FROM users`]: 'column "nowhere" does not exist',
-}
+  ],
+  [`INSERT INTO talkers VALUES ('jane@example.org')`, 'SQLSTATE 42703; its words are in the log of that server'],
+  ['SELECT nowhere FROM users', 'column "nowhere" does not exist'],
+]
 
 it('says what a server refused without a value of the row', async () => {
   await using database = await createDatabase('source')
   await withSession({ url: database.url, name: 'a database' }, async client => {
     await client.query(SCHEMA)
-    const said: Record<string, string> = {}
-    for (const sql of Object.keys(REFUSALS)) {
-      said[sql] = await client.query(sql).then(() => 'taken', withoutValues)
-    }
+    const said: (readonly [string, string])[] = []
+    for (const [sql] of REFUSALS) said.push([sql, await client.query(sql).then(() => 'taken', withoutValues)])
     expect(said).toEqual(REFUSALS)
   })
 })

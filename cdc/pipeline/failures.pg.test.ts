@@ -160,7 +160,10 @@ describe('invariant 3: what may pass is tried again, and nothing is lost or doub
 
   it('and limits on time that are set for the database do not apply to sync', async () => {
     await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
-    const limits = ['statement_timeout', 'lock_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout']
+    // PostgreSQL has had transaction_timeout since 17.
+    const known = `SELECT name FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout',
+      'idle_in_transaction_session_timeout')`
+    const limits = (await sync.onTarget(known)).map(({ name }) => name)
     for (const limit of [...limits, 'idle_session_timeout']) await setForDatabase(sync, `${limit} = ''300ms''`)
     const told = await streamingWithNotes(sync)
     await using other = await otherSession(sync)
