@@ -1,8 +1,8 @@
-import { messageOf } from '@ficus/core/errors/ficus-error'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Control } from '../control.ts'
 import { type ComparedData, compareData, type DataDiff, repairData, usualLimits } from '../joint/diff.ts'
 import { renderDiff } from '../status/render-diff.ts'
+import { toFicusError } from '../terminal/report-error.ts'
 import { plural } from '../terminal/words.ts'
 import { Interrupted, type Session } from './command.ts'
 
@@ -101,7 +101,9 @@ async function repair(
   })
   const repairing = repairData(loaded, capability, await ledger.id(), found, signal)
   const tables = await repairing.catch(async (error: unknown) => {
-    await note('break off repair', { error: messageOf(error) }).catch(() => {})
+    // Not the message: what a database says may hold values.
+    const why = signal.aborted ? 'INTERRUPTED' : toFicusError(error).code
+    await note('break off repair', { error: why }).catch(() => {})
     throw error
   })
   for (const { source, target, repaired, left, reasons } of tables) {

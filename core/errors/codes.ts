@@ -196,7 +196,8 @@ export const ERROR_CODES = {
     status: 409,
     retry: false,
     exit: 1,
-    remedy: 'Look at the keys that differ; correct the mapping, or copy anew by rolling back to legacy.',
+    remedy:
+      'Look at the keys that differ, and mend the mapping or what else wrote these rows; then `ficus verify <capability> --data --repair`.',
   },
   FICUS_SYNC_BEHIND: {
     status: 409,
