@@ -1,6 +1,6 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
 import type { Control } from '../control.ts'
-import { type DriveResult, drive } from './drive.ts'
+import type { DriveResult } from './drive.ts'
 import type { LoadRun } from './judge-load.ts'
 
 /** Milliseconds in which each side warms up: connections, caches, compiled code. Thrown away. */
@@ -32,6 +32,8 @@ export async function runLoad(control: Control, capability: string, options: Loa
     )
   }
   const { rate, duration, signal } = options
+  // Its library takes its time to load, and most commands drive no load.
+  const { drive } = await import('./drive.ts')
   const total = 2 * (WARM_UP + duration)
   let finished = 0
   const side = async (url: string): Promise<DriveResult> => {

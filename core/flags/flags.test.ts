@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { flagNames, inRollout } from './flags.ts'
-import { openFlagAdmin, openFlags } from './open-flags.ts'
+import { openFlagAdmin } from './open-flag-admin.ts'
+import { openFlags } from './open-flags.ts'
 
 const READ = 'ficus.catalog.read'
 

@@ -1,5 +1,5 @@
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
-import { type Admin, Kafka, logLevel } from 'kafkajs'
+import type { Admin, Kafka } from 'kafkajs'
 import { numberOf, partitionKey, topicOf } from './connector-name.ts'
 import { type ReadOptions, TopicReading } from './topic-reading.ts'
 
@@ -30,27 +30,14 @@ const TOPIC = 2
 export class KafkaTopics {
   /** The connector's name, with which the names of its topics begin. */
   readonly name: string
-  readonly #kafka: Kafka
-  readonly #brokers: string
+  readonly #brokers: readonly string[]
+  #kafka: Promise<Kafka> | undefined
   /** kafkajs tells only its log that it left out what a topic does not hold any more. */
   readonly #skipped = new Set<(partition: string) => void>()
 
   constructor(brokers: readonly string[], name: string) {
     this.name = name
-    this.#brokers = brokers.join(', ')
-    this.#kafka = new Kafka({
-      brokers: [...brokers],
-      clientId: 'ficus-sync',
-      connectionTimeout: CONNECTION_TIMEOUT_MS,
-      logLevel: logLevel.ERROR,
-      logCreator:
-        () =>
-        ({ log: { message, topic, partition } }) => {
-          if (!message.startsWith('Offset out of range, resetting')) return
-          for (const told of this.#skipped) told(partitionKey(topic, partition))
-        },
-      retry: { retries: 3, initialRetryTime: 200, maxRetryTime: 2_000 },
-    })
+    this.#brokers = brokers
   }
 
   /**
@@ -114,7 +101,7 @@ export class KafkaTopics {
    *   somebody else was given a partition; what `take` throws.
    */
   async read(options: ReadOptions): Promise<void> {
-    const reading = new TopicReading(this.#kafka, this.name, options)
+    const reading = new TopicReading(await this.#client(), this.name, options)
     const skipped = (partition: string) => reading.fail(this.#removed(partition))
     this.#skipped.add(skipped)
     try {
@@ -126,8 +113,31 @@ export class KafkaTopics {
     }
   }
 
+  #client(): Promise<Kafka> {
+    this.#kafka ??= this.#open()
+    return this.#kafka
+  }
+
+  /** kafkajs takes its time to load, and is wanted where Kafka is asked: most commands do not. */
+  async #open(): Promise<Kafka> {
+    const { Kafka, logLevel } = await import('kafkajs')
+    return new Kafka({
+      brokers: [...this.#brokers],
+      clientId: 'ficus-sync',
+      connectionTimeout: CONNECTION_TIMEOUT_MS,
+      logLevel: logLevel.ERROR,
+      logCreator:
+        () =>
+        ({ log: { message, topic, partition } }) => {
+          if (!message.startsWith('Offset out of range, resetting')) return
+          for (const told of this.#skipped) told(partitionKey(topic, partition))
+        },
+      retry: { retries: 3, initialRetryTime: 200, maxRetryTime: 2_000 },
+    })
+  }
+
   async #admin<T>(work: (admin: Admin) => Promise<T>): Promise<T> {
-    const admin = this.#kafka.admin()
+    const admin = (await this.#client()).admin()
     try {
       await admin.connect()
       return await work(admin)
@@ -146,7 +156,7 @@ export class KafkaTopics {
     if (!(error instanceof Error) || !error.name.startsWith('KafkaJS')) return error
     return new FicusError(
       'FICUS_KAFKA_UNREACHABLE',
-      `Kafka at ${this.#brokers} does not serve ${this.name}: ${messageOf(error)}`,
+      `Kafka at ${this.#brokers.join(', ')} does not serve ${this.name}: ${messageOf(error)}`,
       { cause: error },
     )
   }
