@@ -19,14 +19,15 @@ export async function runConnector(
   signal: AbortSignal,
 ): Promise<void> {
   const registered = await connect.config(name)
-  if (!isDeepStrictEqual(registered, { ...config, name })) {
-    // A task that runs goes on for a while with what it was given before, and nothing tells when it has ended.
-    if (registered !== null) await stopConnector(connect, name)
-    await connect.configure(name, config)
-  }
+  const differs = !isDeepStrictEqual(registered, { ...config, name })
+  // A task that runs goes on for a while with what it was given before, and nothing tells when it has ended.
+  const stopped = differs && registered !== null
+  if (stopped) await stopConnector(connect, name)
+  if (differs) await connect.configure(name, config)
   const before = await connect.status(name)
-  if (before?.failure != null) await connect.restartFailed(name)
-  else if (before?.state === 'PAUSED' || before?.state === 'STOPPED') await connect.resume(name)
+  // With a new configuration it is told as `UNASSIGNED` for a moment, and stays stopped all the same.
+  if (stopped || before?.state === 'PAUSED' || before?.state === 'STOPPED') await connect.resume(name)
+  else if (before?.failure != null) await connect.restartFailed(name)
   const status = await settled(connect, name, isRunning, signal, before?.failure ?? null)
   if (status?.failure != null) throw connectorFailed(name, status.failure)
 }
