@@ -9,7 +9,7 @@ import { type Endpoint, endSession } from '../database/session.ts'
 import { Derivation } from '../mirror/derivation.ts'
 import type { Mirror } from '../mirror/mirror-plan.ts'
 import { passSyncPoint } from '../pipeline/points.ts'
-import { Merge } from './merge.ts'
+import { Merge, type Staged } from './merge.ts'
 import { Parking } from './parking.ts'
 import { cutBatch, isPauseHeld } from './pause.ts'
 import { lockProgress, moveProgress, type Progress, type ProgressKey, ProgressMoved } from './progress.ts'
@@ -55,6 +55,8 @@ export class Applier {
   readonly #parking: Parking
   /** The target's tables were compared with what they were at the start, within this transaction. */
   #targetSeen = false
+  /** What is staged already of a batch that is still to be applied, in a transaction without the row lock. */
+  #ahead: { readonly batch: ChangeBatch; readonly staged: Staged } | null = null
 
   private constructor(options: ApplierOptions, session: WriterSession, position: Position, derivation: Derivation) {
     this.#options = options
@@ -100,13 +102,49 @@ export class Applier {
     while (rest !== null) rest = await this.#applyUntilPause(rest)
   }
 
+  /** Where the target stands, as far as this session knows. */
+  get position(): Position {
+    return this.#position
+  }
+
+  /** Another session has brought the target to this position. */
+  set position(position: Position) {
+    this.#position = position
+  }
+
+  /**
+   * Stages a batch that will be applied next, while another session is still busy with the one before: nothing is locked,
+   * and nobody sees it. Whatever is more than filling known staging tables is left for `apply`, where a failure of this shows
+   * again too.
+   */
+  async stage(batch: ChangeBatch): Promise<void> {
+    const [changes, ...others] = segmentsOf(batch.changes)
+    if (changes === undefined || others.length > 0 || batch.position === null) return
+    if (this.#open || this.#parking.active || !this.#merge.isPrepared(changes)) return
+    try {
+      await this.#client.query('BEGIN')
+      this.#merge.transactions = batch.transactions
+      this.#ahead = { batch, staged: await this.#merge.stage(batch.data, changes) }
+    } catch {
+      await this.#client.query('ROLLBACK').catch(() => {})
+    }
+  }
+
   /** Applies a batch up to where somebody wants it to stand still. @returns what is to be applied later. */
   async #applyUntilPause(whole: ChangeBatch): Promise<ChangeBatch | null> {
     const isNew = !this.#open
     let committing = false
     try {
+      let staged: Staged | null = null
       if (!this.#open) {
-        this.#pauseAt = await this.#begin()
+        staged = this.#takeStaged()
+        this.#pauseAt = await this.#begin({ staged: staged !== null })
+        if (staged !== null && (this.#pauseAt !== null || this.#parking.active)) {
+          // There is more to do than to merge all of it.
+          staged = null
+          await this.#client.query('ROLLBACK')
+          this.#pauseAt = await this.#begin()
+        }
         if (this.#pauseAt !== null && lsnToNumber(this.#position.lsn) >= this.#pauseAt) {
           await this.#standStill()
           return whole
@@ -116,9 +154,12 @@ export class Applier {
       const { before: batch, after: rest } =
         this.#pauseAt === null ? { before: whole, after: null } : cutBatch(whole, this.#pauseAt)
       this.#merge.transactions = batch.transactions
-      for (const changes of segmentsOf(batch.changes)) {
-        await this.#merge.prepare(changes)
-        await this.#applyChanges(batch, changes)
+      if (staged !== null) await this.#applyChanges(batch, staged.changes, staged)
+      else {
+        for (const changes of segmentsOf(batch.changes)) {
+          await this.#merge.prepare(changes)
+          await this.#applyChanges(batch, changes)
+        }
       }
       this.#openRows += batch.changes.length
       committing = batch.position !== null
@@ -151,12 +192,12 @@ export class Applier {
     finish: (client: Client) => Promise<void>,
   ): Promise<void> {
     try {
-      await this.#begin('wherever it stands')
+      await this.#begin({ wherever: true })
       const { data, changes } = await read(this.#client)
       for (const segment of segmentsOf(changes)) {
         await this.#merge.prepare(segment)
         await this.#client.query('SAVEPOINT ficus')
-        await this.#merge.run(data, segment)
+        await this.#merge.run(await this.#merge.stage(data, segment))
       }
       await finish(this.#client)
       await this.#client.query('COMMIT')
@@ -201,23 +242,33 @@ export class Applier {
     await sleep(STAND_STILL_MS)
   }
 
-  /** @returns where somebody wants the target to stand still, or null. */
-  async #begin(expected: Position | 'wherever it stands' = this.#position): Promise<bigint | null> {
+  #takeStaged(): Staged | null {
+    const staged = this.#ahead?.staged ?? null
+    this.#ahead = null
+    return staged
+  }
+
+  /**
+   * Begins a transaction, or goes on with the one in which rows are staged, and takes the row lock.
+   * @param wherever the target need not stand where this session left it.
+   * @returns where somebody wants the target to stand still, or null.
+   */
+  async #begin({ staged = false, wherever = false } = {}): Promise<bigint | null> {
     const { triggersSilent, transactionMark } = this.#session
     const constraints = triggersSilent ? '' : 'SET CONSTRAINTS ALL DEFERRED'
-    const results = await queryAll(this.#client, `${lockProgress(this.#options.key)}; ${transactionMark}${constraints}`)
-    const row: LockedProgress = results[1]?.rows[0] ?? {}
+    const lock = `${lockProgress(this.#options.key)}; ${transactionMark}${constraints}`
+    const results = await queryAll(this.#client, staged ? lock : `BEGIN; ${lock}`)
+    const row: LockedProgress = results[staged ? 0 : 1]?.rows[0] ?? {}
     const stored = row.position === undefined ? '' : JSON.stringify(JSON.parse(row.position))
-    const moved = expected !== 'wherever it stands' && sorted(stored) !== sorted(JSON.stringify(expected))
-    if (moved || Number(row.epoch) !== this.#options.progress.epoch) {
-      throw new ProgressMoved(`the target stands at ${stored}, not at ${JSON.stringify(expected)}`)
+    const expected = JSON.stringify(this.#position)
+    if ((!wherever && sorted(stored) !== sorted(expected)) || Number(row.epoch) !== this.#options.progress.epoch) {
+      throw new ProgressMoved(`the target stands at ${stored}, not at ${expected}`)
     }
     await this.#parking.begin(Number(row.parked_version))
     passSyncPoint('apply.begun')
     this.#open = true
     this.#targetSeen = false
     this.#openRows = 0
-    this.#merge.begin()
     if (row.pause_at == null || !(await isPauseHeld(this.#client, this.#options.key))) return null
     return lsnToNumber(row.pause_at)
   }
@@ -253,12 +304,12 @@ export class Applier {
   }
 
   /** Applies changes at once; if the server refuses a value, in halves, until it is clear which change it is: that is parked. */
-  async #applyChanges(batch: ChangeBatch, all: readonly Change[]): Promise<void> {
+  async #applyChanges(batch: ChangeBatch, all: readonly Change[], staged: Staged | null = null): Promise<void> {
     const changes = this.#parking.active ? await this.#parking.setAside(batch, all) : all
     if (changes.length === 0) return
     await this.#client.query('SAVEPOINT ficus')
     try {
-      await this.#merge.run(batch.data, changes)
+      await this.#merge.run(staged ?? (await this.#merge.stage(batch.data, changes)))
     } catch (error) {
       if (judgeFailure(error) !== 'data') throw error
       await this.#client.query('ROLLBACK TO SAVEPOINT ficus; RELEASE SAVEPOINT ficus')
@@ -315,6 +366,6 @@ function sortKeys(value: unknown): unknown {
 
 /** The results of several statements sent as one text. pg types that as one result. */
 async function queryAll(client: Client, sql: string): Promise<readonly QueryResult[]> {
-  const results: unknown = await client.query(sql)
-  return Array.isArray(results) ? results : []
+  const results: QueryResult | readonly QueryResult[] = await client.query(sql)
+  return Array.isArray(results) ? results : [results]
 }

@@ -12,6 +12,7 @@ import {
 } from '../mapping/computed-rows.ts'
 import { type MergeStatements, mergeStatements, OPERATION, OPERATION_COLUMN } from '../mapping/merge-sql.ts'
 import type { TableShape } from '../mapping/table-shape.ts'
+import { StagingRoom } from './staging-room.ts'
 
 /**
  * A second temporary table for a flow with a function, of the target's shape: staged rows are read back as text, the
@@ -25,6 +26,7 @@ export class ComputedStaging {
   readonly #create: string
   readonly #input: string
   readonly #copy: string
+  readonly #room: StagingRoom
   readonly #compute: (input: readonly (string | null)[]) => ComputedRow
 
   /**
@@ -36,8 +38,9 @@ export class ComputedStaging {
     const names = flow.columns.map(({ to }) => to)
     this.#flow = flow
     this.table = `pg_temp.${quoteIdentifier(name)}`
+    this.#room = new StagingRoom(this.table)
     this.statements = mergeStatements(asItIs(flow), target, this.table, names)
-    this.#create = `CREATE TEMPORARY TABLE ${quoteIdentifier(name)} (${computedColumns(flow, target)}) ON COMMIT DELETE ROWS`
+    this.#create = `CREATE TEMPORARY TABLE ${quoteIdentifier(name)} (${computedColumns(flow, target)})`
     // Of a deleted row the key alone is known. A row with a placeholder is gone from the source: its deletion is to come.
     const rows = `SELECT * FROM ${staging} WHERE ${OPERATION_COLUMN} < ${OPERATION.KEPT}`
     this.#input = `SELECT ${OPERATION_COLUMN}, ${functionInput(flow, target, columns, `${OPERATION_COLUMN} <> ${OPERATION.DELETE}`)} FROM (${rows}) AS ${quoteIdentifier(flow.from.table)}`
@@ -49,7 +52,7 @@ export class ComputedStaging {
     await client.query(this.#create)
   }
 
-  /** Fills the table with what the function makes of the staged rows. @throws FICUS_CHANGE_REFUSED where it throws. */
+  /** Fills the table, in place of the rows that were there, with what the function makes of the staged rows. @throws FICUS_CHANGE_REFUSED where it throws. */
   async fill(client: Client): Promise<void> {
     const { rows } = await client.query<[number, ...(string | null)[]]>({ text: this.#input, rowMode: 'array' })
     const computed = rows.flatMap(([operation, ...input]) => {
@@ -57,7 +60,7 @@ export class ComputedStaging {
       const becomes = operationOf(operation, row.values !== null)
       return becomes === null ? [] : [{ operation: becomes, ...row }]
     })
-    if (computed.length > 0) await copyIn(client, this.#copy, computedData(computed, this.#flow))
+    await copyIn(client, `${this.#room.emptying(computed.length)}; ${this.#copy}`, computedData(computed, this.#flow))
   }
 }
 

@@ -33,8 +33,6 @@ export class Merge {
   #source: Client | undefined
   readonly #stagings = new Map<Relation, readonly Staging[]>()
   #stagingCount = 0
-  /** Staging tables that hold rows of the open transaction. */
-  readonly #filled = new Set<Staging>()
 
   constructor(options: MergeOptions, client: Client, derivation: Derivation) {
     this.#options = options
@@ -46,11 +44,6 @@ export class Merge {
     return this.#stagings.get(relation) ?? []
   }
 
-  /** A transaction begins: staging tables are empty. */
-  begin(): void {
-    this.#filled.clear()
-  }
-
   /** The transaction that made the staging tables was rolled back. */
   forget(): void {
     this.#stagings.clear()
@@ -60,14 +53,24 @@ export class Merge {
     await endSession(this.#source)
   }
 
-  /** Stages and merges; the savepoint is released in the same round trip. */
-  async run(data: Buffer, changes: readonly Change[]): Promise<void> {
+  /** Whether the staging tables of these changes are there. */
+  isPrepared(changes: readonly Change[]): boolean {
+    return changes.every(({ relation }) => this.#stagings.has(relation))
+  }
+
+  /** Fills the staging tables. @returns what takes the rows from there to the target's tables. */
+  async stage(data: Buffer, changes: readonly Change[]): Promise<Staged> {
     const statements = new StatementPlan()
     for (const [relation, ofTable] of Map.groupBy(changes, change => change.relation)) {
       for (const staging of this.#stagings.get(relation) ?? []) {
         await this.#stage(staging, data, ofTable, statements)
       }
     }
+    return { changes, statements }
+  }
+
+  /** Merges what is staged; the savepoint is released in the same round trip. */
+  async run({ changes, statements }: Staged): Promise<void> {
     const { flows, mirrors } = this.#options
     const { before, after, derived } = this.#derivation.follow(this.#touchedMirrors(changes))
     for (const { flow, statements: ofKeys } of derived) {
@@ -95,11 +98,8 @@ export class Merge {
   async #stage(staging: Staging, data: Buffer, changes: readonly Change[], plan: StatementPlan): Promise<void> {
     const { truncated, rows } = collapse(data, changes, staging.keyIndexes)
     if (truncated) for (const { flow, statements } of staging.flows) plan.remove(flow, statements.clear)
-    if (rows.length === 0) return
+    if (rows.length === 0) return staging.clear(this.#client)
     const { toStage, groups } = groupUnknown(staging, rows, this.expected.has(showTable(staging.relation.table)))
-    // A commit empties the table; within one transaction it may be filled more than once.
-    if (this.#filled.has(staging)) await staging.clear(this.#client)
-    this.#filled.add(staging)
     await staging.fill(this.#client, data, toStage)
     for (const group of groups) await this.#complete(staging, group, plan)
     for (const { computed } of staging.flows) await computed?.fill(this.#client)
@@ -161,6 +161,12 @@ export class Merge {
       await assertUnaltered(this.#source, mirror, columns)
     }
   }
+}
+
+/** Changes whose rows are staged, and the statements that merge them. */
+export interface Staged {
+  readonly changes: readonly Change[]
+  readonly statements: StatementPlan
 }
 
 /** The merge's statements: all that remove rows, children first; then all that write them, parents first. */

@@ -219,7 +219,7 @@ export async function readEnd(client: Client, id: number): Promise<ParkedEnd | n
 }
 
 /** Tells the worker, which reads it with the row lock, to look anew which keys are blocked. */
-export async function releaseKeys(client: Client, key: ProgressKey): Promise<void> {
+export async function tellBlockages(client: Client, key: ProgressKey): Promise<void> {
   await client.query(`UPDATE ficus.progress SET parked_version = parked_version + 1 WHERE ${progressRow(key)}`)
 }
 

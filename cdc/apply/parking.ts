@@ -5,7 +5,15 @@ import type { Change, ChangeBatch } from '../change-source/change-source.ts'
 import { withoutValues } from '../database/without-values.ts'
 import { BlockedKeys } from './blocked-keys.ts'
 import { describeChange } from './describe-change.ts'
-import { closeParked, countParked, insertParked, moveToEnd, type Refusal, readBlockages } from './parked.ts'
+import {
+  closeParked,
+  countParked,
+  insertParked,
+  moveToEnd,
+  type Refusal,
+  readBlockages,
+  tellBlockages,
+} from './parked.ts'
 import type { ProgressKey } from './progress.ts'
 import { changeRefused } from './refusal.ts'
 import type { Staging } from './staging.ts'
@@ -111,6 +119,7 @@ export class Parking {
       change.kind === 'insert' && mayBeThere(described.table) ? { ...change, kind: 'update' } : change
     const id = await insertParked(client, key, batch, kept, described, cause === null ? null : refusalOf(cause))
     this.#blocked.add(batch.data, change, described.keys)
+    await tellBlockages(client, key)
     this.#count += 1
     const keys = described.keys.map(text => `${described.table} ${text}`)
     await this.#keepOrder(batch, { id, index: batch.changes.indexOf(change), keys })
@@ -155,6 +164,7 @@ export class Parking {
       reason: `${table} was truncated`,
     })
     this.#blocked.freeTable(table)
+    await tellBlockages(client, key)
     this.#count = await countParked(client, key)
   }
 }

@@ -141,9 +141,9 @@ export function progressRow(key: ProgressKey): string {
   return `capability = ${pg.escapeLiteral(key.capability)} AND direction = ${pg.escapeLiteral(key.direction)}`
 }
 
-/** `BEGIN` and the row lock that lets one worker at a time write (invariant 4). Its last result is the row. */
+/** The row lock that lets one worker at a time write (invariant 4). Its result is the row. */
 export function lockProgress(key: ProgressKey): string {
-  return `BEGIN; SELECT position::text AS position, epoch::text AS epoch, parked_version::text AS parked_version, pause_at::text AS pause_at FROM ficus.progress WHERE ${progressRow(key)} FOR UPDATE`
+  return `SELECT position::text AS position, epoch::text AS epoch, parked_version::text AS parked_version, pause_at::text AS pause_at FROM ficus.progress WHERE ${progressRow(key)} FOR UPDATE`
 }
 
 /** What one applied batch changes in the row, in the batch's own transaction. */

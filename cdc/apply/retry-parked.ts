@@ -18,7 +18,7 @@ import {
   readEnd,
   readParked,
   readRawChanges,
-  releaseKeys,
+  tellBlockages,
   withIds,
 } from './parked.ts'
 import { claimProgress, lockProgress, type SyncKey } from './progress.ts'
@@ -97,7 +97,7 @@ export async function discardParked(
   return withSession(options.target, async client => {
     // Where nothing was ever synced nothing is parked, and there is no row to lock.
     if ((await claimProgress(client, options, options.target)) === null) return chooseGroups(client, options, chosen)
-    await client.query(lockProgress(options))
+    await client.query(`BEGIN; ${lockProgress(options)}`)
     const groups = await chooseGroups(client, options, chosen)
     const ids = groups.flat().map(({ id }) => id)
     if (ids.length > 0) {
@@ -106,7 +106,7 @@ export async function discardParked(
         by: options.by,
         reason: options.reason,
       })
-      await releaseKeys(client, options)
+      await tellBlockages(client, options)
     }
     await client.query('COMMIT')
     return groups
@@ -142,7 +142,7 @@ async function retryGroup(options: RetryOptions, how: ApplierOptions, group: Par
       async client => {
         if (ids.length === 0) return
         await closeParked(client, options, withIds(ids), { outcome: 'applied', by: options.by, reason: null })
-        await releaseKeys(client, options)
+        await tellBlockages(client, options)
       },
     )
     if (ids.length > 0) return 'applied'

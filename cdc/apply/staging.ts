@@ -13,6 +13,7 @@ import { assertNothingLost } from '../mapping/silent-loss.ts'
 import type { TableShape } from '../mapping/table-shape.ts'
 import { MIRROR_SCHEMA } from '../mirror/mirror-plan.ts'
 import { ComputedStaging } from './computed-staging.ts'
+import { StagingRoom } from './staging-room.ts'
 import { binaryRows, type RowToStage, textRows } from './staging-rows.ts'
 
 /** A flow and the table it writes to. */
@@ -35,7 +36,7 @@ export interface StagedFlow extends TargetedFlow {
 
 /**
  * A temporary table of the source's shape, for the flows that share a source table and a key. It holds the columns that
- * the mapping reads and empties itself at each commit.
+ * the mapping reads; those of the last time stay until it is filled again.
  */
 export class Staging {
   readonly relation: Relation
@@ -50,12 +51,14 @@ export class Staging {
   readonly columnIndexes: readonly number[]
   /** Where the key's columns stand in the relation. */
   readonly keyIndexes: readonly number[]
+  readonly #room: StagingRoom
 
   private constructor(relation: Relation, flows: readonly TargetedFlow[], name: string) {
     const all = relation.columns.map(column => column.name)
     const read = new Set(flows.flatMap(({ flow }) => [...flowColumns(flow, all)]))
     this.relation = relation
     this.table = `pg_temp.${quoteIdentifier(name)}`
+    this.#room = new StagingRoom(this.table)
     this.columns = all.filter(column => read.has(column))
     this.readBack = new Set(relation.columns.flatMap(column => (column.readBack ? [column.name] : [])))
     this.columnIndexes = this.columns.map(column => all.indexOf(column))
@@ -104,7 +107,7 @@ export class Staging {
     })
     try {
       await client.query(
-        `CREATE TEMPORARY TABLE ${quoteIdentifier(name)} (${[`${OPERATION_COLUMN} int2`, ...columns].join(', ')}) ON COMMIT DELETE ROWS`,
+        `CREATE TEMPORARY TABLE ${quoteIdentifier(name)} (${[`${OPERATION_COLUMN} int2`, ...columns].join(', ')})`,
       )
       for (const { statements, computed } of staging.flows) {
         await computed?.create(client)
@@ -129,20 +132,20 @@ export class Staging {
     }
   }
 
-  /** Writes rows into the table. */
-  async fill(client: Client, data: Buffer, rows: readonly RowToStage[]): Promise<void> {
-    const encode = this.relation.format === 'binary' ? binaryRows : textRows
-    await copyIn(
-      client,
-      `COPY ${this.table} (${[OPERATION_COLUMN, ...this.columns.map(quoteIdentifier)].join(', ')}) FROM STDIN (FORMAT ${this.relation.format})`,
-      encode(data, rows, this.columnIndexes),
-    )
+  /** Where there is nothing to fill it with: what was there goes too. */
+  async clear(client: Client): Promise<void> {
+    await client.query(this.#room.emptying(0))
   }
 
-  /** Empties the table, and those that functions fill. */
-  async clear(client: Client): Promise<void> {
-    const tables = [this.table, ...this.flows.flatMap(({ computed }) => computed?.table ?? [])]
-    await client.query(`TRUNCATE ${tables.join(', ')}`)
+  /** Writes rows into the table, in place of those that were there. */
+  async fill(client: Client, data: Buffer, rows: readonly RowToStage[]): Promise<void> {
+    const encode = this.relation.format === 'binary' ? binaryRows : textRows
+    const columns = [OPERATION_COLUMN, ...this.columns.map(quoteIdentifier)].join(', ')
+    await copyIn(
+      client,
+      `${this.#room.emptying(rows.length)}; COPY ${this.table} (${columns}) FROM STDIN (FORMAT ${this.relation.format})`,
+      encode(data, rows, this.columnIndexes),
+    )
   }
 
   /** The statement that applies rows of `operation`, whose `unknown` columns were not sent. */

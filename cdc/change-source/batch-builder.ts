@@ -4,8 +4,8 @@ import type { Position } from './position.ts'
 const INITIAL_BYTES = 64 * 1024
 /** How far a batch may grow past its limit, by the rest of what the socket brought, and keep its buffer. */
 const SLACK_BYTES = 256 * 1024
-/** One is filled while the other is applied. */
-const MAX_SPARE = 2
+/** One is filled while two are applied. */
+const MAX_SPARE = 3
 
 /**
  * Gathers changes into batches that end at a commit. Bytes are copied in: a driver may use its receive buffer again.

@@ -43,7 +43,7 @@ export interface Change {
  * of the source is larger than memory: then `position` is null and the transaction goes on in the next batch.
  */
 export interface ChangeBatch {
-  /** Tuples, in the layout of change-source/tuple.ts. Theirs until the next batch is asked for: then others may be there. */
+  /** Tuples, in the layout of change-source/tuple.ts, until the batch is given back: then others may be there. */
   readonly data: Buffer
   /** May be empty: a mark or heartbeat moves the position alone. */
   readonly changes: readonly Change[]
@@ -94,11 +94,15 @@ export interface ChangeSource {
 
   /**
    * The changes after `from`, as long as `signal` is not aborted. Nothing at or before `from` is delivered again.
-   * The next batch is asked for when the last is applied; meanwhile the engine gathers ahead within bounded memory.
+   * The next batch is asked for when the last is applied, or in a backlog the one before; meanwhile the engine gathers ahead
+   * within bounded memory.
    * An aborted signal ends it without an error. May be called again after it ended, with another position.
    * @throws FICUS_SLOT_LOST, SlotBusy, FICUS_DATABASE_UNREACHABLE, FICUS_SOURCE_CHANGED, …
    */
   read(from: Position, signal: AbortSignal): AsyncIterable<ChangeBatch>
+
+  /** The batch was applied: its memory may be used again. */
+  giveBack(batch: ChangeBatch): void
 
   /** Tells the source that everything up to `position` is committed at the target. A hint: it may be sent later. */
   acknowledge(position: Position): void

@@ -6,11 +6,17 @@ import type { SyncStatus } from '@ficus/core/ledger/records'
 import type { Part } from '@ficus/core/lifecycle/part'
 import { showTable } from '@ficus/core/sql/identifier'
 import pg, { type Client } from 'pg'
-import { Applier } from '../apply/applier.ts'
+import { AlternatingApplier } from '../apply/alternating-applier.ts'
 import { countParked } from '../apply/parked.ts'
 import { claimProgress, createProgressTable, type Progress, ProgressMoved, readProgress } from '../apply/progress.ts'
 import { retryParked } from '../apply/retry-parked.ts'
-import { type ChangeSource, type ChangeSourceFactory, SlotBusy, StreamEnded } from '../change-source/change-source.ts'
+import {
+  type ChangeBatch,
+  type ChangeSource,
+  type ChangeSourceFactory,
+  SlotBusy,
+  StreamEnded,
+} from '../change-source/change-source.ts'
 import { originName, slotName } from '../change-source/names.ts'
 import { lsnToNumber } from '../change-source/position.ts'
 import { AddedTables } from '../copy/added-tables.ts'
@@ -270,7 +276,7 @@ export class Pipeline implements Part {
     const heartbeat = new Heartbeat(source, this.#options.heartbeatMs)
     const origin = originName(this.#options, target.url)
     const maxParked = this.#options.maxParked ?? MAX_PARKED
-    const applier = await Applier.open({
+    const applier = await AlternatingApplier.open({
       source,
       target,
       key: this.#options,
@@ -292,6 +298,18 @@ export class Pipeline implements Part {
     const reading = AbortSignal.any([signal, left.signal, watch.failed])
     let { position } = progress
     let betweenTransactions = true
+    /** What is under way. */
+    let applying: Promise<void> = Promise.resolve()
+    const finish = (batch: ChangeBatch) => {
+      this.#source.giveBack(batch)
+      this.#board.parked(applier.parked)
+      if (batch.position === null) return
+      position = batch.position
+      this.#source.acknowledge(batch.position)
+      passSyncPoint('apply.acknowledged')
+      heartbeat.reached(lsnToNumber(batch.position.lsn))
+      this.#board.applied(batch.position)
+    }
     try {
       heartbeat.start()
       watch.start()
@@ -304,23 +322,22 @@ export class Pipeline implements Part {
       )
       for await (const batch of batches) {
         if (batch === null) {
+          await applying
           await added.step(applier, position)
           continue
         }
         this.#board.received(batch)
         added.received(batch)
-        await applier.apply(batch)
-        this.#board.parked(applier.parked)
+        const before = applying
+        applying = applier.apply(batch).then(() => finish(batch))
+        applying.catch(() => left.abort())
+        await (AlternatingApplier.mayGoAhead(batch) ? before : applying)
         betweenTransactions = batch.position !== null
-        if (batch.position === null) continue
-        position = batch.position
-        this.#source.acknowledge(batch.position)
-        passSyncPoint('apply.acknowledged')
-        heartbeat.reached(lsnToNumber(batch.position.lsn))
-        this.#board.applied(batch.position)
       }
+      await applying
       watch.failed.throwIfAborted()
     } finally {
+      await applying.catch(() => {})
       await Promise.all([heartbeat.stop(), watch.stop(), applier.close(), added.close()])
     }
   }

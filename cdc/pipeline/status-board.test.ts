@@ -13,6 +13,7 @@ const source: ChangeSource = {
   engine: 'postgres',
   prepare: async () => {},
   read: async function* () {},
+  giveBack: () => {},
   acknowledge: () => {},
   backlog: () => ({ rows: 0, oldestCommit: null }),
   stop: async () => {},

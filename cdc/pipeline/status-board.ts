@@ -19,8 +19,8 @@ export class StatusBoard {
   #parked = 0
   #position: Position | null = null
   #heartbeat: Heartbeat | undefined
-  /** What is being applied now. */
-  #inFlight: InFlight = NOTHING
+  /** What is being applied now, in order. */
+  #inFlight: readonly InFlight[] = []
   /** When the source committed the newest transaction that the target has, by the source's clock, ms since 1970. */
   #newestCommit: number | null = null
   /** The source's clock minus ours, as last known, ms. */
@@ -57,19 +57,20 @@ export class StatusBoard {
   }
 
   received(batch: ChangeBatch): void {
-    this.#inFlight = {
-      rows: this.#inFlight.rows + batch.changes.length,
-      oldestCommit: this.#inFlight.oldestCommit ?? batch.firstCommit,
-      newestCommit: batch.lastCommit ?? this.#inFlight.newestCommit,
-    }
+    const { changes, position, firstCommit, lastCommit } = batch
+    this.#inFlight = [...this.#inFlight, { rows: changes.length, position, firstCommit, lastCommit }]
   }
 
+  /** The batch that ends at this position and all before it are committed. */
   applied(position: Position): void {
+    const count = this.#inFlight.findIndex(batch => batch.position?.lsn === position.lsn) + 1
+    const rows = rowsOf(this.#inFlight.slice(0, count))
+    const lastCommit = this.#inFlight[count - 1]?.lastCommit
+    this.#inFlight = this.#inFlight.slice(count)
     const bytes = this.#position === null ? 0 : logBetween(this.#position, position)
-    this.#passed = { bytes: this.#passed.bytes + bytes, rows: this.#passed.rows + this.#inFlight.rows }
-    this.#appliedRows += this.#inFlight.rows
-    this.#newestCommit = this.#inFlight.newestCommit ?? this.#newestCommit
-    this.#inFlight = NOTHING
+    this.#passed = { bytes: this.#passed.bytes + bytes, rows: this.#passed.rows + rows }
+    this.#appliedRows += rows
+    this.#newestCommit = lastCommit ?? this.#newestCommit
     this.#position = position
   }
 
@@ -123,7 +124,7 @@ export class StatusBoard {
   #leaveStream(): void {
     this.#clockOffset = this.#heartbeat?.end.clockOffset ?? this.#clockOffset
     this.#heartbeat = undefined
-    this.#inFlight = NOTHING
+    this.#inFlight = []
   }
 
   /**
@@ -132,7 +133,7 @@ export class StatusBoard {
    * target among them, so that its length alone says nothing about rows.
    */
   #lagRows(): number {
-    const known = this.#inFlight.rows + this.#source.backlog().rows
+    const known = rowsOf(this.#inFlight) + this.#source.backlog().rows
     if (this.#position === null || this.#heartbeat === undefined || known > 0) return known
     const { bytes, rows } = this.#passed
     const ahead = Number(this.#heartbeat.end.lsn - lsnToNumber(this.#position.lsn))
@@ -149,20 +150,19 @@ export class StatusBoard {
       if (!interrupted || this.#newestCommit === null) return 0
       return Math.max(0, now + this.#clockOffset - this.#newestCommit) / 1000
     }
-    const commit = this.#inFlight.oldestCommit ?? this.#source.backlog().oldestCommit
+    const commit =
+      this.#inFlight.find(({ firstCommit }) => firstCommit !== null)?.firstCommit ?? this.#source.backlog().oldestCommit
     const ofCommit = commit === null ? 0 : now + this.#heartbeat.end.clockOffset - commit
     return Math.max(0, ofCommit, this.#heartbeat.outstandingMs(now)) / 1000
   }
 }
 
-/** What was received and is not applied yet. Times are ms since 1970. */
-interface InFlight {
-  readonly rows: number
-  readonly oldestCommit: number | null
-  readonly newestCommit: number | null
-}
+/** A batch that was received and is not applied yet, without its rows, of which the parts of one transaction may have many. */
+type InFlight = Pick<ChangeBatch, 'position' | 'firstCommit' | 'lastCommit'> & { readonly rows: number }
 
-const NOTHING: InFlight = { rows: 0, oldestCommit: null, newestCommit: null }
+function rowsOf(batches: readonly InFlight[]): number {
+  return batches.reduce((sum, { rows }) => sum + rows, 0)
+}
 
 function logBetween(from: Position, to: Position): number {
   return Number(lsnToNumber(to.lsn) - lsnToNumber(from.lsn))

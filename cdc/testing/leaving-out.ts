@@ -18,6 +18,8 @@ export function leavingOut(make: ChangeSourceFactory, columns: ReadonlySet<strin
       read: async function* (from, signal) {
         for await (const batch of engine.read(from, signal)) yield withoutValues(batch, columns, relations)
       },
+      // What was handed on are copies.
+      giveBack: () => {},
       acknowledge: position => engine.acknowledge(position),
       backlog: () => engine.backlog(),
       stop: () => engine.stop(),

@@ -111,6 +111,10 @@ export class DebeziumSource implements ChangeSource {
     this.#applied = position.offsets
   }
 
+  giveBack(batch: ChangeBatch): void {
+    this.#stream?.giveBack(batch)
+  }
+
   backlog(): Backlog {
     return this.#stream?.backlog() ?? { rows: 0, oldestCommit: null }
   }

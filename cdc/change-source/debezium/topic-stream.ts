@@ -75,14 +75,16 @@ export class TopicStream {
     })
   }
 
+  /** The batch was applied: its memory may be used again. */
+  giveBack(batch: ChangeBatch): void {
+    this.#builder.giveBack(batch)
+  }
+
   /** Batches until `signal` is aborted. @throws what ended the stream otherwise. */
   async *batches(signal: AbortSignal): AsyncGenerator<ChangeBatch> {
     const reading = this.#read(AbortSignal.any([signal, this.#ending.signal]))
     try {
-      for (let batch = await this.#next(); batch !== null; batch = await this.#next()) {
-        yield batch
-        this.#builder.giveBack(batch)
-      }
+      for (let batch = await this.#next(); batch !== null; batch = await this.#next()) yield batch
     } finally {
       this.end(undefined)
       await reading

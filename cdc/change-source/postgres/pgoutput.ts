@@ -48,6 +48,11 @@ export function asksForReply(data: Buffer, start: number): boolean {
   return data[start + 17] === 1
 }
 
+/** When the server sent the CopyData of tag DATA that begins at `start`, by its own clock, ms since 1970. */
+export function sentAt(data: Buffer, start: number): number {
+  return readTime(data, start + 17)
+}
+
 /** What the plugin's message at `at` does to a row, or null where it is none of these. */
 export function rowKind(data: Buffer, at: number): 'insert' | 'update' | 'delete' | null {
   const tag = data[at]

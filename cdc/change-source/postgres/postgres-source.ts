@@ -28,6 +28,7 @@ import {
   rowKind,
   rowOid,
   STREAM_TAG,
+  sentAt,
   standbyStatus,
 } from './pgoutput.ts'
 import { ReplicationStream } from './replication-stream.ts'
@@ -35,8 +36,15 @@ import { readStreamStart, type StreamStart, slotLost } from './stream-start.ts'
 
 /** How much one batch may hold; one more is being applied meanwhile. */
 const MAX_BATCH_BYTES = 8 * 1024 * 1024
-/** How long the socket is left alone while a batch is applied: rows are cheaper to read by the hundred than one by one. */
-const REST_MS = 2
+/**
+ * How long the socket is left alone while a batch need not go yet: rows are cheaper to read by the hundred than one by
+ * one. Much longer, and the socket's buffer is full before.
+ */
+const REST_MS = 1
+/** A transaction that comes to us so much later than it was committed is part of a backlog. */
+const LATE_MS = 250
+/** How long a batch of a backlog waits until it is worth a transaction of the target. */
+const GATHER_MS = 100
 
 /** The embedded engine: reads pgoutput on a replication connection of its own. */
 export class PostgresSource implements ChangeSource {
@@ -71,7 +79,6 @@ export class PostgresSource implements ChangeSource {
     try {
       for (let batch = await reading.next(); batch !== null; batch = await reading.next()) {
         yield batch
-        reading.giveBack(batch)
       }
     } catch (error) {
       if (error instanceof TextNeeded) this.#format = 'text'
@@ -81,6 +88,10 @@ export class PostgresSource implements ChangeSource {
       this.#reading = undefined
       await reading.close()
     }
+  }
+
+  giveBack(batch: ChangeBatch): void {
+    this.#reading?.giveBack(batch)
   }
 
   acknowledge(position: Position): void {
@@ -129,6 +140,10 @@ class Reading {
   /** The open transaction is left out: it was applied before, or it came from the other side. */
   #skipping = false
   #paused = false
+  /** The newest transaction came late. */
+  #late = false
+  /** Whoever asked for a batch has not waited long for it. */
+  #gathering = false
   /** When the server was heard last, by performance.now(). */
   #heardAt = performance.now()
   #ended = false
@@ -186,12 +201,18 @@ class Reading {
       // What waits in the socket comes along.
       await setImmediate()
     }
-    while (!this.#ended && !this.#builder.ready) {
+    this.#gathering = true
+    const timer = setTimeout(() => {
+      this.#gathering = false
+      this.#wake?.()
+    }, GATHER_MS)
+    while (!this.#ended && !this.#mayGo()) {
       await new Promise<void>(resolve => {
         this.#wake = resolve
       })
       this.#wake = undefined
     }
+    clearTimeout(timer)
     if (this.#ended) {
       if (this.#failure !== undefined) throw this.#failure
       return null
@@ -203,6 +224,12 @@ class Reading {
       this.#stream?.resume()
     }
     return batch
+  }
+
+  /** Whether there is a batch to go; one of a backlog should hold many rows, since each costs the target a transaction. */
+  #mayGo(): boolean {
+    if (!this.#builder.ready || !this.#late || this.#builder.full) return this.#builder.ready
+    return this.#builder.rows >= this.#options.batchRows / 2 || !this.#gathering
   }
 
   /** The batch was applied: its memory may be used again. */
@@ -244,7 +271,7 @@ class Reading {
     const at = start + DATA_HEADER
     const kind = rowKind(bytes, at)
     try {
-      if (kind === null) this.#takeMessage(bytes.subarray(at, end))
+      if (kind === null) this.#takeMessage(bytes.subarray(at, end), sentAt(bytes, start))
       else if (!this.#skipping) this.#takeRow(kind, bytes, at, end)
     } catch (error) {
       this.end(error instanceof Error ? error : new Error(String(error)))
@@ -258,7 +285,8 @@ class Reading {
     this.#gathered()
   }
 
-  #takeMessage(data: Buffer): void {
+  /** @param sent when the server sent it, by its own clock, ms since 1970. */
+  #takeMessage(data: Buffer, sent: number): void {
     const message = readPgOutput(data)
     switch (message.tag) {
       case 'begin':
@@ -267,6 +295,7 @@ class Reading {
         return
       case 'commit':
         this.#received = message.endLsn
+        this.#late = sent - message.time > LATE_MS
         if (message.endLsn > this.#from) this.#builder.commit({ lsn: message.end }, message.time)
         break
       case 'origin':
@@ -304,8 +333,8 @@ class Reading {
     this.#wakePending = true
     queueMicrotask(() => {
       this.#wakePending = false
-      if (this.#wake === undefined) this.#beginRest()
-      else this.#wake()
+      if (this.#wake !== undefined && this.#mayGo()) this.#wake()
+      else this.#beginRest()
     })
   }
 

@@ -1,0 +1,108 @@
+import type { ChangeBatch } from '../change-source/change-source.ts'
+import { Applier, type ApplierOptions } from './applier.ts'
+
+/**
+ * What makes a batch worth a second session: fewer changes are staged in no time; and of small transactions the source
+ * sends no more than one session applies, so that the other would only take processor time from it.
+ */
+const AHEAD = { changes: 2_000, changesOfTransaction: 10 } as const
+
+/**
+ * Applies batches in order, by two sessions in turn while there is a backlog: one stages a batch while the other merges
+ * the one before. Each batch is a transaction of its own all the same, and begins to write when the one before is
+ * committed. The second session is opened when it is needed first.
+ */
+export class AlternatingApplier {
+  readonly #options: ApplierOptions
+  /** Who has the batch that was handed in last. */
+  #current: Applier
+  /** Who takes over from it; opened when it is needed first. */
+  #other: Applier | null = null
+  #opening: Promise<void> | undefined
+  #expected: ReadonlySet<string> = new Set()
+  /** The batch that was handed in last, until it is committed. */
+  #last: UnderWay | undefined
+
+  private constructor(options: ApplierOptions, first: Applier) {
+    this.#options = options
+    this.#current = first
+  }
+
+  /** @param options whose progress has a position. */
+  static async open(options: ApplierOptions): Promise<AlternatingApplier> {
+    return new AlternatingApplier(options, await Applier.open(options))
+  }
+
+  /** Whether the next batch may be handed in while this one is under way. */
+  static mayGoAhead({ changes, transactions }: ChangeBatch): boolean {
+    return changes.length >= Math.max(AHEAD.changes, transactions.length * AHEAD.changesOfTransaction)
+  }
+
+  /**
+   * Applies a batch; see `Applier.apply`. May be called again before this resolves, but not a third time: the batches
+   * are applied in the order of the calls.
+   */
+  apply(batch: ChangeBatch): Promise<void> {
+    const applied = this.#apply(batch, this.#last)
+    const last = { batch, applied }
+    this.#last = last
+    const done = () => {
+      if (this.#last === last) this.#last = undefined
+    }
+    applied.then(done, done)
+    return applied
+  }
+
+  /** How many changes are parked. */
+  get parked(): number {
+    return this.#current.parked
+  }
+
+  /** Applies rows that were read beside the stream, while no batch is under way; see `Applier.applyBeside`. */
+  applyBeside(batch: ChangeBatch, note: string): Promise<void> {
+    return this.#current.applyBeside(batch, note)
+  }
+
+  /** See `Applier.expectRows`. */
+  expectRows(tables: ReadonlySet<string>): void {
+    this.#expected = tables
+    this.#current.expectRows(tables)
+    this.#other?.expectRows(tables)
+  }
+
+  async close(): Promise<void> {
+    await this.#opening?.catch(() => {})
+    await Promise.all([this.#current.close(), this.#other?.close()])
+  }
+
+  async #apply(batch: ChangeBatch, before: UnderWay | undefined): Promise<void> {
+    const busy = this.#current
+    if (before === undefined) return busy.apply(batch)
+    // A transaction of the source that is larger than a batch is one transaction of the target too.
+    if (before.batch.position === null || this.#other === null) {
+      if (this.#other === null) this.#opening ??= this.#openOther()
+      await before.applied
+      await this.#opening
+      return busy.apply(batch)
+    }
+    const free = this.#other
+    this.#current = free
+    this.#other = busy
+    await free.stage(batch)
+    await before.applied
+    free.position = busy.position
+    return free.apply(batch)
+  }
+
+  async #openOther(): Promise<void> {
+    const other = await Applier.open(this.#options)
+    other.expectRows(this.#expected)
+    this.#other = other
+  }
+}
+
+/** A batch that is not committed yet. */
+interface UnderWay {
+  readonly batch: ChangeBatch
+  readonly applied: Promise<void>
+}
