@@ -20,6 +20,7 @@ export class AlternatingApplier {
   #other: Applier | null = null
   #opening: Promise<void> | undefined
   #expected: ReadonlySet<string> = new Set()
+  #parked = 0
   /** The batch that was handed in last, until it is committed. */
   #last: UnderWay | undefined
 
@@ -46,21 +47,25 @@ export class AlternatingApplier {
     const applied = this.#apply(batch, this.#last)
     const last = { batch, applied }
     this.#last = last
-    const done = () => {
-      if (this.#last === last) this.#last = undefined
-    }
-    applied.then(done, done)
+    // After a failure it stays, so that nothing is applied behind it.
+    applied.then(
+      () => {
+        if (this.#last === last) this.#last = undefined
+      },
+      () => {},
+    )
     return applied
   }
 
-  /** How many changes are parked. */
+  /** How many changes are parked, as of the batch that was committed last. */
   get parked(): number {
-    return this.#current.parked
+    return this.#parked
   }
 
   /** Applies rows that were read beside the stream, while no batch is under way; see `Applier.applyBeside`. */
-  applyBeside(batch: ChangeBatch, note: string): Promise<void> {
-    return this.#current.applyBeside(batch, note)
+  async applyBeside(batch: ChangeBatch, note: string): Promise<void> {
+    await this.#current.applyBeside(batch, note)
+    this.#parked = this.#current.parked
   }
 
   /** See `Applier.expectRows`. */
@@ -71,19 +76,18 @@ export class AlternatingApplier {
   }
 
   async close(): Promise<void> {
-    await this.#opening?.catch(() => {})
+    await this.#opening
     await Promise.all([this.#current.close(), this.#other?.close()])
   }
 
   async #apply(batch: ChangeBatch, before: UnderWay | undefined): Promise<void> {
     const busy = this.#current
-    if (before === undefined) return busy.apply(batch)
+    if (before === undefined) return this.#applyBy(busy, batch)
     // A transaction of the source that is larger than a batch is one transaction of the target too.
     if (before.batch.position === null || this.#other === null) {
       if (this.#other === null) this.#opening ??= this.#openOther()
       await before.applied
-      await this.#opening
-      return busy.apply(batch)
+      return this.#applyBy(busy, batch)
     }
     const free = this.#other
     this.#current = free
@@ -91,13 +95,23 @@ export class AlternatingApplier {
     await free.stage(batch)
     await before.applied
     free.position = busy.position
-    return free.apply(batch)
+    return this.#applyBy(free, batch)
   }
 
+  async #applyBy(applier: Applier, batch: ChangeBatch): Promise<void> {
+    await applier.apply(batch)
+    this.#parked = applier.parked
+  }
+
+  /** One session does as well: where the server has no room for another, it is asked again with a later batch. */
   async #openOther(): Promise<void> {
-    const other = await Applier.open(this.#options)
-    other.expectRows(this.#expected)
-    this.#other = other
+    try {
+      const other = await Applier.open(this.#options)
+      other.expectRows(this.#expected)
+      this.#other = other
+    } catch {
+      this.#opening = undefined
+    }
   }
 }
 

@@ -122,7 +122,8 @@ export class Applier {
     if (changes === undefined || others.length > 0 || batch.position === null) return
     if (this.#open || this.#parking.active || !this.#merge.isPrepared(changes)) return
     try {
-      await this.#client.query('BEGIN')
+      // Whatever the default: the other session is about to move the position, which this one has to see.
+      await this.#client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
       this.#merge.transactions = batch.transactions
       this.#ahead = { batch, staged: await this.#merge.stage(batch.data, changes) }
     } catch {

@@ -52,15 +52,20 @@ export class ComputedStaging {
     await client.query(this.#create)
   }
 
-  /** Fills the table, in place of the rows that were there, with what the function makes of the staged rows. @throws FICUS_CHANGE_REFUSED where it throws. */
-  async fill(client: Client): Promise<void> {
+  /**
+   * Fills the table, in place of the rows that were there, with what the function makes of the staged rows.
+   * @param bytes of those, at most.
+   * @throws FICUS_CHANGE_REFUSED where it throws.
+   */
+  async fill(client: Client, bytes: number): Promise<void> {
     const { rows } = await client.query<[number, ...(string | null)[]]>({ text: this.#input, rowMode: 'array' })
     const computed = rows.flatMap(([operation, ...input]) => {
       const row = this.#compute(input)
       const becomes = operationOf(operation, row.values !== null)
       return becomes === null ? [] : [{ operation: becomes, ...row }]
     })
-    await copyIn(client, `${this.#room.emptying(computed.length)}; ${this.#copy}`, computedData(computed, this.#flow))
+    const emptying = this.#room.emptying(computed.length, bytes)
+    await copyIn(client, `${emptying}; ${this.#copy}`, computedData(computed, this.#flow))
   }
 }
 

@@ -102,7 +102,7 @@ export class Merge {
     const { toStage, groups } = groupUnknown(staging, rows, this.expected.has(showTable(staging.relation.table)))
     await staging.fill(this.#client, data, toStage)
     for (const group of groups) await this.#complete(staging, group, plan)
-    for (const { computed } of staging.flows) await computed?.fill(this.#client)
+    for (const { computed } of staging.flows) await computed?.fill(this.#client, data.length)
 
     const operations = new Set([...toStage.map(row => row.operation), ...groups.map(group => group.operation)])
     const inserts = operations.has(OPERATION.INSERT) || operations.has(OPERATION.REPLACE)

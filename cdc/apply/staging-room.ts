@@ -1,5 +1,5 @@
-/** After so many rows a table is truncated. */
-const TRUNCATED_ROWS = 20_000
+/** After so many rows or bytes a table is truncated. */
+const LIMIT = { rows: 5_000, bytes: 8 * 1024 * 1024 } as const
 
 /**
  * Empties a temporary table before it is filled. `ON COMMIT DELETE ROWS` would do so by cutting its file with every commit,
@@ -8,19 +8,20 @@ const TRUNCATED_ROWS = 20_000
  */
 export class StagingRoom {
   readonly #table: string
-  /** Rows since the table was truncated last. */
-  #written = 0
+  /** Since the table was truncated last. */
+  #rows = 0
+  #bytes = 0
 
   /** @param table quoted. */
   constructor(table: string) {
     this.#table = table
   }
 
-  /** The statement that goes before as many new rows. */
-  emptying(rows: number): string {
-    this.#written += rows
-    if (this.#written < TRUNCATED_ROWS) return `DELETE FROM ${this.#table}`
-    this.#written = rows
-    return `TRUNCATE ${this.#table}`
+  /** The statement that goes before as many new rows, which have no more than `bytes`. */
+  emptying(rows: number, bytes: number): string {
+    const truncated = this.#rows >= LIMIT.rows || this.#bytes >= LIMIT.bytes
+    this.#rows = rows + (truncated ? 0 : this.#rows)
+    this.#bytes = bytes + (truncated ? 0 : this.#bytes)
+    return `${truncated ? 'TRUNCATE' : 'DELETE FROM'} ${this.#table}`
   }
 }

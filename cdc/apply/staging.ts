@@ -134,7 +134,7 @@ export class Staging {
 
   /** Where there is nothing to fill it with: what was there goes too. */
   async clear(client: Client): Promise<void> {
-    await client.query(this.#room.emptying(0))
+    await client.query(this.#room.emptying(0, 0))
   }
 
   /** Writes rows into the table, in place of those that were there. */
@@ -143,7 +143,7 @@ export class Staging {
     const columns = [OPERATION_COLUMN, ...this.columns.map(quoteIdentifier)].join(', ')
     await copyIn(
       client,
-      `${this.#room.emptying(rows.length)}; COPY ${this.table} (${columns}) FROM STDIN (FORMAT ${this.relation.format})`,
+      `${this.#room.emptying(rows.length, data.length)}; COPY ${this.table} (${columns}) FROM STDIN (FORMAT ${this.relation.format})`,
       encode(data, rows, this.columnIndexes),
     )
   }

@@ -329,7 +329,7 @@ export class Pipeline implements Part {
         this.#board.received(batch)
         added.received(batch)
         const before = applying
-        applying = applier.apply(batch).then(() => finish(batch))
+        applying = Promise.all([before, applier.apply(batch)]).then(() => finish(batch))
         applying.catch(() => left.abort())
         await (AlternatingApplier.mayGoAhead(batch) ? before : applying)
         betweenTransactions = batch.position !== null
