@@ -1,3 +1,4 @@
+import { MARK } from '../change-source/marks.ts'
 import { PostgresSource } from '../change-source/postgres/postgres-source.ts'
 import { type Endpoint, withSession } from '../database/session.ts'
 import { waitUntilCaughtUp } from '../lag/lag.ts'
@@ -29,7 +30,7 @@ export interface EchoCount {
   readonly seen: number
   /** Row changes in this side's log, as an independent slot decodes it: the same again. */
   readonly logged: number
-  /** Of those, the ones that carry a replication origin: sync's. */
+  /** Of those, the ones that are marked as sync's, by a replication origin or a message. */
   readonly loggedOfSync: number
 }
 
@@ -276,16 +277,20 @@ class EchoRun {
 const WATCH = `'echo_watch_' || (SELECT oid FROM pg_database WHERE datname = current_database())`
 const WATCH_SLOT = `SELECT pg_create_logical_replication_slot(${WATCH}, 'pgoutput')`
 
-/** Rows of pgoutput's stream (I, U, D, T), and those within a transaction whose begin an origin (O) follows. */
+/**
+ * Rows of pgoutput's stream (I, U, D, T), and those within a transaction that is marked as sync's: an origin (O) follows its
+ * begin, or it has a message (M) of ours, as those of a second session have.
+ */
 const DECODED_ROWS = `
   SELECT count(*) FILTER (WHERE tag IN ('I', 'U', 'D', 'T')) AS logged,
          count(*) FILTER (WHERE tag IN ('I', 'U', 'D', 'T') AND of_sync) AS of_sync
   FROM (
-    SELECT tag, bool_or(tag = 'O') OVER (PARTITION BY xid) AS of_sync
+    SELECT tag, bool_or(tag IN ('O', 'M')) OVER (PARTITION BY xid) AS of_sync
     FROM (
       SELECT xid::text AS xid, chr(get_byte(data, 0)) AS tag
       FROM pg_logical_slot_peek_binary_changes(
         ${WATCH}, NULL, NULL,
-        'proto_version', '1', 'publication_names', 'echo_watch')
-    ) AS messages WHERE tag IN ('I', 'U', 'D', 'T', 'O')
+        'proto_version', '1', 'publication_names', 'echo_watch', 'messages', 'true')
+      WHERE get_byte(data, 0) <> ascii('M') OR position('${MARK.ORIGIN}'::bytea IN data) > 0
+    ) AS messages WHERE tag IN ('I', 'U', 'D', 'T', 'O', 'M')
   ) AS marked`
