@@ -10,6 +10,8 @@ interface Context extends AsyncDisposable {
   readonly client: pg.Client
   readonly source: PostgresSource
   readonly start: Position
+  /** The server notices only by and by that a reader has left. */
+  slotIsFree(): Promise<unknown>
 }
 
 async function open(url: string, batchRows: number): Promise<Context> {
@@ -39,6 +41,16 @@ async function open(url: string, batchRows: number): Promise<Context> {
     client,
     source,
     start: { lsn: exported.consistentPoint },
+    slotIsFree: () =>
+      vi.waitUntil(
+        async () => {
+          const { rows } = await client.query('SELECT FROM pg_replication_slots WHERE slot_name = $1 AND active', [
+            slot,
+          ])
+          return rows.length === 0
+        },
+        { timeout: 30_000 },
+      ),
     [Symbol.asyncDispose]: async () => {
       await source.stop()
       await client.end()
@@ -83,15 +95,17 @@ describe('the postgres engine', () => {
   it('invariant 4: what was not acknowledged comes again, what was does not', async () => {
     await using database = await createDatabase('engine')
     await using context = await open(database.url, 1_000)
-    const { client, source, start } = context
+    const { client, source, start, slotIsFree } = context
     for (let n = 1; n <= 5; n++) await client.query(INSERT, [n, n])
     const [batch] = await read(source, start, 5)
     expect(batch).toBeDefined()
+    await slotIsFree()
     const again = await read(source, start, 5)
     expect(again.flatMap(({ changes }) => changes)).toHaveLength(5)
     const { position } = again.at(-1) ?? {}
     if (position == null) throw new Error('the last batch ends at a commit')
     await client.query(INSERT, [6, 6])
+    await slotIsFree()
     const after = await read(source, position, 1)
     expect(after.flatMap(({ changes }) => changes)).toHaveLength(1)
     expect(lsnToNumber(after[0]?.position?.lsn ?? '0/0')).toBeGreaterThan(lsnToNumber(position.lsn))
