@@ -84,12 +84,11 @@ export class AlternatingApplier {
     const busy = this.#current
     if (before === undefined) return this.#applyBy(busy, batch)
     // A transaction of the source that is larger than a batch is one transaction of the target too.
-    if (before.batch.position === null || this.#other === null) {
-      if (this.#other === null) this.#opening ??= this.#openOther()
+    const free = before.batch.position === null ? null : this.#free()
+    if (free === null) {
       await before.applied
       return this.#applyBy(busy, batch)
     }
-    const free = this.#other
     this.#current = free
     this.#other = busy
     await free.stage(batch)
@@ -101,6 +100,12 @@ export class AlternatingApplier {
   async #applyBy(applier: Applier, batch: ChangeBatch): Promise<void> {
     await applier.apply(batch)
     this.#parked = applier.parked
+  }
+
+  /** Who may stage ahead; null while there is nobody yet, who is then asked for. */
+  #free(): Applier | null {
+    if (this.#other === null) this.#opening ??= this.#openOther()
+    return this.#other
   }
 
   /** One session does as well: where the server has no room for another, it is asked again with a later batch. */

@@ -55,8 +55,8 @@ export class Applier {
   readonly #parking: Parking
   /** The target's tables were compared with what they were at the start, within this transaction. */
   #targetSeen = false
-  /** What is staged already of a batch that is still to be applied, in a transaction without the row lock. */
-  #ahead: { readonly batch: ChangeBatch; readonly staged: Staged } | null = null
+  /** What is staged already of the batch that is applied next, in a transaction without the row lock. */
+  #ahead: Staged | null = null
 
   private constructor(options: ApplierOptions, session: WriterSession, position: Position, derivation: Derivation) {
     this.#options = options
@@ -125,7 +125,7 @@ export class Applier {
       // Whatever the default: the other session is about to move the position, which this one has to see.
       await this.#client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
       this.#merge.transactions = batch.transactions
-      this.#ahead = { batch, staged: await this.#merge.stage(batch.data, changes) }
+      this.#ahead = await this.#merge.stage(batch.data, changes)
     } catch {
       await this.#client.query('ROLLBACK').catch(() => {})
     }
@@ -244,7 +244,7 @@ export class Applier {
   }
 
   #takeStaged(): Staged | null {
-    const staged = this.#ahead?.staged ?? null
+    const staged = this.#ahead
     this.#ahead = null
     return staged
   }

@@ -218,7 +218,7 @@ export async function readEnd(client: Client, id: number): Promise<ParkedEnd | n
   return end === undefined ? null : { outcome: end.outcome, by: end.closed_by }
 }
 
-/** Tells the worker, which reads it with the row lock, to look anew which keys are blocked. */
+/** Tells whoever applies, which reads it with the row lock, to look anew which keys are blocked. */
 export async function tellBlockages(client: Client, key: ProgressKey): Promise<void> {
   await client.query(`UPDATE ficus.progress SET parked_version = parked_version + 1 WHERE ${progressRow(key)}`)
 }

@@ -46,6 +46,8 @@ export class Parking {
   readonly #options: ParkingOptions
   readonly #blocked = new BlockedKeys()
   #version = -1
+  /** The transaction has told other sessions that it changed what is blocked. */
+  #told = false
   #count = 0
   /** The changes of the batch under way, and those of them that are parked. */
   #batch: readonly Change[] = []
@@ -68,6 +70,7 @@ export class Parking {
   /** At the start of a transaction, with the row lock. @param version `parked_version` as the row has it. */
   async begin(version: number): Promise<void> {
     this.#batch = []
+    this.#told = false
     if (version === this.#version) return
     const parked = await readBlockages(this.#options.client, this.#options.key)
     this.#blocked.reset(parked.map(({ table, blocks }) => ({ table, keys: blocks })))
@@ -119,7 +122,7 @@ export class Parking {
       change.kind === 'insert' && mayBeThere(described.table) ? { ...change, kind: 'update' } : change
     const id = await insertParked(client, key, batch, kept, described, cause === null ? null : refusalOf(cause))
     this.#blocked.add(batch.data, change, described.keys)
-    await tellBlockages(client, key)
+    await this.#tell()
     this.#count += 1
     const keys = described.keys.map(text => `${described.table} ${text}`)
     await this.#keepOrder(batch, { id, index: batch.changes.indexOf(change), keys })
@@ -150,6 +153,13 @@ export class Parking {
     this.#ofBatch = [...this.#ofBatch.filter(change => !behind.includes(change)), parked, ...moved]
   }
 
+  /** Once in a transaction, outside of its savepoints: what is rolled back to one of these changes nothing here. */
+  async #tell(): Promise<void> {
+    if (this.#told) return
+    await tellBlockages(this.#options.client, this.#options.key)
+    this.#told = true
+  }
+
   async #learn(change: Change): Promise<void> {
     const keys = this.#options.stagingsOf(change).map(({ keyIndexes }) => keyIndexes)
     await this.#blocked.learn(this.#options.client, change.relation, keys)
@@ -164,7 +174,7 @@ export class Parking {
       reason: `${table} was truncated`,
     })
     this.#blocked.freeTable(table)
-    await tellBlockages(client, key)
+    await this.#tell()
     this.#count = await countParked(client, key)
   }
 }

@@ -93,7 +93,7 @@ CREATE OR REPLACE TRIGGER parked_closed_is_append_only
   BEFORE UPDATE OR DELETE OR TRUNCATE ON ficus.parked_closed
   FOR EACH STATEMENT EXECUTE FUNCTION ficus.refuse_reopening();
 
--- Grows whenever parked changes are taken out from beside the worker, which reads it with the row lock.
+-- Grows whenever changes are parked or taken out: each session that applies reads it with the row lock.
 ALTER TABLE ficus.progress ADD COLUMN IF NOT EXISTS parked_version bigint NOT NULL DEFAULT 0;
 
 -- What the target said, without a value of the row: for the ledger (docs/decisions/0009).

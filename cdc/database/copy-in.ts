@@ -69,7 +69,7 @@ class CopyIn implements Submittable {
 }
 
 /**
- * Runs `COPY … FROM STDIN` with `chunks` as its data. They are asked for as the socket takes them, so that the server
+ * Runs `COPY … FROM STDIN` with `chunks` as its data; other statements without a result may stand before it. They are asked for as the socket takes them, so that the server
  * works on the first while the last are still to be made. Those of the chunk pool go back there once they are sent.
  * @throws what the server says, or what the making of a chunk throws; the session stays usable.
  */
