@@ -7,7 +7,7 @@ export interface RelationColumn {
   /** The type, in SQL, of a staging column that takes its values in the relation's format; known to every database. */
   readonly type: string
   /** The same with precision and scale, where they limit the source's column: `numeric(10,2)`. */
-  readonly preciseType?: string
+  readonly preciseType?: string | undefined
   /** Whether the old row of an update or delete holds it. */
   readonly identity: boolean
   /**

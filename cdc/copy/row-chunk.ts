@@ -52,12 +52,7 @@ export async function readChunk(
   const relation = relationOf({
     table: flow.from,
     format: 'text',
-    columns: columns.map(({ name, wireType, preciseType }) => ({
-      name,
-      type: wireType,
-      ...(preciseType && { preciseType }),
-      identity: true,
-    })),
+    columns: columns.map(({ name, wireType, preciseType }) => ({ name, type: wireType, preciseType, identity: true })),
   })
 
   const keys = flow.key.map(({ from }) => quoteIdentifier(from))

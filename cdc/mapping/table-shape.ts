@@ -10,7 +10,7 @@ export interface ColumnShape {
   /** With length and precision: `numeric(12,2)`. */
   readonly fullType: string
   /** As `fullType`, where that is a numeric of limited precision and scale. */
-  readonly preciseType?: string
+  readonly preciseType?: string | undefined
   readonly typeOid: number
   readonly notNull: boolean
   /** A default, an identity or a generation expression: the column needs no value from us. */
@@ -129,7 +129,7 @@ async function readColumns(client: Client, oid: string): Promise<ColumnShape[]> 
     name: row.name,
     type: row.type,
     fullType: row.full_type,
-    ...preciseTypeOf(row),
+    preciseType: preciseNumeric(Number(row.type_oid), row.modifier),
     typeOid: Number(row.type_oid),
     notNull: row.not_null,
     hasDefault: row.has_default,
@@ -138,11 +138,6 @@ async function readColumns(client: Client, oid: string): Promise<ColumnShape[]> 
     wireType: row.wire_type,
     binary: row.binary,
   }))
-}
-
-function preciseTypeOf({ type_oid, modifier }: { readonly type_oid: string; readonly modifier: number }) {
-  const preciseType = preciseNumeric(Number(type_oid), modifier)
-  return preciseType === undefined ? {} : { preciseType }
 }
 
 /**

@@ -15,7 +15,7 @@ export interface ReadColumn {
   /** The staging column's type. */
   readonly type: string
   /** The same with precision and scale, where they limit it. */
-  readonly preciseType?: string
+  readonly preciseType?: string | undefined
   /** Null where no value arrives: all are read back from the source. */
   readonly toText: ToText | null
   readonly identity: boolean
@@ -60,7 +60,7 @@ export async function readTable(
     columns.push({
       name,
       type: wireType,
-      ...(preciseType && { preciseType }),
+      preciseType,
       toText: form.toText,
       identity: isIdentity,
       readBack: form.readBack,
@@ -87,7 +87,7 @@ export class TableReader {
       table,
       format: 'text',
       columns: this.#columns.map(({ name, type, preciseType, identity, readBack }) => {
-        const column = { name, type, ...(preciseType && { preciseType }), identity }
+        const column = { name, type, preciseType, identity }
         return readBack && !this.#isKey({ identity }) ? { ...column, readBack } : column
       }),
     }

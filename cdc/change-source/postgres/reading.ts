@@ -288,8 +288,7 @@ export class Reading {
         const wire = this.#start.types.get(typeOid)
         if (wire === undefined) throw new StreamEnded(`type ${typeOid} of ${message.table}.${name} is new`)
         if (this.#format === 'binary' && !wire.binary) throw new TextNeeded(`${message.table}.${name} needs text form`)
-        const preciseType = preciseNumeric(typeOid, modifier)
-        return { name, type: wire.type, ...(preciseType && { preciseType }), identity }
+        return { name, type: wire.type, preciseType: preciseNumeric(typeOid, modifier), identity }
       }),
     }
     const known = this.#relations.get(message.oid)
