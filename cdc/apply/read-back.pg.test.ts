@@ -95,11 +95,12 @@ it('reads back nothing older than the change, though that is in the log before a
     .toEqual({
       synchronous_standby_names: 'nobody',
     })
+  const other = await createObserver(server.url('source'))
+  await untilCommitsWait(server.url('source'), other)
 
   // Its commit is in the log, and waits there for a standby that does not come.
   const writing = sync.onSource(`UPDATE things SET note = 'new', list = '{2}' WHERE id = 1`)
   const looking = `SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_current_snapshot()%' AND pid <> pg_backend_pid()`
-  const other = await createObserver(server.url('source'))
   await expect.poll(async () => (await other.query(looking)).rowCount, { timeout: 20_000, interval: 2 }).toBe(1)
   expect((await other.query('SELECT list::text FROM things')).rows).toEqual([{ list: '{1}' }])
   expect(await rows(sync.onTarget)).toEqual([{ id: 1, note: 'old', list: '{1}', n: 0 }])
@@ -111,6 +112,26 @@ it('reads back nothing older than the change, though that is in the log before a
   await sync.caughtUp()
   await expectEqual(sync)
 })
+
+/** A session may know the setting before the checkpointer does, and until then no commit waits. */
+async function untilCommitsWait(url: string, other: pg.Client): Promise<void> {
+  const committing = await createObserver(url)
+  const { rows } = await committing.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
+  const pid = rows[0]?.pid
+  for (let waits = false; !waits; ) {
+    let over = false
+    const commit = committing.query(`SELECT pg_logical_emit_message(true, 'test', '')`).then(() => {
+      over = true
+    })
+    while (!over && !waits) {
+      const waiting = `SELECT FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'SyncRep'`
+      waits = (await other.query(waiting, [pid])).rowCount === 1
+    }
+    if (waits) await other.query('SELECT pg_cancel_backend($1)', [pid])
+    await commit
+  }
+  await committing.end()
+}
 
 async function createObserver(url: string) {
   const client = new pg.Client({ connectionString: url })

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { MigrationInput } from '@ficus/core/config/schema'
@@ -78,11 +79,12 @@ export async function createLocalFolder(change: Partial<MigrationInput> = {}): P
   }
 }
 
-/** Whether a process lives. */
+/** Whether a process lives. One that has ended stays in the list of processes until its parent has asked how: it does not. */
 export function lives({ pid }: { readonly pid: number }): boolean {
   try {
     process.kill(pid, 0)
-    return true
+    // proc(5): the state stands behind the name in parentheses.
+    return process.platform !== 'linux' || !/\) Z [^)]*$/.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
   } catch {
     return false
   }
