@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { SECTIONS } from '@ficus/core/config/schema'
 import { quoteIdentifier } from '@ficus/core/sql/identifier'
+import { postgresBinaries } from '@ficus/deploy/native/postgres-binaries'
 import { kafkaStack } from '@ficus/deploy/testing/kafka'
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import pg from 'pg'
@@ -12,7 +13,7 @@ import { emitMark, waitUntilCaughtUp } from '../lag/lag.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { Pipeline } from '../pipeline/pipeline.ts'
 import { LEDGER, reaches } from '../testing/sync-harness.ts'
-import { SAMPLE_NAMES, SAMPLE_TYPES, TYPE_SAMPLES } from '../testing/type-samples.ts'
+import { SAMPLE_NAMES, SAMPLE_TYPES, samplesOf } from '../testing/type-samples.ts'
 import { namesWorkload, typeWorkload } from '../testing/type-workload.ts'
 import type { ChangeSource, ChangeSourceFactory } from './change-source.ts'
 import { DebeziumSource } from './debezium/debezium-source.ts'
@@ -22,7 +23,9 @@ import { PostgresSource } from './postgres/postgres-source.ts'
 import { createExportedSlot, createPublication, dropSlotAndPublication } from './slot.ts'
 
 const LARGE = `repeat(md5('large'), 200)`
-const TYPES = typeWorkload(TYPE_SAMPLES)
+const { major } = await postgresBinaries()
+const SAMPLES = samplesOf(major)
+const TYPES = typeWorkload(SAMPLES)
 const NAMES = namesWorkload(SAMPLE_NAMES)
 
 const SCHEMA = `
@@ -122,7 +125,7 @@ describe.skipIf(stack === null)('both engines', () => {
         await dropSlotAndPublication(source, slot)
       }
       const [byPostgres = [], byDebezium = []] = events
-      expect(byPostgres.length).toBeGreaterThan(TYPE_SAMPLES.length * 5)
+      expect(byPostgres.length).toBeGreaterThan(SAMPLES.length * 5)
       const expected = byPostgres.map((event, index) => asDebeziumTells(event, byDebezium[index]))
       // As text: a column named `constructor` would confuse the comparison.
       expect(byDebezium.map(event => JSON.stringify(event))).toEqual(expected.map(event => JSON.stringify(event)))
@@ -205,18 +208,18 @@ async function writeFromTheOtherSide(client: pg.Client, origin: string): Promise
 }
 
 function moodColumn(): string {
-  const mood = TYPE_SAMPLES.find(({ type }) => type === 'mood')
+  const mood = SAMPLES.find(({ type }) => type === 'mood')
   if (mood === undefined) throw new Error('the samples have an enum')
   return TYPES.columnOf(mood)
 }
 
 /** Columns whose values Debezium does not carry, so that its event has a placeholder for them. */
 const READ_BACK = new Map<string, ReadonlySet<string>>([
-  ['things', new Set(TYPE_SAMPLES.filter(({ debezium }) => debezium === 'read back').map(TYPES.columnOf))],
+  ['things', new Set(SAMPLES.filter(({ debezium }) => debezium === 'read back').map(TYPES.columnOf))],
   ['logs', new Set(['tags'])],
 ])
 /** Column -> values that it writes like another one, and that so are read back. */
-const AMBIGUOUS = new Map(TYPE_SAMPLES.map(sample => [TYPES.columnOf(sample), sample.but ?? []]))
+const AMBIGUOUS = new Map(SAMPLES.map(sample => [TYPES.columnOf(sample), sample.but ?? []]))
 
 /**
  * What the engine `debezium` makes of an event of the engine `postgres`: the same, but for values that are read back.

@@ -1,3 +1,4 @@
+import { postgresBinaries } from '@ficus/deploy/native/postgres-binaries'
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { expect, it } from 'vitest'
 import { readColumnForms } from '../change-source/debezium/column-forms.ts'
@@ -7,8 +8,11 @@ import type { SyncInput } from '../mapping/define-sync.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { readTableShape } from '../mapping/table-shape.ts'
 import { CAPABILITY, createHarness, type SyncHarness } from '../testing/sync-harness.ts'
-import { SAMPLE_NAMES, SAMPLE_TYPES, TYPE_SAMPLES, type TypeSample } from '../testing/type-samples.ts'
+import { SAMPLE_NAMES, SAMPLE_TYPES, samplesOf } from '../testing/type-samples.ts'
 import { namesWorkload, typeWorkload, type Workload } from '../testing/type-workload.ts'
+
+const { major } = await postgresBinaries()
+const SAMPLES = samplesOf(major)
 
 /** Copies what the workload did, streams what it does once more, and compares rows as text and by the diff. */
 async function copyStreamAndCompare(sync: SyncHarness, workload: Workload): Promise<void> {
@@ -39,24 +43,15 @@ async function expectSameText(sync: SyncHarness, { tables }: SyncInput): Promise
   }
 }
 
-/** The samples that the server of this run knows. */
-async function knownSamples(): Promise<TypeSample[]> {
-  await using database = await createDatabase('version')
-  const { rows } = await withSession({ url: database.url, name: 'the server' }, client =>
-    client.query<{ version: number }>(`SELECT current_setting('server_version_num')::int / 10000 AS version`),
-  )
-  return TYPE_SAMPLES.filter(({ since = 0 }) => since <= (rows[0]?.version ?? 0))
-}
-
 it('carries every type whose binary form means the same everywhere in it', async () => {
-  const workload = typeWorkload((await knownSamples()).filter(({ postgres }) => postgres === 'binary'))
+  const workload = typeWorkload(SAMPLES.filter(({ postgres }) => postgres === 'binary'))
   const schema = SAMPLE_TYPES + workload.schema
   await using sync = await createHarness(createDatabase, schema, schema, { tables: workload.tables })
   await copyStreamAndCompare(sync, workload)
 })
 
 it('carries every type in text form beside one that only one database knows', async () => {
-  const workload = typeWorkload(await knownSamples())
+  const workload = typeWorkload(SAMPLES)
   const schema = SAMPLE_TYPES + workload.schema
   // Other objects first: the same type has another OID on the other side.
   const shift = 'CREATE TYPE shift AS (x int); DROP TYPE shift;'
@@ -65,7 +60,7 @@ it('carries every type in text form beside one that only one database knows', as
 })
 
 it('carries every type whatever settings of their own the databases and the role have', async () => {
-  const workload = typeWorkload(await knownSamples())
+  const workload = typeWorkload(SAMPLES)
   const schema = SAMPLE_TYPES + workload.schema
   await using sync = await createHarness(createDatabase, schema, schema, { tables: workload.tables })
   await sync.onSource(oddSettings('Asia/Kolkata', 'SQL, DMY', 'sql_standard', 'escape'))
@@ -81,21 +76,20 @@ it('carries names that are keywords, in capitals, in Unicode, with quotes, dots 
 
 it('knows of every type how each engine carries it', async () => {
   await using database = await createDatabase('forms')
-  const samples = await knownSamples()
-  const workload = typeWorkload(samples)
+  const workload = typeWorkload(SAMPLES)
   const { shape, forms } = await withSession({ url: database.url, name: 'the source' }, async client => {
     await client.query(SAMPLE_TYPES + workload.schema)
     const shape = await readTableShape(client, { schema: 'public', table: 'things' })
     return { shape, forms: await readColumnForms(client, shape?.oid ?? 0) }
   })
-  const found = samples.map(sample => {
+  const found = SAMPLES.map(sample => {
     const name = workload.columnOf(sample)
     const form = forms.find(column => column.name === name)
     const column = shape?.columns.find(candidate => candidate.name === name)
     const isSent = form?.readBack ? 'sent, but for some' : 'sent'
     return [sample.type, column?.binary ? 'binary' : 'text', form?.toText === null ? 'read back' : isSent]
   })
-  expect(found).toEqual(samples.map(({ type, postgres, debezium }) => [type, postgres, debezium]))
+  expect(found).toEqual(SAMPLES.map(({ type, postgres, debezium }) => [type, postgres, debezium]))
 })
 
 it('carries a value that is added to an enum while changes stream', async () => {

@@ -405,6 +405,11 @@ export const TYPE_SAMPLES: readonly TypeSample[] = [
   ...ARRAYS,
 ]
 
+/** Those that a server knows. @param major its major version. */
+export function samplesOf(major: number): TypeSample[] {
+  return TYPE_SAMPLES.filter(({ since = 0 }) => since <= major)
+}
+
 /** Columns whose names are easy to get wrong. */
 export const SAMPLE_NAMES: readonly string[] = [
   ...['select', 'order', 'user', 'Mixed Case', 'with.dot', 'with "quote"', `with 'apostrophe'`, 'ünï 😀', 'a,b'],

