@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { SECTIONS } from '@ficus/core/config/schema'
-import { quoteIdentifier } from '@ficus/core/sql/identifier'
+import { quoteTable } from '@ficus/core/sql/identifier'
 import { postgresBinaries } from '@ficus/deploy/native/postgres-binaries'
 import { kafkaStack } from '@ficus/deploy/testing/kafka'
 import { createDatabase } from '@ficus/deploy/testing/postgres'
@@ -159,9 +159,9 @@ describe.skipIf(stack === null)('both engines', () => {
       await reading.query(`INSERT INTO logs VALUES (0, 'megabytes', repeat(E'0123456\\t\\\\ü', 500000), NULL)`)
       await reading.query(`TRUNCATE years; INSERT INTO years VALUES (1, 1, 'after')`)
       for (const { options } of pipelines) await waitUntilCaughtUp({ ...options, timeoutMs: 120_000 })
-      for (const { table } of TABLES) {
-        const name = quoteIdentifier(table)
-        const query = `SELECT ${name}::text AS row FROM ${name} ORDER BY 1`
+      for (const name of TABLES) {
+        const { table } = name
+        const query = `SELECT t::text AS row FROM ${quoteTable(name)} AS t ORDER BY 1`
         const expected = (await reading.query(query)).rows
         expect(expected.length, table).toBeGreaterThan(0)
         expect((await writingOne.query(query)).rows, `${table} by postgres`).toEqual(expected)

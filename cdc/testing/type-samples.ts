@@ -29,7 +29,9 @@ export const SAMPLE_TYPES = `
   CREATE TYPE span AS RANGE (subtype = int, multirange_type_name = spans);
   CREATE DOMAIN cents AS numeric(12,2); CREATE DOMAIN ages AS int[]; CREATE DOMAIN humour AS mood;
   CREATE DOMAIN couple AS pair; CREATE DOMAIN large_number AS bigint; CREATE DOMAIN positive AS large_number CHECK (VALUE > 0);
-  CREATE DOMAIN flags AS bit(3); CREATE DOMAIN hour AS timetz; CREATE DOMAIN code AS char(5);`
+  CREATE DOMAIN flags AS bit(3); CREATE DOMAIN hour AS timetz; CREATE DOMAIN code AS char(5);
+  CREATE SCHEMA "Ö.wn"; CREATE TYPE "Ö.wn"."Mood ü" AS ENUM ('Ünï 😀', 'MiXed, "q"');
+  CREATE TYPE "Ö.wn"."Päir" AS ("A b" "Ö.wn"."Mood ü", "c,d" int);`
 
 const MD5S = `(SELECT string_agg(md5(n::text), ' ') FROM generate_series(1, 200) n)`
 
@@ -315,6 +317,19 @@ const RANGES: readonly TypeSample[] = [
   },
   { type: 'nummultirange', values: [`'{(,1.10), [2,)}'`], postgres: 'binary', debezium: 'sent' },
   { type: 'tstzmultirange', values: [`'{["2026-01-01 00:00:00+02",)}'`], postgres: 'binary', debezium: 'sent' },
+  { type: 'int8multirange', values: [`'{[9007199254740993,9007199254740995)}'`], postgres: 'binary', debezium: 'sent' },
+  {
+    type: 'tsmultirange',
+    values: [`'{["2026-01-01 00:00:00.000001",infinity]}'`],
+    postgres: 'binary',
+    debezium: 'sent',
+  },
+  {
+    type: 'datemultirange',
+    values: [`'{[0044-03-15 BC,2026-01-01), [infinity,]}'`],
+    postgres: 'binary',
+    debezium: 'sent',
+  },
 ]
 
 const OWN: readonly TypeSample[] = [
@@ -350,6 +365,14 @@ const OWN: readonly TypeSample[] = [
   { type: 'code', values: [`'ab'`], postgres: 'binary', debezium: 'sent' },
   { type: 'flags', values: [`B'011'`], postgres: 'binary', debezium: 'sent' },
   { type: 'hour', values: [`'10:00+02'`], postgres: 'binary', debezium: 'read back' },
+  {
+    type: '"Ö.wn"."Mood ü"',
+    values: [`'Ünï 😀'`, `'MiXed, "q"'`],
+    key: [`'Ünï 😀'`, `'MiXed, "q"'`],
+    postgres: 'binary',
+    debezium: 'sent',
+  },
+  { type: '"Ö.wn"."Päir"', values: [`('Ünï 😀', 1)`, `('MiXed, "q"', NULL)`], postgres: 'text', debezium: 'sent' },
   { type: 'regclass', values: [`'pg_class'`], postgres: 'text', debezium: 'read back' },
 ]
 
@@ -365,9 +388,11 @@ const ARRAYS: readonly TypeSample[] = [
     ...array('text', [`ARRAY['a"b', NULL, 'NULL', '', E'back\\\\slash\\n', '{}']`, `'{}'`, `'{NULL,NULL}'`]),
     large: `string_to_array(${MD5S}, ' ')`,
   },
+  array('smallint', [`'{{-32768,NULL},{1,2}}'`]),
   array('integer', [`'{1,NULL,3}'`, `'{{1,2},{3,4}}'`, `'[2:3]={5,6}'`, `'[0:0][-1:0]={{1,2}}'`, `'{}'`]),
   array('bigint', [`'{9007199254740993,NULL}'`]),
   array('numeric', [`'{0.10,1e30,NaN,-Infinity,NULL}'`]),
+  array('real', [`'{1.1,NULL,NaN,Infinity}'`]),
   array('double precision', [`'{0.1,NULL,NaN,-0}'`]),
   array('boolean', [`'{t,f,NULL}'`]),
   array('uuid', [`'{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11}'`]),
@@ -382,12 +407,16 @@ const ARRAYS: readonly TypeSample[] = [
   array('char(5)', [`'{ab,NULL}'`]),
   array('json', [`ARRAY['{"a":1,  "a":2}'::json, NULL]`]),
   array('jsonb', [`ARRAY['{"a": 9007199254740993}'::jsonb, NULL]`]),
+  array('xml', [`ARRAY['<a b="c"> 1</a>'::xml, NULL]`]),
   array('inet', [`'{10.0.0.1/8}'`]),
   array('point', [`'{"(1,2)","(3,0.1)"}'`]),
   array('box', [`'{(1,2),(3,4);(5,6),(7,8)}'`]),
   array('int4range', [`'{"[1,5)",empty,NULL}'`]),
+  array('int4multirange', [`'{"{[1,3),[7,9)}",NULL}'`]),
   array('tsvector', [`ARRAY['a b'::tsvector]`]),
   array('mood', [`'{good,NULL,"bad \\"x\\""}'`], 'text'),
+  array('"Ö.wn"."Mood ü"', [`'{{"Ünï 😀",NULL},{"MiXed, \\"q\\"",NULL}}'`], 'text'),
+  array('hstore', [`ARRAY['a=>NULL, "q\\"x"=>"y"'::hstore, NULL]`], 'text'),
   array('pair', [`ARRAY[ROW(1, 'a,"b')::pair, NULL]`], 'text'),
   array('cents', [`'{1.50,NULL}'`], 'text'),
   { ...array('ages', [`'{1,2}'`, `'[5:5]={7}'`]), type: 'ages' },

@@ -1,4 +1,4 @@
-import { quoteIdentifier } from '@ficus/core/sql/identifier'
+import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
 import type { TableMapping } from '../mapping/define-sync.ts'
 import type { TypeSample } from './type-samples.ts'
 
@@ -111,25 +111,28 @@ function changesOfKeys({ type, key: [one, other] }: { type: string; key: readonl
   ].join('; ')
 }
 
-/** A table whose names are easy to get wrong, with its mapping. */
+/** A table whose names are easy to get wrong, the schema's and the key's among them, with its mapping. */
 export function namesWorkload(names: readonly string[]): Workload {
-  const table = 'Tä.ble, "q" x'
-  const quoted = quoteIdentifier(table)
-  const row = (id: number, value: string) => `(${id}, ${names.map(() => value).join(', ')})`
+  const [schema, table, key] = ['Schä.ma "S", $1', 'Tä.ble, "q" x', 'Prïmary, Key']
+  const quoted = quoteTable({ schema, table })
+  const id = quoteIdentifier(key)
+  const row = (first: number, value: string) => `(${first}, ${names.map(() => value).join(', ')})`
   return {
-    schema: `CREATE TABLE ${quoted} ("primary" int PRIMARY KEY, ${names.map(name => `${quoteIdentifier(name)} text`).join(', ')})`,
+    schema: `CREATE SCHEMA ${quoteIdentifier(schema)};
+      CREATE TABLE ${quoted} (${id} int PRIMARY KEY, ${names.map(name => `${quoteIdentifier(name)} text`).join(', ')})`,
     changes: first => [
       `INSERT INTO ${quoted} VALUES ${row(first, `'a'`)}, ${row(first + 1, 'NULL')}, ${row(first + 2, `'c'`)}`,
       ...names.map(
-        (name, index) => `UPDATE ${quoted} SET ${quoteIdentifier(name)} = '${index}' WHERE "primary" = ${first}`,
+        (name, index) => `UPDATE ${quoted} SET ${quoteIdentifier(name)} = '${index}' WHERE ${id} = ${first}`,
       ),
-      `DELETE FROM ${quoted} WHERE "primary" = ${first + 2}`,
+      `UPDATE ${quoted} SET ${id} = -${first} WHERE ${id} = ${first + 1}`,
+      `DELETE FROM ${quoted} WHERE ${id} = ${first + 2}`,
     ],
     tables: [
       {
-        source: `public.${quoted}`,
-        target: `public.${quoted}`,
-        key: { primary: 'primary' },
+        source: quoted,
+        target: quoted,
+        key: { [key]: key },
         forward: Object.fromEntries(names.map(name => [name, quoteIdentifier(name)])),
       },
     ],
