@@ -45,6 +45,12 @@ export interface Contender extends AsyncDisposable {
 export type OpenContender = (databases: Databases, resources: AsyncDisposableStack) => Promise<Contender>
 
 /**
+ * How it is looked whether a measurement is over: seldom enough to take no processor time from who is measured, since one
+ * that uses all of it would lose by every look, and one that waits would not.
+ */
+export const LOOK = { everyMs: 25, timeoutMs: 600_000 } as const
+
+/**
  * Looks every `everyMs` until `condition` holds.
  * @throws with `what` in the message after `timeoutMs`.
  */

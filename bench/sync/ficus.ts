@@ -4,7 +4,7 @@ import { readProgress } from '@ficus/cdc/apply/progress'
 import { Ledger } from '@ficus/core/ledger/ledger'
 import { type Child, startChild } from '@ficus/deploy/native/child'
 import type { Databases } from './clusters.ts'
-import { type Contender, type TargetTable, type Usage, until, untilSlotIs } from './contender.ts'
+import { type Contender, LOOK, type TargetTable, type Usage, until, untilSlotIs } from './contender.ts'
 
 const CAPABILITY = 'products'
 const MAIN = fileURLToPath(new URL('../../cdc/main.ts', import.meta.url))
@@ -78,7 +78,7 @@ async function open(
           const progress = await readProgress(target, { capability: CAPABILITY, direction: 'forward' })
           return progress?.state === 'streaming'
         },
-        { everyMs: 5, timeoutMs: 600_000 },
+        LOOK,
       )
     },
     detach: async () => {

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { type Databases, sql } from './clusters.ts'
-import { type Contender, SOURCE_TABLE, until, untilSlotIs } from './contender.ts'
+import { type Contender, LOOK, SOURCE_TABLE, until, untilSlotIs } from './contender.ts'
 
 /** `f`: the copy has committed; `s`, `r`: the stream has taken over (PostgreSQL documentation, pg_subscription_rel). */
 const STATES = `SELECT coalesce(bool_and(srsubstate IN ('f', 's', 'r')), false) AS copied,
@@ -20,7 +20,7 @@ export async function openNative(databases: Databases): Promise<Contender> {
     until(
       `the subscription is ${state}`,
       async () => (await target.query<Record<typeof state, boolean>>(STATES)).rows[0]?.[state] === true,
-      { everyMs: 5 },
+      LOOK,
     )
   return {
     table: SOURCE_TABLE,

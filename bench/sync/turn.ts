@@ -1,5 +1,5 @@
 import { type Clusters, createDatabases, type Databases } from './clusters.ts'
-import { type Contender, type OpenContender, SOURCE_TABLE, type TargetTable, until } from './contender.ts'
+import { type Contender, LOOK, type OpenContender, SOURCE_TABLE, type TargetTable, until } from './contender.ts'
 import { type LagSample, measureLag } from './lag.ts'
 import { serverSeconds } from './processor-time.ts'
 import { BATCH_INSERTS, type LastRow, type Sizes, type Workload, workloadsOf } from './workload.ts'
@@ -119,7 +119,7 @@ async function arrival({ target }: Databases, contender: Contender, last: LastRo
     contender.assertWell()
     return (await target.query({ ...look, values: [last.id, last.stock] })).rowCount === 1
   }
-  await until(`row ${last.id} arrives`, condition, { everyMs: 5, timeoutMs: 600_000 })
+  await until(`row ${last.id} arrives`, condition, LOOK)
 }
 
 /** Keeps checkpoints out of what is measured. */
