@@ -7,6 +7,7 @@ import { assertUnaltered, columnsOfOtherType } from '../mirror/altered-source.ts
 import type { Derivation, TouchedMirror } from '../mirror/derivation.ts'
 import type { Mirror } from '../mirror/mirror-plan.ts'
 import { collapse, type StagedRow } from './collapse.ts'
+import { assertNoneDoubled } from './doubled-rows.ts'
 import { canKeep, Staging, type TargetedFlow } from './staging.ts'
 import type { RowToStage } from './staging-rows.ts'
 import { fetchUnknownValues, type UnknownGroup } from './unknown-values.ts'
@@ -102,14 +103,17 @@ export class Merge {
     const { toStage, groups } = groupUnknown(staging, rows, this.expected.has(showTable(staging.relation.table)))
     await staging.fill(this.#client, data, toStage)
     for (const group of groups) await this.#complete(staging, group, plan)
-    for (const { computed } of staging.flows) await computed?.fill(this.#client, data.length)
+    for (const { flow, computed, statements } of staging.flows) {
+      await computed?.fill(this.#client, data.length)
+      if (statements.doubled !== null) await assertNoneDoubled(this.#client, flow, statements.doubled)
+    }
 
     const operations = new Set([...toStage.map(row => row.operation), ...groups.map(group => group.operation)])
     const inserts = operations.has(OPERATION.INSERT) || operations.has(OPERATION.REPLACE)
     const removes = operations.has(OPERATION.DELETE) || operations.has(OPERATION.REPLACE)
     const updates = operations.has(OPERATION.UPDATE)
     for (const { flow, statements } of staging.flows) {
-      const mayLeave = flow.where !== null || flow.compute !== undefined
+      const mayLeave = flow.where !== null || flow.compute !== undefined || flow.each !== undefined
       if (removes || (updates && mayLeave)) plan.remove(flow, statements.remove)
       if (inserts) plan.write(flow, statements.insert)
       if (updates) plan.write(flow, statements.update)
@@ -128,7 +132,8 @@ export class Merge {
       await fetchUnknownValues(this.#client, this.#source, staging, group, this.transactions)
     }
     for (const staged of staging.flows) {
-      if (staged.computed !== null) continue
+      // Left over is what is gone from the source: its deletion is to come.
+      if (staged.computed !== null || staged.flow.each !== undefined) continue
       plan.write(staged.flow, staging.keptStatement(staged, group.placeholder, group.unknown))
     }
   }
@@ -145,7 +150,7 @@ export class Merge {
       await this.#assertMirrorsFit(relation, mirrors)
       const flows = staged.filter(({ flow }) => showTable(flow.from) === showTable(relation.table))
       const stagings: Staging[] = []
-      for (const sameKey of Map.groupBy(flows, ({ flow }) => flow.key.map(({ from }) => from).join('\0')).values()) {
+      for (const sameKey of Map.groupBy(flows, stagedWith).values()) {
         this.#stagingCount += 1
         stagings.push(await Staging.create(this.#client, relation, sameKey, `ficus_staging_${this.#stagingCount}`))
       }
@@ -161,6 +166,11 @@ export class Merge {
       await assertUnaltered(this.#source, mirror, columns)
     }
   }
+}
+
+/** What flows have in common whose rows are staged once; one with `each` stands alone, since it needs whole rows (`canKeep`). */
+function stagedWith({ flow }: TargetedFlow): string {
+  return [flow.each === undefined ? '' : flow.path, ...flow.key.map(({ from }) => from)].join('\0')
 }
 
 /** Changes whose rows are staged, and the statements that merge them. */

@@ -111,8 +111,8 @@ export class Staging {
       )
       for (const { statements, computed } of staging.flows) {
         await computed?.create(client)
-        for (const statement of [statements.remove, statements.insert, statements.update])
-          await client.query(`EXPLAIN ${statement}`)
+        for (const statement of [statements.remove, statements.insert, statements.update, statements.doubled])
+          if (statement !== null) await client.query(`EXPLAIN ${statement}`)
       }
       await staging.#assertNothingLost(client)
     } catch (error) {
@@ -155,9 +155,16 @@ export class Staging {
   }
 }
 
-/** Whether `flow` can be applied to a row without knowing its `unknown` columns: each expression reads only them or none. */
+/**
+ * Whether `flow` can be applied to a row without knowing its `unknown` columns: each expression reads only them or none. Of
+ * the rows that one with `each` makes some may be new, and have nothing to keep.
+ */
 export function canKeep({ flow, reads }: StagedFlow, unknown: ReadonlySet<string>): boolean {
-  return flow.where === null && reads.every(read => readsNone(read, unknown) || readsOnly(read, unknown))
+  return (
+    flow.where === null &&
+    flow.each === undefined &&
+    reads.every(read => readsNone(read, unknown) || readsOnly(read, unknown))
+  )
 }
 
 /** A staged column with the limits that its values have, which the staging table knows nothing of. */

@@ -1,6 +1,6 @@
 import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
 import { type ComputedFlow, functionInput, isComputed } from '../mapping/computed-rows.ts'
-import type { Flow } from '../mapping/flow.ts'
+import { type Flow, withEach } from '../mapping/flow.ts'
 import { columnOf, filterCondition, mappedSelect, sourceSideType } from '../mapping/merge-sql.ts'
 import type { TableShape } from '../mapping/table-shape.ts'
 import { readsClause } from '../mirror/reads-sql.ts'
@@ -27,7 +27,8 @@ export function copyTasks(flow: Flow, source: TableShape, target: TableShape): C
   const computed = isComputed(flow) ? { flow, columns: storedColumns(source) } : null
   const format = computed === null && flow.columns.every(({ to }) => columnOf(target, to).binary) ? 'binary' : 'text'
   const into = `COPY ${quoteTable(flow.to)} (${flow.columns.map(({ to }) => quoteIdentifier(to)).join(', ')}) FROM STDIN (FORMAT ${format})`
-  const ranges = source.kind === 'table' ? blockRanges(source.pages) : ['true']
+  const ctid = `${quoteIdentifier(flow.from.table)}.ctid`
+  const ranges = source.kind === 'table' ? blockRanges(ctid, source.pages) : ['true']
   const select = copySelect(flow, source, target)
   return ranges.map(range => ({
     flow,
@@ -40,7 +41,8 @@ export function copyTasks(flow: Flow, source: TableShape, target: TableShape): C
 
 /** The mapped rows of the whole source table, as the source computes them; or what the flow's function makes them of. */
 export function copySelect(flow: Flow, source: TableShape, target: TableShape): string {
-  const rows = `FROM ${quoteTable(flow.from)} AS ${quoteIdentifier(flow.from.table)} WHERE ${filterCondition(flow)}`
+  const from = withEach(flow, `${quoteTable(flow.from)} AS ${quoteIdentifier(flow.from.table)}`)
+  const rows = `FROM ${from} WHERE ${filterCondition(flow)}`
   if (isComputed(flow)) return `SELECT ${functionInput(flow, target, storedColumns(source))} ${rows}`
   return `${readsClause(flow)}${mappedSelect(flow, target, sourceSideType)} ${rows}`
 }
@@ -50,11 +52,11 @@ export function storedColumns(source: TableShape): string[] {
   return source.columns.filter(column => !column.generated).map(({ name }) => name)
 }
 
-function blockRanges(pages: number): string[] {
+function blockRanges(ctid: string, pages: number): string[] {
   const count = Math.max(1, Math.ceil(pages / BLOCKS_PER_TASK))
   return Array.from({ length: count }, (_, index) => {
-    const from = `ctid >= '(${index * BLOCKS_PER_TASK},0)'::tid`
-    const until = `ctid < '(${(index + 1) * BLOCKS_PER_TASK},0)'::tid`
+    const from = `${ctid} >= '(${index * BLOCKS_PER_TASK},0)'::tid`
+    const until = `${ctid} < '(${(index + 1) * BLOCKS_PER_TASK},0)'::tid`
     return index === count - 1 ? from : `${from} AND ${until}`
   })
 }

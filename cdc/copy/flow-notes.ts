@@ -50,7 +50,8 @@ export function noteOf(flow: Flow, source: TableShape): FlowNote {
   const reads = flow.reads.map(({ table, matches }) => ({ table: showTable(table), matches }))
   // Of a function the text is all there is to see; what it calls or closes over may change unnoticed.
   const computed = flow.compute === undefined ? [] : [String(flow.compute)]
-  const made = JSON.stringify([flow.where, flow.columns.slice(flow.key.length), reads, ...computed])
+  const each = flow.each === undefined ? [] : [flow.each.rows]
+  const made = JSON.stringify([flow.where, flow.columns.slice(flow.key.length), reads, ...computed, ...each])
   return {
     target: showTable(flow.to),
     source: showTable(flow.from),
@@ -67,7 +68,7 @@ export function noteOf(flow: Flow, source: TableShape): FlowNote {
 /** The expression of a key column that does not hold the source's own value. */
 function madeOf({ key, columns }: Flow, index: number): string | null {
   const expression = columns[index]?.expression ?? ''
-  return expression === quoteIdentifier(key[index]?.from ?? '') ? null : expression
+  return !key[index]?.computed || expression === quoteIdentifier(key[index].from) ? null : expression
 }
 
 /** The notes by target table; makes their table where it is missing. */

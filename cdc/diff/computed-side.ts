@@ -41,6 +41,7 @@ export function computedSide(flow: ComputedFlow, source: TableShape, target: Tab
     reads: '',
     from: 'pg_temp.ficus_bench AS t',
     where: 'true',
+    ctid: 't.ctid',
     version: `t.${VERSION}`,
     keyColumns: values
       .slice(0, flow.key.length)

@@ -1,5 +1,5 @@
 import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
-import { bracketed, type Flow } from '../mapping/flow.ts'
+import { bracketed, type Flow, targetKey, withEach } from '../mapping/flow.ts'
 import { columnOf, filterCondition, sourceSideType } from '../mapping/merge-sql.ts'
 import type { ColumnShape, TableShape } from '../mapping/table-shape.ts'
 import { readsClause, readVersions } from '../mirror/reads-sql.ts'
@@ -21,6 +21,8 @@ export interface DiffSide {
   readonly values: readonly string[]
   /** All of them as what is hashed. */
   readonly images: readonly string[]
+  /** The row's place in the heap. */
+  readonly ctid: string
   /** Changes whenever the row is written, or one that it is computed from. */
   readonly version: string
   /** The key columns themselves, quoted, and their types; where the key is computed, what it is computed by. */
@@ -39,19 +41,22 @@ export function sourceSide(flow: Flow, source: TableShape, target: TableShape): 
     return { column, value: `(${bracketed(expression)}::${sourceSideType(column)})` }
   })
   const texts = values.map(({ value }) => `${value}::text`)
+  const key = targetKey(flow)
   return {
     reads: readsClause(flow),
-    from: `${quoteTable(flow.from)} AS ${alias}`,
+    from: withEach(flow, `${quoteTable(flow.from)} AS ${alias}`),
     where: filterCondition(flow),
-    keys: texts.slice(0, flow.key.length),
-    values: texts.slice(flow.key.length),
+    keys: texts.slice(0, key.length),
+    values: texts.slice(key.length),
     images: values.map(({ column, value }) => (sentAsText(column) ? `${value}::text` : value)),
+    ctid: `${alias}.ctid`,
     version: `${alias}.xmin::text || ${alias}.ctid::text${readVersions(flow, alias)}`,
-    keyColumns: flow.key.map(({ from, to, computed }, index) =>
-      computed
+    keyColumns: key.map(({ to }, index) => {
+      const own = flow.key[index]
+      return own === undefined || own.computed
         ? { column: values[index]?.value ?? '', type: sourceSideType(columnOf(target, to)) }
-        : { column: `${alias}.${quoteIdentifier(from)}`, type: columnOf(source, from).type },
-    ),
+        : { column: `${alias}.${quoteIdentifier(own.from)}`, type: columnOf(source, own.from).type }
+    }),
     pages: pagesOf(source),
   }
 }
@@ -59,13 +64,15 @@ export function sourceSide(flow: Flow, source: TableShape, target: TableShape): 
 /** The side that rows went to: its columns as they are. */
 export function targetSide(flow: Flow, target: TableShape): DiffSide {
   const values = flow.columns.map(({ to }) => ({ column: columnOf(target, to), value: `t.${quoteIdentifier(to)}` }))
+  const key = targetKey(flow)
   return {
-    ...shownValues(values, flow.key.length),
+    ...shownValues(values, key.length),
     reads: '',
     from: `${quoteTable(flow.to)} AS t`,
     where: 'true',
+    ctid: 't.ctid',
     version: 't.xmin::text || t.ctid::text',
-    keyColumns: flow.key.map(({ to }) => ({ column: `t.${quoteIdentifier(to)}`, type: columnOf(target, to).type })),
+    keyColumns: key.map(({ to }) => ({ column: `t.${quoteIdentifier(to)}`, type: columnOf(target, to).type })),
     pages: pagesOf(target),
   }
 }
@@ -125,8 +132,8 @@ export function blockRanges(side: DiffSide, blocks: number): string[] {
   const count = Math.max(1, Math.ceil(pages / blocks))
   if (side.pages === null || count === 1) return ['true']
   return Array.from({ length: count }, (_, index) => {
-    const from = `ctid >= '(${index * blocks},0)'::tid`
-    return index === count - 1 ? from : `${from} AND ctid < '(${(index + 1) * blocks},0)'::tid`
+    const from = `${side.ctid} >= '(${index * blocks},0)'::tid`
+    return index === count - 1 ? from : `${from} AND ${side.ctid} < '(${(index + 1) * blocks},0)'::tid`
   })
 }
 

@@ -68,6 +68,7 @@ function estimateRows({ estimatedRows, pages }: TableShape): number {
 }
 
 function isOrderedAlike({ flow, source, target }: ShapedFlow): boolean {
+  if (flow.each !== undefined) return false
   const comparable = flow.key.every(({ from, to, computed }) => {
     if (computed) return false
     // A row whose key is null is in no range.

@@ -2,7 +2,7 @@ import { showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import type { ShapedFlow } from '../copy/first-copy.ts'
 import { isComputed } from '../mapping/computed-rows.ts'
-import { mappedExpressions } from '../mapping/flow.ts'
+import { mappedExpressions, targetKey } from '../mapping/flow.ts'
 import { columnOf } from '../mapping/merge-sql.ts'
 import { addBucket, type Bucket, bucketCount, differingBuckets, differingKeys } from './buckets.ts'
 import { type Bench, benchRows, computedSide, needBench } from './computed-side.ts'
@@ -71,7 +71,7 @@ export class TableComparison {
       targetSide: targetSide(flow.flow, flow.target),
     }
     this.columns = {
-      keyNames: flow.flow.key.map(({ to }) => to),
+      keyNames: targetKey(flow.flow).map(({ to }) => to),
       valueNames: mappedExpressions(flow.flow).map(({ to }) => to),
       showValues,
     }

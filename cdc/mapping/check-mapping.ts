@@ -10,7 +10,7 @@ import { readsClause } from '../mirror/reads-sql.ts'
 import { withColumns } from '../mirror/resolve-reads.ts'
 import { tryFunction } from './check-function.ts'
 import { checkSourceRows, checkTargetRows } from './check-rows.ts'
-import { checkTables, computedKeyPath } from './check-tables.ts'
+import { checkTables, columnPath, computedKeyPath } from './check-tables.ts'
 import { asItIs, isComputed } from './computed-rows.ts'
 import {
   bracketed,
@@ -21,6 +21,8 @@ import {
   type MappedColumn,
   mappedExpressions,
   type Sync,
+  settingOf,
+  withEach,
 } from './flow.ts'
 import { columnOf, mergeStatements } from './merge-sql.ts'
 import { type MappingProblem, mappingInvalid } from './parse-sync.ts'
@@ -71,7 +73,8 @@ export async function checkMapping(
     const to = await readTableShape(target, flow.to)
     const reads: (TableShape | null)[] = []
     for (const { table } of flow.reads) reads.push(await readTableShape(source, table))
-    const found = [...checkTables(flow, from, to, direction), ...(from === null ? [] : checkReads(flow, from, reads))]
+    const setting = settingOf(flow, direction)
+    const found = [...checkTables(flow, from, to, setting), ...(from === null ? [] : checkReads(flow, from, reads))]
     if (from !== null) found.push(...(await checkSourceRows(source, flow, from)))
     for (const [index, read] of flow.reads.entries()) {
       const shape = reads[index]
@@ -82,7 +85,7 @@ export async function checkMapping(
     if (from === null || to === null || found.length > 0) continue
     const shapes = reads.filter(shape => shape !== null)
     const shaped = { flow: withColumns(flow, shapes), source: from, target: to, reads: shapes }
-    const ofExpressions = await new ExpressionCheck(source, target, shaped, direction).run()
+    const ofExpressions = await new ExpressionCheck(source, target, shaped, setting).run()
     problems.push(...ofExpressions.problems)
     sql.push(ofExpressions.sql)
   }
@@ -128,6 +131,7 @@ class ExpressionCheck {
     try {
       await this.#checkMatches()
       await this.#checkWhere()
+      if (this.#problems.length === 0) await this.#checkEach()
       for (const [index, { to, expression }] of keyExpressions(flow).entries()) {
         const column = flow.key[index]
         if (column?.computed)
@@ -138,7 +142,7 @@ class ExpressionCheck {
         await this.#checkExpression(mapped, `${flow.path}.${this.#direction}.${mapped.to}`)
       if (this.#problems.length === 0) {
         await this.#checkStatement(this.#source, copy)
-        for (const statement of [merge.remove, merge.insert, merge.update])
+        for (const statement of [merge.remove, merge.insert, merge.update, merge.doubled])
           if (statement !== null) await this.#checkStatement(this.#target, statement)
       }
       if (this.#problems.length === 0) await this.#checkLosses()
@@ -152,7 +156,7 @@ class ExpressionCheck {
     return { problems: this.#problems, sql: { ...names, function: computed, copy, remove, insert, update } }
   }
 
-  #statements(): Pick<MappingSql, 'remove' | 'insert' | 'update'> {
+  #statements(): Pick<MappingSql, 'remove' | 'insert' | 'update'> & { readonly doubled: string | null } {
     const { from, reads, affected, columns } = this.#stand
     const { computed } = this.#stand
     if (computed !== null) {
@@ -161,7 +165,7 @@ class ExpressionCheck {
     }
     if (this.#flow.reads.length === 0) return mergeStatements(this.#flow, this.#to, from, columns)
     const { remove, merge } = derivedStatements(this.#flow, this.#to, { from, reads, affected })
-    return { remove, insert: null, update: merge }
+    return { remove, insert: null, update: merge, doubled: null }
   }
 
   async #checkFunction(): Promise<void> {
@@ -201,9 +205,22 @@ class ExpressionCheck {
     }
   }
 
+  async #checkEach(): Promise<void> {
+    const { each, path } = this.#flow
+    if (each === undefined) return
+    for (const { client, rows, side } of this.#sides()) {
+      const failure = await failureOf(client, `SELECT FROM ${withEach(this.#flow, rows)} LIMIT 0`)
+      if (failure === null) continue
+      const remedy = 'Write what stands behind FROM, over columns of the source table, with an alias: unnest(…) AS ….'
+      return this.#tell(`${path}.each.rows`, `fails on ${side}: ${failure.message}`, remedyOf(failure, remedy))
+    }
+    for (const mapped of each.key) await this.#checkExpression(mapped, `${path}.each.key.${mapped.to}`)
+  }
+
   async #checkExpression(mapped: MappedColumn, path: string): Promise<void> {
     for (const { client, reads, rows, side } of this.#sides()) {
-      const failure = await failureOf(client, `${reads}SELECT ${bracketed(mapped.expression)} FROM ${rows} LIMIT 0`)
+      const from = withEach(this.#flow, rows)
+      const failure = await failureOf(client, `${reads}SELECT ${bracketed(mapped.expression)} FROM ${from} LIMIT 0`)
       if (failure !== null) {
         const remedy = `Use columns of ${showTable(this.#flow.from)} and functions that both databases have.`
         this.#tell(path, `fails on ${side}: ${failure.message}`, remedyOf(failure, remedy))
@@ -222,7 +239,7 @@ class ExpressionCheck {
     const failure = await failureOf(
       this.#target,
       `EXPLAIN INSERT INTO ${quoteTable(this.#flow.to)} (${quoteIdentifier(mapped.to)})${column.identityAlways ? ' OVERRIDING SYSTEM VALUE' : ''} ` +
-        `${this.#stand.clause}SELECT ${value} FROM ${this.#stagedRows()}`,
+        `${this.#stand.clause}SELECT ${value} FROM ${withEach(this.#flow, this.#stagedRows())}`,
     )
     if (failure === null) return
     this.#tell(path, `does not fit ${column.fullType}: ${failure.message}`, `Cast it: (…)::${column.type}.`)
@@ -235,8 +252,7 @@ class ExpressionCheck {
     const { client, reads, rows } = source
     for (const loss of await findSilentLosses(client, this.#target, this.#flow, rows, reads)) {
       const { to } = loss.mapped
-      const isKey = this.#flow.key.some(column => column.to === to)
-      const path = isKey ? `${this.#flow.path}.key` : `${this.#flow.path}.${this.#direction}.${to}`
+      const path = columnPath(this.#flow, this.#flow.columns.indexOf(loss.mapped), this.#direction)
       const problem = `is ${loss.from}, and ${showTable(this.#flow.to)}.${to} ${loss.to}: what does not fit would be lost without an error`
       this.#tell(path, problem, remedyOfLoss(loss))
     }

@@ -1,6 +1,6 @@
 import { showTable } from '@ficus/core/sql/identifier'
 import { columnsRead } from './expression-columns.ts'
-import { type Direction, type Flow, type KeyColumn, keyExpressions } from './flow.ts'
+import { type Direction, type Flow, type KeyColumn, keyExpressions, targetKey } from './flow.ts'
 import type { MappingProblem } from './parse-sync.ts'
 import type { TableShape } from './table-shape.ts'
 
@@ -122,7 +122,7 @@ function checkComputedKey(flow: Flow, from: TableShape, direction: Direction): M
 
 function checkTargetKey(flow: Flow, to: TableShape): MappingProblem[] {
   const path = `${flow.path}.key`
-  const key = flow.key.map(column => column.to)
+  const key = targetKey(flow).map(column => column.to)
   const isUnique = to.uniqueKeys.some(
     unique => unique.length === key.length && unique.every(name => key.includes(name)),
   )
@@ -136,11 +136,18 @@ function checkTargetKey(flow: Flow, to: TableShape): MappingProblem[] {
   ]
 }
 
+/** Where the column stands in the sync file. @param index in the flow's columns. */
+export function columnPath(flow: Flow, index: number, direction: Direction): string {
+  if (index < flow.key.length) return `${flow.path}.key`
+  const name = flow.columns[index]?.to
+  return index < targetKey(flow).length ? `${flow.path}.each.key.${name}` : `${flow.path}.${direction}.${name}`
+}
+
 function checkTargetColumns(flow: Flow, to: TableShape, direction: Direction): MappingProblem[] {
   const table = showTable(flow.to)
   const problems: MappingProblem[] = []
   for (const [index, { to: name }] of flow.columns.entries()) {
-    const path = index < flow.key.length ? `${flow.path}.key` : `${flow.path}.${direction}.${name}`
+    const path = columnPath(flow, index, direction)
     const column = to.columns.find(candidate => candidate.name === name)
     if (column === undefined) {
       problems.push({

@@ -1,6 +1,6 @@
 import { quoteIdentifier } from '@ficus/core/sql/identifier'
 import { copyText } from '../database/copy-text.ts'
-import { bracketed, type Flow, keyExpressions, mappedExpressions } from './flow.ts'
+import { bracketed, type Flow, keyExpressions, mappedExpressions, targetKey } from './flow.ts'
 import { columnOf, filterCondition, OPERATION_COLUMN, sourceSideType } from './merge-sql.ts'
 import { computeColumns, type RowFunction } from './row-function.ts'
 import type { TableShape } from './table-shape.ts'
@@ -55,7 +55,7 @@ export function asItIs(flow: Flow): Flow {
     path: flow.path,
     from: { schema: 'pg_temp', table: 'ficus_row' },
     to: flow.to,
-    key: flow.key.map(({ to }) => ({ from: to, to })),
+    key: targetKey(flow).map(({ to }) => ({ from: to, to })),
     where: null,
     columns: flow.columns.map(({ to }) => ({ to, expression: quoteIdentifier(to) })),
     reads: [],

@@ -4,7 +4,8 @@ import type { RowFunction } from './row-function.ts'
  * How one source table becomes one target table. Every expression is SQL over one row; it runs in the databases: on
  * the source in the first copy and the diff, on the target in the merge. So it may use columns of its own row, built-in
  * functions and casts, and must give the same answer wherever and whenever it runs. A mapping with `reads` may look into
- * other tables of the source too; where SQL is not enough, a function in Node makes the row.
+ * other tables of the source too, one with `each` makes several rows of one; where SQL is not enough, a function in Node
+ * makes the row.
  *
  * A source table may appear in several mappings (a split); a target table in one.
  */
@@ -30,6 +31,18 @@ export interface TableMapping {
    * database as a mirror.
    */
   readonly reads?: Readonly<Record<string, ReadMatch | readonly ReadMatch[]>>
+  /**
+   * One source row becomes several target rows, or none: an array or a document that turns into a table of its own. `forward`
+   * and `each.key` see the source row and one of `rows`; name columns with their table or alias:
+   *
+   *     key: { id: 'product_id' },
+   *     each: { rows: `unnest(products.tags) WITH ORDINALITY AS tag(name, position)`, key: { position: 'tag.position' } },
+   *     forward: { name: 'tag.name' },
+   *
+   * `key` then tells which target rows are a source row's, and the target is unique by it and `each.key` together. Where the
+   * source row changes, these rows become what `rows` gives. Such a mapping has no `reverse`: see `back`.
+   */
+  readonly each?: EachRow
   /**
    * Target column -> expression over one source row. Target columns not named here belong to the service alone.
    *
@@ -59,12 +72,30 @@ export interface ComputedKey {
   readonly reverse?: string
 }
 
+/** What one source row becomes. */
+export interface EachRow {
+  /** What stands behind FROM, evaluated for each source row, with an alias: `unnest(…) AS …`, `jsonb_to_recordset(…) AS …`. */
+  readonly rows: string
+  /** Target key column -> expression, beside the columns of the mapping's `key`: no two of a source row's rows have the same. */
+  readonly key: Readonly<Record<string, string>>
+}
+
+/**
+ * A mapping from a service's table (`source`) to one of the monolith (`target`), in reverse alone: the way back where rows
+ * do not go one to one. A document becomes rows again by `each`, rows become a document again by `reads`. A table of the monolith has
+ * one such entry, or mappings with `reverse`.
+ */
+export type BackMapping = Omit<TableMapping, 'reverse' | 'columns'> & {
+  readonly columns?: { readonly forward?: readonly string[] }
+}
+
 /** Column of a table read -> column of `source` that holds the same; all of them. */
 export type ReadMatch = Readonly<Record<string, string>>
 
 /** What a capability's `sync.ts` exports. */
 export interface SyncInput {
   readonly tables: readonly TableMapping[]
+  readonly back?: readonly BackMapping[]
 }
 
 /** Types a `sync.ts`. It returns what it got: the file is checked where it is loaded. */

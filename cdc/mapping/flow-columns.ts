@@ -4,7 +4,8 @@ import { type Flow, mappedExpressions } from './flow.ts'
 /** The columns of its source table that `flow` reads: the key's, and those that its expressions may read; a function all. */
 export function flowColumns(flow: Flow, columns: readonly string[]): Set<string> {
   if (flow.compute !== undefined) return new Set(columns)
-  const expressions = [...mappedExpressions(flow).map(({ expression }) => expression), flow.where ?? '']
+  const ofEach = flow.each === undefined ? [] : [flow.each.rows, ...flow.each.key.map(({ expression }) => expression)]
+  const expressions = [...mappedExpressions(flow).map(({ expression }) => expression), flow.where ?? '', ...ofEach]
   const read = expressions.flatMap(expression => [...columnsRead(expression, flow.from.table, columns)])
   return new Set([...flow.key.map(({ from }) => from), ...read])
 }

@@ -31,14 +31,26 @@ export interface Flow {
   readonly key: readonly KeyColumn[]
   /** Rows of `from` that do not match have no counterpart in `to`. */
   readonly where: string | null
-  /** Everything that is written, key columns first. */
+  /** Everything that is written, key columns first, then those of `each`. */
   readonly columns: readonly MappedColumn[]
+  /** A row of `from` has several in `to`, or none. */
+  readonly each?: Each
+  /** An entry of `back`: it runs in reverse, and is written as a mapping forward. */
+  readonly back?: true
   /** Other flows write other columns of the same rows: a new row may be there already. */
   readonly shared?: true
   /** Gives the columns behind the key in Node; their expressions then stand for nothing. */
   readonly compute?: RowFunction
   /** Other tables of the database that rows come from, which the expressions look into. */
   readonly reads: readonly TableRead[]
+}
+
+/** The rows that a mapping makes of one source row. */
+export interface Each {
+  /** A FROM item over the source row, evaluated for each. */
+  readonly rows: string
+  /** The target's key columns that tell apart what one source row becomes. */
+  readonly key: readonly MappedColumn[]
 }
 
 /** A table that expressions look into, and which of its rows belong to a row of the flow's own table. */
@@ -56,6 +68,8 @@ export type Match = readonly { readonly column: string; readonly equals: string 
 /** A sync file that was read and is well formed. */
 export interface Sync {
   readonly tables: readonly MappedTable[]
+  /** From the service (`source`) to the monolith (`target`), in reverse alone; none of them has a `reverse`. */
+  readonly back: readonly MappedTable[]
 }
 
 /** A key column of both sides, and what makes each of the other where they do not hold the same value. */
@@ -73,6 +87,7 @@ export interface MappedTable {
   readonly key: readonly KeyMapping[]
   readonly where: string | null
   readonly reads: readonly TableRead[]
+  readonly each?: Each
   readonly forward: MappedSide
   readonly reverse: MappedSide
 }
@@ -84,42 +99,52 @@ export interface MappedSide {
   readonly compute?: RowFunction
 }
 
-/** The flows of one direction, in the order of the sync file. Mappings without `reverse` have none in reverse. */
+/**
+ * The flows of one direction, in the order of the sync file. In reverse these are the mappings that have `reverse`, then the
+ * entries of `back`.
+ */
 export function flowsOf(sync: Sync, direction: Direction): Flow[] {
-  return sync.tables.flatMap((table, index) => {
-    const path = `tables[${index}]`
-    if (direction === 'forward') {
-      const key = table.key.map(column => keyColumn(column.source, column.target, column.forward))
-      return [
-        {
-          path,
-          from: table.source,
-          to: table.target,
-          key,
-          where: table.where,
-          columns: [
-            ...keys(
-              key,
-              table.key.map(column => column.forward),
-            ),
-            ...table.forward.columns,
-          ],
-          ...computeOf(table.forward),
-          reads: table.reads,
-        },
-      ]
-    }
-    if (table.reverse.columns.length === 0) return []
-    const key = table.key.map(column => keyColumn(column.target, column.source, column.reverse))
-    const reverse = table.key.map(column => column.reverse)
-    const columns = [...keys(key, reverse), ...table.reverse.columns]
-    const tables = { from: table.target, to: table.source }
-    const halves = sync.tables.filter(
-      other => other.reverse.columns.length > 0 && showTable(other.source) === showTable(table.source),
-    )
-    const shared = halves.length > 1 ? { shared: true as const } : {}
-    return [{ path, ...tables, key, where: null, columns, ...shared, ...computeOf(table.reverse), reads: [] }]
-  })
+  if (direction === 'forward') return sync.tables.map((table, index) => forwardFlow(table, `tables[${index}]`))
+  const reversed = sync.tables.flatMap((table, index) =>
+    table.reverse.columns.length === 0 ? [] : [reverseFlow(table, `tables[${index}]`, sync)],
+  )
+  const back = sync.back.map((entry, index) => ({ ...forwardFlow(entry, `back[${index}]`), back: true as const }))
+  return [...reversed, ...back]
+}
+
+/** The setting of the mapping that the columns of a flow were written as. */
+export function settingOf(flow: Flow, direction: Direction): Direction {
+  return flow.back ? 'forward' : direction
+}
+
+function forwardFlow(table: MappedTable, path: string): Flow {
+  const key = table.key.map(column => keyColumn(column.source, column.target, column.forward))
+  const forward = table.key.map(column => column.forward)
+  const { source, where, reads, each } = table
+  const columns = [...keys(key, forward, each === undefined ? null : source), ...(each?.key ?? [])]
+  return {
+    path,
+    from: source,
+    to: table.target,
+    key,
+    where,
+    columns: [...columns, ...table.forward.columns],
+    ...(each === undefined ? {} : { each }),
+    ...computeOf(table.forward),
+    reads,
+  }
+}
+
+function reverseFlow(table: MappedTable, path: string, sync: Sync): Flow {
+  const key = table.key.map(column => keyColumn(column.target, column.source, column.reverse))
+  const reverse = table.key.map(column => column.reverse)
+  const columns = [...keys(key, reverse), ...table.reverse.columns]
+  const tables = { from: table.target, to: table.source }
+  const halves = sync.tables.filter(
+    other => other.reverse.columns.length > 0 && showTable(other.source) === showTable(table.source),
+  )
+  const shared = halves.length > 1 ? { shared: true as const } : {}
+  return { path, ...tables, key, where: null, columns, ...shared, ...computeOf(table.reverse), reads: [] }
 }
 
 function computeOf({ compute }: MappedSide): Pick<Flow, 'compute'> {
@@ -130,18 +155,34 @@ function keyColumn(from: string, to: string, expression: string | undefined): Ke
   return expression === undefined ? { from, to } : { from, to, computed: true }
 }
 
-function keys(key: readonly KeyColumn[], expressions: readonly (string | undefined)[]): MappedColumn[] {
-  return key.map(({ from, to }, index) => ({ to, expression: expressions[index] ?? quoteIdentifier(from) }))
+/** @param table beside which a row has others, whose columns may have the names of the key's. */
+function keys(
+  key: readonly KeyColumn[],
+  expressions: readonly (string | undefined)[],
+  table: TableName | null = null,
+): MappedColumn[] {
+  const of = table === null ? '' : `${quoteIdentifier(table.table)}.`
+  return key.map(({ from, to }, index) => ({ to, expression: expressions[index] ?? `${of}${quoteIdentifier(from)}` }))
 }
 
-/** What a key column of the target is made of. */
+/** What the source row's key is at the target, and what it is made of. */
 export function keyExpressions(flow: Flow): readonly MappedColumn[] {
   return flow.columns.slice(0, flow.key.length)
 }
 
-/** The expressions that were written for `flow`, without the key's. */
+/** The columns by which the target's rows are told apart: those of the source row's key, then those of `each`. */
+export function targetKey(flow: Flow): readonly MappedColumn[] {
+  return flow.columns.slice(0, flow.key.length + (flow.each?.key.length ?? 0))
+}
+
+/** The expressions that were written for `flow`, without the target's key. */
 export function mappedExpressions(flow: Flow): readonly MappedColumn[] {
-  return flow.columns.slice(flow.key.length)
+  return flow.columns.slice(targetKey(flow).length)
+}
+
+/** What stands behind FROM: rows of the flow's own table under its bare name, each beside those that the mapping makes of it. */
+export function withEach({ each }: Pick<Flow, 'each'>, rows: string): string {
+  return each === undefined ? rows : `${rows} CROSS JOIN LATERAL ${withoutOpenEnd(each.rows)}`
 }
 
 /** The tables that rows of `flows` come from and those that their expressions look into, each once. */
@@ -152,5 +193,9 @@ export function sourceTables(flows: readonly Flow[]): TableName[] {
 
 /** A user's SQL in brackets, so that it stays one operand. A comment at its end must not swallow the bracket. */
 export function bracketed(expression: string): string {
-  return expression.includes('--') ? `(${expression}\n)` : `(${expression})`
+  return `(${withoutOpenEnd(expression)})`
+}
+
+function withoutOpenEnd(sql: string): string {
+  return sql.includes('--') ? `${sql}\n` : sql
 }

@@ -1,5 +1,6 @@
 import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
-import { bracketed, type Flow, keyExpressions, type MappedColumn } from './flow.ts'
+import { doubledRows, removedOfEach } from './each-sql.ts'
+import { bracketed, type Flow, keyExpressions, type MappedColumn, targetKey, withEach } from './flow.ts'
 import type { ColumnShape, TableShape } from './table-shape.ts'
 
 /** The column of a staging table that says what is to be done with its row. */
@@ -18,6 +19,8 @@ export interface MergeStatements {
   readonly update: string
   /** Every target row, for a TRUNCATE of the source. */
   readonly clear: string
+  /** Finds rows of one key that the mapping makes of one source row; null where it makes a single row of each. */
+  readonly doubled: string | null
 }
 
 /**
@@ -36,6 +39,18 @@ export function mergeStatements(
   const rows = (operations: readonly number[]) => mappedRows(flow, target, staging, staged, operations)
   const overriding = overridingOf(flow, target)
   const added = rows([OPERATION.INSERT, OPERATION.REPLACE])
+  if (flow.each !== undefined) {
+    const changed = `SELECT ${mappedKey(flow, target)} FROM ${staging} AS ${quoteIdentifier(flow.from.table)} WHERE ${OPERATION_COLUMN} IN (${[OPERATION.UPDATE, OPERATION.DELETE, OPERATION.REPLACE].join(', ')})`
+    const keyed = { ...flow, columns: targetKey(flow) }
+    const keys = (operations: readonly number[]) => mappedRows(keyed, target, staging, staged, operations)
+    return {
+      remove: removedOfEach(flow, changed, keys([OPERATION.UPDATE])),
+      insert: `INSERT INTO ${to} (${names.join(', ')})${overriding} ${added}`,
+      update: mergeMapped(flow, target, rows([OPERATION.UPDATE])),
+      clear: `DELETE FROM ${to}`,
+      doubled: doubledRows(flow, keys([OPERATION.INSERT, OPERATION.UPDATE, OPERATION.REPLACE])),
+    }
+  }
   return {
     remove: `DELETE FROM ${to} AS t USING (${removedKeys(flow, target, staging, staged)}) AS s WHERE ${keyMatch(flow)}`,
     insert: flow.shared
@@ -43,6 +58,7 @@ export function mergeStatements(
       : `INSERT INTO ${to} (${names.join(', ')})${overriding} ${added}`,
     update: mergeMapped(flow, target, rows([OPERATION.UPDATE])),
     clear: `DELETE FROM ${to}`,
+    doubled: null,
   }
 }
 
@@ -113,7 +129,8 @@ export function mappedRows(
   operations: readonly number[],
 ): string {
   const rows = `SELECT ${staged.map(quoteIdentifier).join(', ')} FROM ${staging} WHERE ${OPERATION_COLUMN} IN (${operations.join(', ')})`
-  return `${mappedSelect(flow, target, assignedType)} FROM (${rows}) AS ${quoteIdentifier(flow.from.table)} WHERE ${filterCondition(flow)}`
+  const from = withEach(flow, `(${rows}) AS ${quoteIdentifier(flow.from.table)}`)
+  return `${mappedSelect(flow, target, assignedType)} FROM ${from} WHERE ${filterCondition(flow)}`
 }
 
 function removedKeys(flow: Flow, target: TableShape, staging: string, staged: readonly string[]): string {
@@ -137,7 +154,9 @@ export function mappedKey(flow: Flow, target: TableShape): string {
 
 /** Joins mapped rows `s` to those of the target `t`. */
 export function keyMatch(flow: Flow): string {
-  return flow.key.map(({ to }) => `t.${quoteIdentifier(to)} = s.${quoteIdentifier(to)}`).join(' AND ')
+  return targetKey(flow)
+    .map(({ to }) => `t.${quoteIdentifier(to)} = s.${quoteIdentifier(to)}`)
+    .join(' AND ')
 }
 
 /** Types of which two values are equal only if their bytes are. */
@@ -158,10 +177,10 @@ const EXACT_TYPES: ReadonlySet<string> = new Set([
  * large document that an expression makes, is then not looked at.
  */
 function whenMatched(flow: Flow, target: TableShape, columns: readonly MappedColumn[]): string {
-  const written = columns.slice(flow.key.length).map(column => quoteIdentifier(column.to))
+  const compared = columns.slice(targetKey(flow).length)
+  const written = compared.map(column => quoteIdentifier(column.to))
   if (written.length === 0) return 'WHEN MATCHED THEN DO NOTHING'
   const isExact = ({ to }: MappedColumn) => EXACT_TYPES.has(columnOf(target, to).type)
-  const compared = columns.slice(flow.key.length)
   const differing = compared.filter(isExact).map(({ to }) => {
     const name = quoteIdentifier(to)
     return `t.${name} IS DISTINCT FROM s.${name}`

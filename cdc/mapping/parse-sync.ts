@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url'
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import { parseTableName, showTable, type TableName } from '@ficus/core/sql/identifier'
-import type { KeyMapping, MappedColumn, MappedSide, MappedTable, Match, Sync, TableRead } from './flow.ts'
+import type { Each, KeyMapping, MappedColumn, MappedSide, MappedTable, Match, Sync, TableRead } from './flow.ts'
 import { isRowFunction, NO_EXPRESSION } from './row-function.ts'
 
 /** What is wrong with a mapping, where in the sync file, and what to do. */
@@ -34,9 +34,9 @@ export async function loadSync(file: string): Promise<Sync> {
  */
 export function parseSync(value: unknown, file = 'the sync definition'): Sync {
   const problems: MappingProblem[] = []
-  const tables = new SyncReader(problems).read(value)
+  const sync = new SyncReader(problems).read(value)
   if (problems.length > 0) throw mappingInvalid(file, problems)
-  return { tables }
+  return sync
 }
 
 /** The error of a mapping with problems: each with its path and what to do. */
@@ -48,23 +48,46 @@ export function mappingInvalid(file: string, problems: readonly MappingProblem[]
   })
 }
 
-const SETTINGS = new Set(['source', 'target', 'key', 'where', 'reads', 'forward', 'reverse', 'columns'])
+const SETTINGS = ['source', 'target', 'key', 'where', 'reads', 'each', 'forward', 'reverse', 'columns']
 
 class SyncReader {
   readonly #problems: MappingProblem[]
-  readonly #targets = new Map<string, string>()
+  /** What is filled already, and by which mapping. */
+  #targets = new Map<string, string>()
 
   constructor(problems: MappingProblem[]) {
     this.#problems = problems
   }
 
-  read(value: unknown): MappedTable[] {
-    const tables = isRecord(value) ? value.tables : undefined
-    if (!Array.isArray(tables) || tables.length === 0) {
+  read(value: unknown): Sync {
+    const settings = isRecord(value) ? value : {}
+    for (const name of Object.keys(settings).filter(name => name !== 'tables' && name !== 'back'))
+      this.#tell(name, 'unknown setting', 'Write defineSync({ tables, back }).')
+    const { tables: listed, back: listedBack = [] } = settings
+    if (!Array.isArray(listed) || listed.length === 0) {
       this.#tell('tables', 'lists no mapping', 'Write `export default defineSync({ tables: [{ … }] })`.')
-      return []
+      return { tables: [], back: [] }
     }
-    return tables.flatMap((table, index) => this.#readTable(table, `tables[${index}]`) ?? [])
+    const tables = listed.flatMap((table, index) => this.#readTable(table, `tables[${index}]`) ?? [])
+    this.#targets = new Map(
+      tables.flatMap(({ source, reverse }, index) =>
+        reverse.columns.length === 0 ? [] : [[showTable(source), `tables[${index}].reverse`] as const],
+      ),
+    )
+    if (!Array.isArray(listedBack)) this.#tell('back', 'is not a list', 'Write back: [{ … }].')
+    const entries: readonly unknown[] = Array.isArray(listedBack) ? listedBack : []
+    return { tables, back: entries.flatMap((entry, index) => this.#readBack(entry, `back[${index}]`) ?? []) }
+  }
+
+  #readBack(value: unknown, path: string): MappedTable | null {
+    const entry = isRecord(value) && Object.hasOwn(value, 'reverse') ? value : null
+    if (entry === null) return this.#readTable(value, path)
+    this.#tell(
+      `${path}.reverse`,
+      'runs in no direction: an entry of `back` leads back itself',
+      `Delete ${path}.reverse.`,
+    )
+    return null
   }
 
   #readTable(value: unknown, path: string): MappedTable | null {
@@ -72,7 +95,7 @@ class SyncReader {
       this.#tell(path, 'is not an object', 'Write { source, target, key, forward }.')
       return null
     }
-    for (const name of Object.keys(value).filter(name => !SETTINGS.has(name))) {
+    for (const name of Object.keys(value).filter(name => !SETTINGS.includes(name))) {
       this.#tell(`${path}.${name}`, 'unknown setting', `Delete ${name}, or correct its spelling.`)
     }
     const source = this.#readTableName(value.source, `${path}.source`)
@@ -82,6 +105,7 @@ class SyncReader {
     const key = this.#readKey(value.key, `${path}.key`, bothWays)
     const where = value.where === undefined ? null : this.#readExpression(value.where, `${path}.where`)
     const reads = value.reads === undefined ? [] : this.#readReads(value.reads, `${path}.reads`, source)
+    const each = value.each === undefined ? null : this.#readEach(value.each, `${path}.each`, key)
     this.#checkLists(value, path)
     const forward = this.#readSide(value, 'forward', path)
     const reverse = value.reverse === undefined ? { columns: [] } : this.#readSide(value, 'reverse', path)
@@ -91,11 +115,63 @@ class SyncReader {
         'is a function, and the mapping has `reads`',
         'Write SQL, or delete `reads`: a function sees its own row alone.',
       )
+    if (value.each !== undefined) this.#checkBesideEach(value, path)
     for (const column of key) {
       this.#refuseKey(forward.columns, column.target, `${path}.forward`)
       this.#refuseKey(reverse.columns, column.source, `${path}.reverse`)
     }
-    return source === null || target === null ? null : { source, target, key, where, reads, forward, reverse }
+    for (const column of each?.key ?? []) this.#refuseKey(forward.columns, column.to, `${path}.forward`)
+    if (source === null || target === null) return null
+    return { source, target, key, where, reads, ...(each === null ? {} : { each }), forward, reverse }
+  }
+
+  #readEach(value: unknown, path: string, key: readonly KeyMapping[]): Each | null {
+    if (!isRecord(value)) {
+      this.#tell(
+        path,
+        'is not an object',
+        "Write { rows: 'unnest(…) AS …', key: { <target column>: '<expression>' } }.",
+      )
+      return null
+    }
+    for (const name of Object.keys(value).filter(name => name !== 'rows' && name !== 'key'))
+      this.#tell(`${path}.${name}`, 'unknown setting', 'Write { rows, key }.')
+    const { rows } = value
+    if (typeof rows !== 'string' || rows.trim() === '')
+      this.#tell(
+        `${path}.rows`,
+        'does not say which rows a source row becomes',
+        "Write what stands behind FROM: 'unnest(tags) WITH ORDINALITY AS tag(name, position)'.",
+      )
+    if (!isRecord(value.key) || Object.keys(value.key).length === 0) {
+      const problem = 'names no column that tells apart what one source row becomes'
+      this.#tell(`${path}.key`, problem, `Add ${path}.key: { <target column>: '<expression>' }.`)
+      return null
+    }
+    const columns = this.#readColumns(value.key, `${path}.key`)
+    for (const { target } of key) this.#refuseKey(columns, target, `${path}.key`)
+    return typeof rows === 'string' ? { rows: rows.trim(), key: columns } : null
+  }
+
+  #checkBesideEach({ forward, reads, reverse }: Record<string, unknown>, path: string): void {
+    if (isRowFunction(forward))
+      this.#tell(
+        `${path}.forward`,
+        'is a function, and the mapping has `each`',
+        'Write SQL: a function gives a single row.',
+      )
+    if (reads !== undefined)
+      this.#tell(
+        `${path}.reads`,
+        'stands beside `each`',
+        'Delete one: `each` sees the source row alone. A row of another table can be a mapping of its own.',
+      )
+    if (reverse !== undefined)
+      this.#tell(
+        `${path}.reverse`,
+        'stands beside `each`: several rows of the target are one of the source',
+        `Delete it, and write a \`back\` entry for the source table, which puts its rows together by \`reads\`.`,
+      )
   }
 
   #readTableName(value: unknown, path: string): TableName | null {
@@ -118,7 +194,9 @@ class SyncReader {
       this.#tell(
         `${path}.target`,
         `${showTable(target)} is filled by ${first} already`,
-        'Give each target table one mapping; what it needs of other source tables it names in `reads`.',
+        path.startsWith('back')
+          ? 'Give each table of the monolith either `reverse` in its mappings or one entry of `back`, which may name other tables in `reads`.'
+          : 'Give each target table one mapping; what it needs of other source tables it names in `reads`.',
       )
   }
 

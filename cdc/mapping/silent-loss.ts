@@ -2,7 +2,7 @@ import { FicusError } from '@ficus/core/errors/ficus-error'
 import { quoteIdentifier, quoteTable, showTable } from '@ficus/core/sql/identifier'
 import type { Client, FieldDef } from 'pg'
 import { isComputed } from './computed-rows.ts'
-import { bracketed, type Flow, keyExpressions, type MappedColumn, sourceTables } from './flow.ts'
+import { bracketed, type Flow, keyExpressions, type MappedColumn, sourceTables, withEach } from './flow.ts'
 import { scaleOf } from './numeric-modifier.ts'
 
 /** A mapped value whose type its column takes, yet not whole, and without an error. */
@@ -86,7 +86,7 @@ export async function findSilentLosses(
 ): Promise<SilentLoss[]> {
   const columns = isComputed(flow) ? keyExpressions(flow) : flow.columns
   const values = columns.map(({ expression }) => bracketed(expression)).join(', ')
-  const { fields: from } = await client.query(`${clause}SELECT ${values} FROM ${rows} LIMIT 0`)
+  const { fields: from } = await client.query(`${clause}SELECT ${values} FROM ${withEach(flow, rows)} LIMIT 0`)
   const names = columns.map(({ to }) => quoteIdentifier(to)).join(', ')
   const { fields: to } = await target.query(`SELECT ${names} FROM ${quoteTable(flow.to)} LIMIT 0`)
   const losses: SilentLoss[] = []

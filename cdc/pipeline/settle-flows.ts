@@ -10,7 +10,7 @@ import { type FlowNote, readNotes, writeNotes } from '../copy/flow-notes.ts'
 import type { Endpoint } from '../database/session.ts'
 import { checkMapping } from '../mapping/check-mapping.ts'
 import { checkTarget } from '../mapping/check-tables.ts'
-import { type Direction, type Sync, sourceTables } from '../mapping/flow.ts'
+import { type Direction, type Sync, settingOf, sourceTables } from '../mapping/flow.ts'
 import { type MappingProblem, mappingInvalid } from '../mapping/parse-sync.ts'
 import { readTableShape } from '../mapping/table-shape.ts'
 import { passSyncPoint } from './points.ts'
@@ -35,7 +35,7 @@ export interface SettleOptions {
  */
 export async function settleFlows(options: SettleOptions): Promise<ReadFlow[]> {
   const { source, target, key, progress, publication, direction } = options
-  const unfit = options.flows.flatMap(({ flow, target: shape }) => checkTarget(flow, shape, direction))
+  const unfit = options.flows.flatMap(({ flow, target: shape }) => checkTarget(flow, shape, settingOf(flow, direction)))
   if (unfit.length > 0) throw mappingInvalid('the mapping', unfit)
   const notes = await readNotes(target.client, key)
   const changes = changedFlows(options.flows, { notes, tables: progress.tables })
