@@ -10,7 +10,7 @@ export interface LedgerWatchEvents {
   changed(capabilities: readonly CapabilityState[]): void
   /** The ledger cannot be read; whoever watches goes on with the last state (invariant 12). */
   lost?(error: unknown): void
-  /** It can be read again. */
+  /** It was read again; what moved meanwhile has been told before this. */
   regained?(): void
 }
 
@@ -26,15 +26,20 @@ export class LedgerWatch implements Part {
   #listener: pg.Client | undefined
   #timer: NodeJS.Timeout | undefined
   #stopped = false
-  #lost = false
+  #lost: boolean
   #last = ''
   #refreshing: Promise<void> | undefined
   #again = false
 
-  constructor(ledger: Ledger, events: LedgerWatchEvents, pollMs = 2_000) {
+  /**
+   * @param options.pollMs milliseconds between two reads that nothing asked for.
+   * @param options.lost whether a loss was told before this watch: its first read is then told as `regained`.
+   */
+  constructor(ledger: Ledger, events: LedgerWatchEvents, { pollMs = 2_000, lost = false } = {}) {
     this.#ledger = ledger
     this.#events = events
     this.#pollMs = pollMs
+    this.#lost = lost
   }
 
   async start(): Promise<void> {
@@ -78,14 +83,13 @@ export class LedgerWatch implements Part {
     try {
       await this.#listen()
       const capabilities = await this.#ledger.capabilities()
-      if (this.#lost) {
-        this.#lost = false
-        this.#events.regained?.()
-      }
+      if (this.#stopped) return
       const now = JSON.stringify(capabilities)
-      if (now === this.#last || this.#stopped) return
+      if (now !== this.#last) this.#events.changed(capabilities)
       this.#last = now
-      this.#events.changed(capabilities)
+      if (!this.#lost) return
+      this.#lost = false
+      this.#events.regained?.()
     } catch (error) {
       if (this.#lost || this.#stopped) return
       this.#lost = true

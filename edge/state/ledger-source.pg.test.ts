@@ -158,3 +158,22 @@ it('closes a ledger that it could not begin to follow before it opens the next',
     { name: 'ficus ledger watch', connections: 1 },
   ])
 })
+
+it('tells that the ledger is back once its state was read, not before', async () => {
+  await using server = await startTestPostgres()
+  const url = await server.createDatabase('ledger')
+  await server.kill('SIGKILL')
+  const told: string[] = []
+  const source = new LedgerSource(url, NAMES)
+  await source.follow({
+    changed: ([catalog]) => told.push(`catalog ${catalog?.phase}`),
+    lost: () => told.push('lost'),
+    regained: () => told.push('regained'),
+  })
+  expect(told).toEqual(['lost'])
+
+  await server.restart()
+  await until('the ledger is found', () => told.includes('regained'), 15_000)
+  expect(told).toEqual(['lost', 'catalog legacy', 'regained'])
+  await source.stop()
+})

@@ -51,8 +51,7 @@ export class LedgerSource implements StateSource {
   async #open(events: StateEvents, first: boolean): Promise<void> {
     try {
       const ledger = await Ledger.open(this.#url, this.#capabilities)
-      if (!first) events.regained()
-      const watch = new LedgerWatch(ledger, events)
+      const watch = new LedgerWatch(ledger, events, { lost: !first })
       try {
         await watch.start()
       } catch (error) {

@@ -6,6 +6,7 @@ export interface StateEvents {
   changed(capabilities: readonly CapabilityState[]): void
   /** The source cannot be read; the edge goes on with the last state (invariant 12). */
   lost(error: unknown): void
+  /** The source was read again; what moved meanwhile has been told before this. */
   regained(): void
 }
 
