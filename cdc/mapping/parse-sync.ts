@@ -54,6 +54,8 @@ class SyncReader {
   readonly #problems: MappingProblem[]
   /** What is filled already, and by which mapping. */
   #targets = new Map<string, string>()
+  /** The same of the monolith's tables, by `reverse`. */
+  readonly #reversed = new Map<string, string>()
 
   constructor(problems: MappingProblem[]) {
     this.#problems = problems
@@ -69,25 +71,17 @@ class SyncReader {
       return { tables: [], back: [] }
     }
     const tables = listed.flatMap((table, index) => this.#readTable(table, `tables[${index}]`) ?? [])
-    this.#targets = new Map(
-      tables.flatMap(({ source, reverse }, index) =>
-        reverse.columns.length === 0 ? [] : [[showTable(source), `tables[${index}].reverse`] as const],
-      ),
-    )
+    this.#targets = this.#reversed
     if (!Array.isArray(listedBack)) this.#tell('back', 'is not a list', 'Write back: [{ … }].')
     const entries: readonly unknown[] = Array.isArray(listedBack) ? listedBack : []
     return { tables, back: entries.flatMap((entry, index) => this.#readBack(entry, `back[${index}]`) ?? []) }
   }
 
   #readBack(value: unknown, path: string): MappedTable | null {
-    const entry = isRecord(value) && Object.hasOwn(value, 'reverse') ? value : null
-    if (entry === null) return this.#readTable(value, path)
-    this.#tell(
-      `${path}.reverse`,
-      'runs in no direction: an entry of `back` leads back itself',
-      `Delete ${path}.reverse.`,
-    )
-    return null
+    if (!isRecord(value) || value.reverse === undefined) return this.#readTable(value, path)
+    const { reverse: _, ...entry } = value
+    this.#tell(`${path}.reverse`, 'leads nowhere: an entry of `back` is itself a way back', `Delete ${path}.reverse.`)
+    return this.#readTable(entry, path)
   }
 
   #readTable(value: unknown, path: string): MappedTable | null {
@@ -115,6 +109,7 @@ class SyncReader {
         'is a function, and the mapping has `reads`',
         'Write SQL, or delete `reads`: a function sees its own row alone.',
       )
+    if (source !== null && reverse.columns.length > 0) this.#reversed.set(showTable(source), `${path}.reverse`)
     if (value.each !== undefined) this.#checkBesideEach(value, path)
     for (const column of key) {
       this.#refuseKey(forward.columns, column.target, `${path}.forward`)

@@ -44,11 +44,17 @@ export async function loadSyncOf(loaded: LoadedConfig, capability: string): Prom
 
 /** An event that came from the other side would be sent a second time; only a publication's tables are ever read. */
 function mapsOutbox(sync: Sync, outbox: TableName): MappingProblem[] {
-  return sync.tables.flatMap(({ target }, index) => {
-    if (showTable(target) !== showTable(outbox)) return []
-    const problem = `${showTable(outbox)} is the service’s outbox, whose rows are events and never synced`
-    return [{ path: `tables[${index}].target`, problem, remedy: `Delete tables[${index}].` }]
-  })
+  const problem = `${showTable(outbox)} is the service’s outbox, whose rows are events and never synced`
+  const isOutbox = (table: TableName) => showTable(table) === showTable(outbox)
+  const targets = sync.tables.flatMap(({ target }, index) =>
+    isOutbox(target) ? [{ path: `tables[${index}].target`, problem, remedy: `Delete tables[${index}].` }] : [],
+  )
+  const sources = sync.back.flatMap(({ source, reads }, index) =>
+    [source, ...reads.map(({ table }) => table)].some(isOutbox)
+      ? [{ path: `back[${index}]`, problem, remedy: `Delete back[${index}], or what it reads of it.` }]
+      : [],
+  )
+  return [...targets, ...sources]
 }
 
 function capabilityOf(loaded: LoadedConfig, capability: string): LoadedConfig['migration']['capabilities'][string] {
