@@ -15,7 +15,7 @@ import { type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { type Endpoint, withSession } from '../database/session.ts'
 import { passWaypoint } from '../lag/lag.ts'
-import { flowsOf, type Sync } from '../mapping/flow.ts'
+import { flowsOf, keyExpressions, type Sync, targetKey } from '../mapping/flow.ts'
 import type { Bench } from './computed-side.ts'
 import { type DiffSide, sourceSide } from './diff-sql.ts'
 import { type Difference, keyId, type RowImage, readRows, recheck } from './recheck.ts'
@@ -122,23 +122,27 @@ class TableRepair {
       columns: columns.map(({ name, wireType }) => ({ name, type: wireType, identity: isKey(name) })),
     }
     const alias = quoteIdentifier(flow.flow.from.table)
+    // Where a row has several in the target it is read, and brought, with all of them.
+    const { each: _, ...single } = { ...flow.flow, columns: keyExpressions(flow.flow) }
     this.#side = {
-      ...sourceSide(flow.flow, flow.source, flow.target),
+      ...sourceSide(single, flow.source, flow.target),
       where: 'true',
       values: columns.map(({ name }) => `${alias}.${quoteIdentifier(name)}::text`),
     }
   }
 
   async run(differing: readonly Difference[]): Promise<RepairedTable> {
-    const keys = differing.map(({ key }) => this.#flow.flow.key.map(({ to }) => key[to] ?? ''))
+    const { flow } = this.#flow
+    const keys = differing.map(({ key }) => targetKey(flow).map(({ to }) => key[to] ?? ''))
     let left = 0
     for (let at = 0; at < keys.length; at += KEYS_AT_ONCE) {
       const some = keys.slice(at, at + KEYS_AT_ONCE)
-      await this.#repair(some)
+      const ofSource = some.map(key => key.slice(0, flow.key.length))
+      await this.#repair([...new Map(ofSource.map(key => [keyId(key), key])).values()])
       const { differing: still, undecided } = await this.#compare(some)
       left += still.length + undecided
     }
-    const { from, to } = this.#flow.flow
+    const { from, to } = flow
     const names = { source: showTable(from), target: showTable(to) }
     return { ...names, repaired: keys.length - left, left, reasons: [...this.#reasons] }
   }
