@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
-import Table from 'cli-table3'
+import { table } from '@ficus/core/terminal/table'
 
 /** One comparison: ours beside a peer's, measured in alternating rounds of one run. */
 export interface BenchRow {
@@ -101,24 +101,14 @@ export function showProgress(text: string): void {
 
 /** Prints the table and writes the JSON where it was asked for. */
 export async function printRows(rows: readonly BenchRow[], json: string | undefined): Promise<void> {
-  const table = new Table({
-    head: ['what', 'unit', 'ours', 'beside', 'theirs', 'ratio', 'target', 'met'],
-    style: { head: [], border: [] },
-  })
-  const show = (value: number) => (value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(3))
-  for (const row of rows) {
-    const met = row.met === null ? '' : row.met ? 'yes' : 'NO'
-    table.push([
-      row.what,
-      row.unit,
-      show(row.ours),
-      row.beside,
-      show(row.theirs),
-      `${row.ratio.toFixed(2)}x`,
-      row.target ?? '',
-      met,
-    ])
-  }
-  console.log(table.toString())
+  console.log(table(HEAD, rows.map(shown)))
   if (json !== undefined) await writeFile(json, `${JSON.stringify({ rows }, null, 2)}\n`)
+}
+
+const HEAD = ['what', 'unit', 'ours', 'beside', 'theirs', 'ratio', 'target', 'met']
+
+function shown({ what, unit, ours, beside, theirs, ratio, target, met }: BenchRow): string[] {
+  const figure = (value: number) => (value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(3))
+  const verdict = met === null ? '' : met ? 'yes' : 'NO'
+  return [what, unit, figure(ours), beside, figure(theirs), `${ratio.toFixed(2)}x`, target ?? '', verdict]
 }

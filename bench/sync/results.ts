@@ -1,4 +1,4 @@
-import Table from 'cli-table3'
+import { table } from '@ficus/core/terminal/table'
 import { type BenchRow, compareRounds, median } from '../report/report.ts'
 import type { LagSample } from './lag.ts'
 import { INITIAL_COPY, type Measured, type Turn } from './turn.ts'
@@ -55,7 +55,7 @@ export function rowsOf(turns: Turns, sizes: Sizes): BenchRow[] {
  */
 export function printProcessorTime(turns: Turns): void {
   const head = ['CPU s per 100,000 rows', 'Ficus: Node', 'Ficus: servers', 'PostgreSQL: servers', 'Node’s peak, MB']
-  const table = new Table({ head })
+  const rows: string[][] = []
   const series = [
     { of: turns.ficus, suffix: '' },
     { of: turns.gathering, suffix: `, ${GATHERING}` },
@@ -64,7 +64,7 @@ export function printProcessorTime(turns: Turns): void {
     for (const what of of[0]?.measured.keys() ?? []) {
       const ficus = of.map(turn => measuredOf(turn, what))
       const native = turns.native.map(turn => measuredOf(turn, what))
-      table.push([
+      rows.push([
         `${what}${suffix}`,
         seconds(ficus.map(({ nodeCpu }) => nodeCpu)),
         seconds(ficus.map(({ serverCpu }) => serverCpu)),
@@ -76,7 +76,7 @@ export function printProcessorTime(turns: Turns): void {
       ])
     }
   }
-  console.log(table.toString())
+  console.log(table(head, rows))
 }
 
 function seconds(values: readonly (number | null)[]): string {

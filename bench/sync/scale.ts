@@ -1,4 +1,4 @@
-import Table from 'cli-table3'
+import { table } from '@ficus/core/terminal/table'
 import { type BenchOptions, type BenchRow, compareRounds, printRows } from '../report/report.ts'
 import { createDatabases, describeClusters, startClusters } from './clusters.ts'
 import { openFicus } from './ficus.ts'
@@ -19,9 +19,7 @@ export async function measureScale(
   resources: AsyncDisposableStack,
   tell: (step: string) => void,
 ): Promise<void> {
-  const table = new Table({
-    head: ['million rows', 'what', 'rows/s', 'CPU s per 100,000 rows: Node', 'servers', 'peak, MB'],
-  })
+  const costs: string[][] = []
   const rows: BenchRow[] = []
   let description = ''
   for (const millions of quick ? QUICK_MILLIONS : MILLIONS) {
@@ -38,7 +36,7 @@ export async function measureScale(
       tell(`${millions} million rows: ${step}`),
     )
     for (const [what, result] of measured) {
-      table.push([millions, what, ...shown(result)])
+      costs.push([String(millions), what, ...shown(result)])
       if (result.peakMemory === null) continue
       const peak = result.peakMemory / 2 ** 20
       const name = `peak memory, ${what} of ${millions} million rows`
@@ -47,7 +45,7 @@ export async function measureScale(
   }
   tell('')
   console.log(description)
-  console.log(table.toString())
+  console.log(table(['million rows', 'what', 'rows/s', 'CPU s per 100,000 rows: Node', 'servers', 'peak, MB'], costs))
   await printRows(rows, json)
 }
 

@@ -1,6 +1,6 @@
 import type { JournalEntry } from '@ficus/core/ledger/records'
+import { table } from '@ficus/core/terminal/table'
 import { type Command, InvalidArgumentError } from 'commander'
-import { table } from '../terminal/table.ts'
 import { plural } from '../terminal/words.ts'
 import { type CommonOptions, ficusCommand, type Host, runWithControl } from './command.ts'
 

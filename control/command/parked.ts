@@ -1,8 +1,8 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
+import { table } from '@ficus/core/terminal/table'
 import { Argument, type Command, InvalidArgumentError } from 'commander'
 import type { Control } from '../control.ts'
 import { type Chosen, discard, listParked, type ParkedGroup, retry, showKey } from '../joint/parked.ts'
-import { table } from '../terminal/table.ts'
 import { plural, showAge } from '../terminal/words.ts'
 import { type CommonOptions, type ExitCode, ficusCommand, type Host, runWithControl, type Session } from './command.ts'
 

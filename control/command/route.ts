@@ -1,7 +1,7 @@
+import { table } from '@ficus/core/terminal/table'
 import type { Command } from 'commander'
 import { setDials } from '../dial/dials.ts'
 import { dialLine } from '../status/render.ts'
-import { table } from '../terminal/table.ts'
 import type { MoveOptions } from './advance.ts'
 import { ficusCommand, type Host, percentage, runWithControl } from './command.ts'
 

@@ -1,7 +1,7 @@
 import { relative } from 'node:path'
+import { table } from '@ficus/core/terminal/table'
 import type { Command } from 'commander'
 import { orAborted } from '../move/lease.ts'
-import { table } from '../terminal/table.ts'
 import { type CommonOptions, ficusCommand, type Host, runCommand } from './command.ts'
 
 /** `ficus up` */

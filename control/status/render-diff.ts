@@ -1,5 +1,5 @@
+import { table } from '@ficus/core/terminal/table'
 import type { DataDiff, DiffManner } from '../joint/diff.ts'
-import { table } from '../terminal/table.ts'
 import type { Terminal } from '../terminal/terminal.ts'
 import { plural, showCount } from '../terminal/words.ts'
 

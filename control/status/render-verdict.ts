@@ -1,5 +1,5 @@
+import { table } from '@ficus/core/terminal/table'
 import type { ContractVerdict } from '../joint/contracts.ts'
-import { table } from '../terminal/table.ts'
 import type { Terminal } from '../terminal/terminal.ts'
 
 type Outcome = ContractVerdict['interactions'][number]['monolith']

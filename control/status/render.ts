@@ -1,7 +1,7 @@
 import type { SideTraffic } from '@ficus/core/ledger/records'
+import { table } from '@ficus/core/terminal/table'
 import type { DialEffect } from '../dial/dials.ts'
 import { SYNC_SILENT_SECONDS } from '../gate/lag.ts'
-import { table } from '../terminal/table.ts'
 import type { Terminal } from '../terminal/terminal.ts'
 import { plural, showAge, showCount, showShare, showVerdict } from '../terminal/words.ts'
 import type { CapabilityStatus, Status } from './gather.ts'

@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline/promises'
-import pc from 'picocolors'
+import { type Colours, coloursFor } from '@ficus/core/terminal/colours'
 import { type Progress, progressBar, silentProgress } from './progress.ts'
 
 /** The three streams of a process, or stand-ins for them in a test. */
@@ -8,8 +8,6 @@ export interface Streams {
   readonly stdout: NodeJS.WritableStream & { readonly isTTY?: boolean }
   readonly stderr: NodeJS.WritableStream & { readonly isTTY?: boolean }
 }
-
-type Colours = ReturnType<typeof pc.createColors>
 
 /**
  * What a command says to a person or, with `--json`, to a program: one JSON document on standard output and nothing
@@ -25,7 +23,7 @@ export class Terminal {
   constructor(streams: Streams, json: boolean, env: Readonly<Record<string, string | undefined>>) {
     this.#streams = streams
     this.json = json
-    this.colour = pc.createColors(streams.stdout.isTTY === true && !env.NO_COLOR && !json)
+    this.colour = coloursFor({ isTTY: streams.stdout.isTTY === true && !json }, env)
   }
 
   /** A line of the answer, for people. */

@@ -1,9 +1,9 @@
 import { relative, resolve } from 'node:path'
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import { shutdownSignal } from '@ficus/core/lifecycle/shutdown'
-import Table from 'cli-table3'
+import { type Colours, coloursFor } from '@ficus/core/terminal/colours'
+import { table } from '@ficus/core/terminal/table'
 import { Command } from 'commander'
-import pc from 'picocolors'
 import { COMPONENT_NAMES, COMPONENTS, type ComponentName, parseComponents, parsePort } from './components.ts'
 import { type Stack, startStack } from './stack.ts'
 import { STATE_DIR } from './state-dir.ts'
@@ -49,33 +49,13 @@ function readPorts(program: Command, env: NodeJS.ProcessEnv): Record<ComponentNa
   return { postgres: read('postgres'), unleash: read('unleash'), kafka: read('kafka'), connect: read('connect') }
 }
 
-function table(stack: Stack): string {
+function picture(stack: Stack, { bold, dim }: Colours): string {
   const rows = stack.entries.flatMap(({ title, url, pid, access }) => [
-    [pc.bold(title), url, String(pid)],
-    ...Object.entries(access).map(([name, value]) => ['', pc.dim(`${name}: ${value}`), '']),
+    [bold(title), url, String(pid)],
+    ...Object.entries(access).map(([name, value]) => ['', dim(`${name}: ${value}`), '']),
   ])
-  const drawn = new Table({ head: ['part', 'address', 'process'], chars: NO_LINES, style: { head: ['dim'] } })
-  drawn.push(...rows)
-  return drawn.toString()
+  return table(['part', 'address', 'process'].map(dim), rows)
 }
-
-const NO_LINES = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '',
-} as const
 
 function json(stack: Stack): string {
   const entries = stack.entries.map(({ name, url, pid, log, access }) => [name, { url, pid, log, ...access }])
@@ -94,12 +74,15 @@ async function main(args: readonly string[]): Promise<number> {
       ports: readPorts(program, process.env),
       stateDir,
       env: process.env,
-      progress: line => console.error(pc.dim(line)),
+      progress: line => console.error(coloursFor(process.stderr, process.env).dim(line)),
     },
     abort.signal,
   )
   if (program.getOptionValue('json') === true) console.log(json(stack))
-  else console.log(`\n${table(stack)}\n\nLogs: ${relative('', stateDir)}/logs. Ctrl-C stops all of them.`)
+  else
+    console.log(
+      `\n${picture(stack, coloursFor(process.stdout, process.env))}\n\nLogs: ${relative('', stateDir)}/logs. Ctrl-C stops all of them.`,
+    )
 
   const first = await Promise.race([asked.then(() => undefined), stack.firstEnd])
   await stack.stop()
@@ -118,7 +101,8 @@ try {
 /** Tells a person what went wrong and what to do. @returns the exit code. */
 function report(error: unknown): number {
   if (error instanceof FicusError) {
-    console.error(`${pc.red(pc.bold(error.code))}  ${error.message}\n  ${pc.dim('what to do:')} ${error.remedy}`)
+    const { red, bold, dim } = coloursFor(process.stderr, process.env)
+    console.error(`${red(bold(error.code))}  ${error.message}\n  ${dim('what to do:')} ${error.remedy}`)
     return error.exitCode
   }
   // commander has told its own already: 0 for --help, 1 for a wrong flag.
