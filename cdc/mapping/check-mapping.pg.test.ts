@@ -28,6 +28,8 @@ const TARGET = `
   );
   CREATE TABLE notes (id int PRIMARY KEY, note text);
   CREATE TABLE loose (id int, note text);
+  CREATE TABLE words (item_id bigint, position int, word text NOT NULL, PRIMARY KEY (item_id, position));
+  CREATE TABLE maybe_words (item_id bigint, position int, word text, UNIQUE (item_id, position));
 `
 const GOOD: TableMapping = {
   source: 'products',
@@ -45,6 +47,17 @@ const READING: TableMapping = {
   where: 'EXISTS (SELECT FROM tags WHERE product_id = products.id)',
   reads: { tags: { product_id: 'id' } },
   forward: { title: `name || (SELECT string_agg(tag, ',' ORDER BY tag) FROM tags t WHERE t.product_id = products.id)` },
+}
+
+const EACH: TableMapping = {
+  source: 'products',
+  target: 'words',
+  key: { id: 'item_id' },
+  each: {
+    rows: `regexp_split_to_table(products.name, ' ') WITH ORDINALITY AS part(word, no)`,
+    key: { position: 'part.no' },
+  },
+  forward: { word: 'part.word' },
 }
 
 async function check(sync: SyncInput, direction: Direction = 'forward'): Promise<MappingReport> {
@@ -66,6 +79,15 @@ it('accepts a mapping that fits, and shows the SQL it becomes', async () => {
   expect(report.sql).toMatchObject([{ path: 'tables[0]', from: 'public.products', to: 'public.items' }])
   expect(report.sql[0]?.copy).toContain('((price * 100)::bigint)::bigint AS "cents"')
   expect(report.sql[0]?.update).toContain('MERGE INTO "public"."items"')
+})
+
+it('checks a mapping that makes several rows of one, and shows what it becomes', async () => {
+  const { problems, sql } = await check({ tables: [EACH] })
+  expect(problems).toEqual([])
+  const rows = `CROSS JOIN LATERAL regexp_split_to_table(products.name, ' ') WITH ORDINALITY AS part(word, no)`
+  expect(sql[0]?.copy).toContain(`FROM "public"."products" AS "products" ${rows}`)
+  expect(sql[0]?.remove).toContain('NOT EXISTS')
+  expect(sql[0]?.doubled).toContain('HAVING count(*) > 1')
 })
 
 it('checks a mapping that reads other tables, and shows what it becomes', async () => {
@@ -230,6 +252,67 @@ describe('invariant 13: names what does not fit, where, and what to do', () => {
   it.each(ofReads)('%s', async (_name, change, path, problem) => {
     const { problems } = await check({ tables: [{ ...READING, ...change }] })
     expect(problems.find(candidate => candidate.path === `tables[0].${path}`)?.problem).toMatch(problem)
+  })
+
+  const ofEach: [string, Partial<TableMapping>, string, RegExp][] = [
+    [
+      'rows that are none',
+      { each: { rows: 'split(name) AS part(word, no)', key: { position: 'part.no' } } },
+      'each.rows',
+      /fails on the source: function split/,
+    ],
+    [
+      'rows of another table',
+      { each: { rows: '(SELECT 1 AS no, tag AS word FROM tags) AS part', key: { position: 'part.no' } } },
+      'each.rows',
+      /fails on the target: relation "tags" does not exist/,
+    ],
+    [
+      'a key that tells nothing apart',
+      { each: { rows: 'generate_series(1, 2) AS part(word)', key: { position: 'part.no' } } },
+      'each.key.position',
+      /column part\.no does not exist/,
+    ],
+    [
+      'a key of another type',
+      { each: { rows: `regexp_split_to_table(name, ' ') AS part(word)`, key: { position: 'part.word' } } },
+      'each.key.position',
+      /integer/,
+    ],
+    ['a filter of its own rows', { where: `part.word <> ''` }, 'where', /missing FROM-clause entry for table "part"/],
+    ['a key that may be null', { target: 'maybe_words' }, 'each.key.position', /may be null/],
+    [
+      'a target that is unique by the source’s key alone',
+      {
+        target: 'notes',
+        key: { id: 'id' },
+        each: { rows: 'generate_series(1, 2) AS part(no)', key: { note: 'part.no::text' } },
+        forward: {},
+      },
+      'key',
+      /no unique index on id, note/,
+    ],
+  ]
+  it.each(ofEach)('%s', async (_name, change, path, problem) => {
+    const { problems } = await check({ tables: [{ ...EACH, ...change }] })
+    expect(problems.find(candidate => candidate.path === `tables[0].${path}`)?.problem).toMatch(problem)
+  })
+
+  it('what does not fit of the way back, where it stands', async () => {
+    const { reverse: _, ...forward } = GOOD
+    const entry = {
+      source: 'items',
+      target: 'products',
+      key: { item_id: 'id' },
+      forward: { sku: 'code', naem: 'title' },
+    }
+    const { problems } = await check({ tables: [forward], back: [{ ...entry, where: 'x' }] }, 'reverse')
+    expect(problems.map(({ path }) => path)).toEqual(['back[0].forward.naem'])
+    const again = { ...entry, forward: { sku: 'title', price: 'title' }, where: 'x' }
+    expect((await check({ tables: [forward], back: [again] }, 'reverse')).problems.map(({ path }) => path)).toEqual([
+      'back[0].where',
+      'back[0].forward.price',
+    ])
   })
 
   it('all problems of all tables at once', async () => {

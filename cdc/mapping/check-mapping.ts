@@ -45,6 +45,8 @@ export interface MappingSql {
   /** Null where the update inserts too: rows that are computed from mirrors. */
   readonly insert: string | null
   readonly update: string
+  /** Finds what is refused, before the others: two rows of one key; null where a row becomes one row. */
+  readonly doubled: string | null
 }
 
 export interface MappingReport {
@@ -150,13 +152,13 @@ class ExpressionCheck {
     } finally {
       for (const { table } of this.#stand.tables) await this.#target.query(`DROP TABLE IF EXISTS ${table}`)
     }
-    const { remove, insert, update } = merge
+    const { remove, insert, update, doubled } = merge
     const computed = flow.compute === undefined ? null : String(flow.compute)
     const names = { path: flow.path, from: showTable(flow.from), to: showTable(flow.to) }
-    return { problems: this.#problems, sql: { ...names, function: computed, copy, remove, insert, update } }
+    return { problems: this.#problems, sql: { ...names, function: computed, copy, remove, insert, update, doubled } }
   }
 
-  #statements(): Pick<MappingSql, 'remove' | 'insert' | 'update'> & { readonly doubled: string | null } {
+  #statements(): Pick<MappingSql, 'remove' | 'insert' | 'update' | 'doubled'> {
     const { from, reads, affected, columns } = this.#stand
     const { computed } = this.#stand
     if (computed !== null) {

@@ -126,7 +126,15 @@ function checkTargetKey(flow: Flow, to: TableShape): MappingProblem[] {
   const isUnique = to.uniqueKeys.some(
     unique => unique.length === key.length && unique.every(name => key.includes(name)),
   )
-  if (isUnique || key.some(name => to.columns.every(column => column.name !== name))) return []
+  if (key.some(name => to.columns.every(column => column.name !== name))) return []
+  const nullable = (flow.each?.key ?? []).filter(({ to: name }) => !to.columns.find(c => c.name === name)?.notNull)
+  if (isUnique) {
+    return nullable.map(({ to: name }) => ({
+      path: `${flow.path}.each.key.${name}`,
+      problem: `${showTable(flow.to)}.${name} may be null, and a row whose key is null is never found again`,
+      remedy: `Run ALTER TABLE ${showTable(flow.to)} ALTER COLUMN ${name} SET NOT NULL.`,
+    }))
+  }
   return [
     {
       path,

@@ -117,6 +117,80 @@ describe('reads', () => {
   })
 })
 
+describe('each', () => {
+  const rows = 'unnest(tags) AS tag(name)'
+  const each = { rows, key: { tag: 'tag.name' } }
+  const ONE = { source: 'products', target: 'tags', key: { id: 'id' }, each, forward: { name: 'upper(tag.name)' } }
+
+  it('is a key of its own behind that of the source row, whose columns are named with their table', () => {
+    const [flow] = flowsOf(parseSync({ tables: [ONE] }), 'forward')
+    expect(flow).toMatchObject({ each: { rows, key: [{ to: 'tag', expression: 'tag.name' }] }, key: [{ from: 'id' }] })
+    expect(flow?.columns).toEqual([
+      { to: 'id', expression: '"products"."id"' },
+      { to: 'tag', expression: 'tag.name' },
+      { to: 'name', expression: 'upper(tag.name)' },
+    ])
+  })
+
+  it.each([
+    [{ each: rows }, ['each: is not an object']],
+    [
+      { each: { key: {}, row: rows } },
+      ['each.row: unknown setting', 'each.rows: does not say', 'each.key: names no column'],
+    ],
+    [{ each: { rows, key: { id: 'tag.name' } } }, ['each.key.id: is a key column']],
+    [{ forward: { tag: 'tag.name' } }, ['forward.tag: is a key column']],
+    [{ forward: () => null, columns: { forward: ['name'] } }, ['forward: is a function, and the mapping has `each`']],
+    [{ reads: { lines: { product: 'id' } } }, ['reads: stands beside `each`']],
+    [{ reverse: { name: 'name' } }, ['reverse: stands beside `each`']],
+  ])('invariant 13: refuses %j', (change, expected) => {
+    const problems = problemsOf({ tables: [{ ...ONE, ...change }] })
+    expect(problems.map(({ path, problem }) => `${path}: ${problem}`)).toEqual(
+      expected.map(text => expect.stringContaining(`tables[0].${text}`)),
+    )
+  })
+})
+
+describe('back', () => {
+  const { reverse: _, ...FORWARD } = GOOD
+  const BACK = { source: 'Catalog."Items"', target: 'products', key: { item_id: 'id' }, forward: { name_en: 'title' } }
+
+  it('runs in reverse alone, as it is written', () => {
+    const sync = parseSync({ tables: [FORWARD], back: [BACK] })
+    expect(flowsOf(sync, 'forward')).toHaveLength(1)
+    expect(flowsOf(sync, 'reverse')).toEqual([
+      {
+        path: 'back[0]',
+        from: { schema: 'catalog', table: 'Items' },
+        to: { schema: 'public', table: 'products' },
+        key: [{ from: 'item_id', to: 'id' }],
+        where: null,
+        columns: [
+          { to: 'id', expression: '"item_id"' },
+          { to: 'name_en', expression: 'title' },
+        ],
+        reads: [],
+        back: true,
+      },
+    ])
+  })
+
+  it.each([
+    [{ tables: [FORWARD], back: BACK }, ['back: is not a list']],
+    [{ tables: [FORWARD], bakc: [] }, ['bakc: unknown setting']],
+    [{ tables: [GOOD], back: [BACK] }, ['back[0].target: public.products is filled by tables[0].reverse already']],
+    [{ tables: [FORWARD], back: [BACK, BACK] }, ['back[1].target: public.products is filled by back[0] already']],
+    [
+      { tables: [FORWARD], back: [{ ...BACK, reverse: {}, key: {} }] },
+      ['back[0].reverse: leads', 'back[0].key: names no'],
+    ],
+  ])('invariant 13: refuses %j', (sync, expected) => {
+    expect(problemsOf(sync).map(({ path, problem }) => `${path}: ${problem}`)).toEqual(
+      expected.map(text => expect.stringContaining(text)),
+    )
+  })
+})
+
 describe('flowsOf', () => {
   it('forward: the key first, then the mapping, with the filter', () => {
     expect(flowsOf(parseSync({ tables: [GOOD] }), 'forward')).toEqual([

@@ -17,6 +17,10 @@ const LOST: readonly (readonly [expression: string, type: string])[] = [
   ['1.55::numeric(9,2)', 'numeric(9,1)'],
   ['amount', 'numeric(9,1)'],
   ['whole', 'numeric(9,-3)'],
+  ['sum_of', 'numeric(12,2)'],
+  ['rows.sum_of::numeric', 'numeric(12,2)'],
+  ['sums', 'numeric(12,2)[]'],
+  ['domain_of', 'numeric(12,1)'],
   ['1.5', 'count'],
   [`'2024-05-06 07:08'::timestamp`, 'date'],
   [`'2024-05-06 07:08Z'::timestamptz`, 'date'],
@@ -34,7 +38,10 @@ const KEPT: typeof LOST = [
   ['1.5::float8', 'numeric'],
   ['amount', 'numeric'],
   ['amount', 'numeric(12,4)'],
-  ['sum_of', 'numeric(12,2)'],
+  ['sum_of', 'numeric'],
+  ['sum_of::numeric(12,2)', 'numeric(12,2)'],
+  ['sum_of / 100.0', 'numeric(12,2)'],
+  ['domain_of', 'numeric(12,2)'],
   ['7', 'count'],
   [`'2024-05-06'::date`, 'timestamptz'],
   [`'2024-05-06 07:08'::timestamp`, 'timestamptz'],
@@ -53,7 +60,11 @@ it('finds every cast on assignment that loses something without an error, and no
     await client.query(`
     CREATE TYPE state AS ENUM ('open');
     CREATE DOMAIN count AS int;
-    CREATE TABLE rows (id int PRIMARY KEY, amount numeric(9,2), whole numeric(9,0), sum_of numeric);
+    CREATE DOMAIN cents AS numeric(9,2);
+    CREATE DOMAIN positive AS cents CHECK (VALUE > 0);
+    CREATE TABLE rows (
+      id int PRIMARY KEY, amount numeric(9,2), whole numeric(9,0), sum_of numeric, sums numeric[], domain_of positive
+    );
     CREATE TABLE copies (id int PRIMARY KEY, ${pairs.map(({ name, type }) => `${name} ${type}`).join(', ')})`)
     return findSilentLosses(client, client, flow, 'rows')
   })

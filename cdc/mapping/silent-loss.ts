@@ -14,8 +14,11 @@ export interface SilentLoss {
   readonly to: string
 }
 
-/** A type as the server describes a result's column: a domain is its base type there. */
-export type DescribedType = Pick<FieldDef, 'dataTypeID' | 'dataTypeModifier'>
+/**
+ * A type as the server describes a result's column: a domain is its base type there; `tableID` is 0 unless the value is a
+ * table's column as it is.
+ */
+export type DescribedType = Pick<FieldDef, 'dataTypeID' | 'dataTypeModifier' | 'tableID'>
 
 /** PostgreSQL's own types that a cast may shorten: name, OID, OID of the array (catalog/pg_type.dat). */
 const TYPES = [
@@ -65,8 +68,9 @@ export function losesInSilence(from: DescribedType, to: DescribedType): boolean 
   if (source !== 'numeric' || target !== 'numeric') return LOSSY[source]?.includes(target) ?? false
   const had = scaleOf(from.dataTypeModifier)
   const has = scaleOf(to.dataTypeModifier)
-  // What is not limited, as most arithmetic is, does not say that it has more digits.
-  return had !== null && has !== null && had > has
+  if (has === null) return false
+  // A column without limits may hold any digits. Arithmetic never has limits, and says nothing of its digits.
+  return had === null ? from.tableID !== 0 : had > has
 }
 
 /**

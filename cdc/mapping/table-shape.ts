@@ -114,11 +114,13 @@ async function readColumns(client: Client, oid: string): Promise<ColumnShape[]> 
     identity: string
     wire_type: string
     binary: boolean
+    base_oid: string
+    base_modifier: number
   }>(
     `SELECT a.attname AS name, format_type(a.atttypid, -1) AS type, format_type(a.atttypid, a.atttypmod) AS full_type,
             a.atttypid::int8::text AS type_oid, a.atttypmod AS modifier, a.attnotnull AS not_null,
             a.atthasdef OR a.attidentity <> '' AS has_default, a.attgenerated AS generated, a.attidentity AS identity,
-            wire.type AS wire_type, wire.binary
+            wire.type AS wire_type, wire.binary, wire.base_oid, wire.base_modifier
      FROM pg_attribute a
      JOIN LATERAL (${WIRE_TYPES}) AS wire ON wire.oid = a.atttypid
      WHERE a.attrelid = $1::int8::oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -129,7 +131,7 @@ async function readColumns(client: Client, oid: string): Promise<ColumnShape[]> 
     name: row.name,
     type: row.type,
     fullType: row.full_type,
-    preciseType: preciseNumeric(Number(row.type_oid), row.modifier),
+    preciseType: preciseNumeric(Number(row.base_oid), Math.max(row.modifier, row.base_modifier)),
     typeOid: Number(row.type_oid),
     notNull: row.not_null,
     hasDefault: row.has_default,
@@ -146,12 +148,13 @@ async function readColumns(client: Client, oid: string): Promise<ColumnShape[]> 
  * `regclass` and its kind: their binary form is an OID, which is another object elsewhere.
  */
 export const WIRE_TYPES = `
-  WITH RECURSIVE base (oid, base) AS (
-    SELECT oid, oid FROM pg_type WHERE typtype <> 'd'
+  WITH RECURSIVE base (oid, base, modifier) AS (
+    SELECT oid, oid, -1 FROM pg_type WHERE typtype <> 'd'
     UNION ALL
-    SELECT d.oid, base.base FROM pg_type d JOIN base ON base.oid = d.typbasetype WHERE d.typtype = 'd'
+    SELECT d.oid, base.base, greatest(base.modifier, d.typtypmod)
+    FROM pg_type d JOIN base ON base.oid = d.typbasetype WHERE d.typtype = 'd'
   )
-  SELECT base.oid,
+  SELECT base.oid, base.base::int8::text AS base_oid, base.modifier AS base_modifier,
          CASE WHEN t.oid < ${FIRST_USER_OID} THEN format_type(t.oid, -1) ELSE 'text' END AS type,
          (t.oid < ${FIRST_USER_OID} AND t.typsend <> 0 AND NOT ${NAMES_AN_OBJECT}) OR t.typtype = 'e' AS binary
   FROM base JOIN pg_type t ON t.oid = base.base`

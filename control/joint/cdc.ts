@@ -45,14 +45,21 @@ export interface MappingReport {
 export async function inspectMapping(loaded: LoadedConfig, capability: string): Promise<MappingReport> {
   const sync = await loadMapping(loaded, capability)
   const { source, target } = endpointsOf(loaded, capability, 'forward')
-  const { problems, sql } = await withSession(source, reading =>
-    withSession(target, writing => checkMapping(reading, writing, sync, 'forward')),
+  const [forward, back] = await withSession(source, monolith =>
+    withSession(target, async service => [
+      await checkMapping(monolith, service, sync, 'forward'),
+      // What mappings give back by `reverse` is tried with rows, once there are some: `ficus verify --reverse`.
+      await checkMapping(service, monolith, { tables: [], back: sync.back }, 'reverse'),
+    ]),
   )
-  const statements = sql.flatMap(({ from, to, function: computed, copy, insert, update, remove }) => {
+  const problems = [...forward.problems, ...back.problems]
+  const statements = [...forward.sql, ...back.sql].flatMap(mapping => {
+    const { from, to, function: computed, copy, insert, update, remove, doubled } = mapping
     const way = `${from} -> ${to}`
     return [
-      [`${way}: copy, on the source`, copy],
+      ...(back.sql.includes(mapping) ? [] : [[`${way}: copy, on the source`, copy]]),
       ...(computed === null ? [] : [[`${way}: function, in Node, of each row`, computed]]),
+      ...(doubled === null ? [] : [[`${way}: refused are, on the target`, doubled]]),
       ...(insert === null ? [] : [[`${way}: insert, on the target`, insert]]),
       [`${way}: ${insert === null ? 'insert and update' : 'update'}, on the target`, update],
       [`${way}: delete, on the target`, remove],
