@@ -137,6 +137,35 @@ describe('invariant 13: a source that changes its shape while sync runs', () => 
     await expectEqual(sync, EXPECTED.replace('price', 'price::numeric(6,2)'))
   })
 
+  it('a mapped numeric loses its limits: stops, and a mapping that begins so is refused', async () => {
+    const narrow = TARGET.replace('price numeric', 'price numeric(6,2)')
+    await using sync = await createHarness(createDatabase, SOURCE, narrow, { tables: [MAPPING] })
+    const pipeline = await sync.streaming()
+    await sync.onSource('CREATE DOMAIN money_of AS numeric(6,2); ALTER TABLE products ALTER price TYPE money_of')
+    await sync.onSource('UPDATE products SET price = 1.25')
+    await sync.caughtUp()
+    await sync.onSource('ALTER TABLE products ALTER price TYPE numeric')
+    await sync.onSource('UPDATE products SET price = 1.2555 WHERE id = 1')
+    await failsWith(
+      pipeline,
+      'FICUS_SOURCE_CHANGED',
+      /"?price"? is numeric by now, and public\.items\.price, .* numeric\(6,2\)/,
+    )
+    expect(await sync.onTarget('SELECT DISTINCT price FROM items')).toEqual([{ price: '1.25' }])
+    await pipeline.drop()
+
+    const again = sync.pipeline()
+    await again.start()
+    await failsWith(
+      again,
+      'FICUS_MAPPING_INVALID',
+      /forward\.price: is numeric, and public\.items\.price numeric\(6,2\)/,
+    )
+    const written = { ...MAPPING, forward: { ...MAPPING.forward, price: 'price::numeric(6,2)' } }
+    await sync.streaming({ sync: parseSync({ tables: [written] }) })
+    await expectEqual(sync, EXPECTED.replace('price', 'price::numeric(6,2)'))
+  })
+
   it('the same, and the target’s column is given the type too: goes on with the same sync file', async () => {
     await using sync = await open()
     const pipeline = await sync.streaming()

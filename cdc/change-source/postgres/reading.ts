@@ -288,7 +288,8 @@ export class Reading {
         const wire = this.#start.types.get(typeOid)
         if (wire === undefined) throw new StreamEnded(`type ${typeOid} of ${message.table}.${name} is new`)
         if (this.#format === 'binary' && !wire.binary) throw new TextNeeded(`${message.table}.${name} needs text form`)
-        return { name, type: wire.type, preciseType: preciseNumeric(typeOid, modifier), identity }
+        const preciseType = preciseNumeric(wire.baseOid, Math.max(modifier, wire.baseModifier))
+        return { name, type: wire.type, preciseType, identity }
       }),
     }
     const known = this.#relations.get(message.oid)
