@@ -15,6 +15,6 @@ it('invariants 3, 4: whoever is killed at whichever point, nothing is lost and n
   expect(report.rounds).toHaveLength(15)
   expect(report).toMatchObject({ equal: true, indexed: true, seenTwice: 0 })
   expect(report.seen).toBeGreaterThan(1_000)
-  expect(report.rows.target).toHaveLength(4)
+  expect(report.rows.target).toHaveLength(5)
   expect(Math.min(...report.rows.target)).toBeGreaterThan(1_000)
 })

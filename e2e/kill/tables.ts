@@ -58,6 +58,13 @@ export function mapping(factor: Factor): SyncInput {
         forward: { pieces: 'amount * 12', version: 'version' },
       },
       {
+        source: 'public.stock',
+        target: 'public.pallets',
+        key: { product_id: 'item_id', place: 'place' },
+        each: { rows: 'generate_series(1, stock.amount % 4) AS pallet(number)', key: { number: 'pallet.number' } },
+        forward: { version: 'version' },
+      },
+      {
         source: 'public.labels',
         target: 'public.tags',
         key: { id: 'tag_id' },
@@ -80,12 +87,14 @@ export function digests(side: 'source' | 'target', factor: Factor): string[] {
     source: [
       digest('products', 'id', 'upper(name), version, body'),
       digest('stock', 'product_id, place', 'amount * 12, version'),
+      digest('stock, generate_series(1, amount % 4) AS number', 'product_id, place, number', 'version'),
       digest(`labels WHERE label NOT LIKE 'hidden%'`, 'id', `upper(label) || '!', repeat('*', rank % 5), version`),
       digest('reviews', 'id', `stars * ${factor}, body, version`),
     ],
     target: [
       digest('items', 'item_id', 'title, version, body'),
       digest('levels', 'item_id, place', 'pieces, version'),
+      digest('pallets', 'item_id, place, number', 'version'),
       digest('tags', 'tag_id', 'shout, stars, version'),
       digest('opinions', 'review_id', 'points, body, version'),
     ],

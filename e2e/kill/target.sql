@@ -8,6 +8,15 @@ CREATE TABLE levels (
   PRIMARY KEY (item_id, place)
 );
 
+-- A row of the source's stock becomes none to three of these.
+CREATE TABLE pallets (
+  item_id int,
+  place text,
+  number int,
+  version bigint NOT NULL,
+  PRIMARY KEY (item_id, place, number)
+);
+
 CREATE INDEX levels_by_place ON levels (place, pieces);
 
 CREATE TABLE tags (tag_id int PRIMARY KEY, shout text NOT NULL, stars text NOT NULL, version bigint NOT NULL UNIQUE);
