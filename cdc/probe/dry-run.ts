@@ -6,22 +6,23 @@ import { openWriterSession } from '../apply/writer-session.ts'
 import { type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { type Endpoint, endSession } from '../database/session.ts'
-import { isComputed } from '../mapping/computed-rows.ts'
+import { asItIs, isComputed } from '../mapping/computed-rows.ts'
 import { flowsOf, type Sync } from '../mapping/flow.ts'
 import { flowColumns } from '../mapping/flow-columns.ts'
 import {
+  columnOf,
   keyMatch,
   type MergeStatements,
   mappedRows,
   mergeStatements,
   OPERATION,
   OPERATION_COLUMN,
+  sourceSideType,
 } from '../mapping/merge-sql.ts'
 import { inDependencyOrder } from '../mapping/table-order.ts'
 import { note, type ProbeFinding, refusal, undecided, untried } from './finding.ts'
+import { mappedSample, type Row } from './mapped-sample.ts'
 import { asText, sampleKeys, textArrays, textRows } from './sample.ts'
-
-type Row = Readonly<Record<string, string | null>>
 
 /** SQLSTATEs of PostgreSQL's: what lock_timeout and statement_timeout end with. */
 const LOCK_NOT_AVAILABLE = '55P03'
@@ -101,6 +102,16 @@ class TableRun {
     sampleSize: number,
   ): Promise<TableRun> {
     const { flow, source } = shaped
+    if (flow.each !== undefined || flow.reads.length > 0) {
+      const sample = await mappedSample(service, shaped, sampleSize)
+      return new TableRun(
+        client,
+        mappedBefore(shaped),
+        flow.columns.map(({ to }) => to),
+        sample,
+        triggersSilent,
+      )
+    }
     const all = source.columns.map(column => column.name)
     const read = flowColumns(flow, all)
     const columns = all.filter(name => read.has(name))
@@ -236,6 +247,16 @@ class TableRun {
     }
     return refusal({ kind: 'problem', part: 'writes', where }, refused, error, remedyOf(code))
   }
+}
+
+/** The same for rows that were mapped in the service's database, since the mapping needs more there than one row of its own. */
+function mappedBefore(shaped: ShapedFlow): ShapedFlow {
+  const { flow, source, target } = shaped
+  const columns = flow.columns.map(({ to }) => ({
+    ...columnOf(target, to),
+    wireType: sourceSideType(columnOf(target, to)),
+  }))
+  return { flow: { ...asItIs(flow), from: flow.from }, source: { ...source, columns }, target, reads: [] }
 }
 
 function remedyOf(code: string | undefined): string {

@@ -26,6 +26,12 @@ export function untried(part: ProbeFinding['part'], table: string): ProbeFinding
   return note(part, table, 'a function maps its rows, so none was tried', remedy)
 }
 
+/** Of an entry of `back`, whose rows come from others than those that they become. */
+export function untriedBack(table: string): ProbeFinding {
+  const remedy = 'Test in your own suite that `back` undoes what `tables` do.'
+  return note('rows', table, 'an entry of `back` fills it, so no row of it went there and back', remedy)
+}
+
 export function problem(part: ProbeFinding['part'], where: string, text: string, remedy: string): ProbeFinding {
   return { kind: 'problem', part, where, problem: text, remedy }
 }

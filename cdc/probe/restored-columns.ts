@@ -13,12 +13,13 @@ export async function probeColumns(monolith: Client, service: Client, sync: Sync
   const { problems } = await checkMapping(service, monolith, sync, 'reverse')
   const findings = problems.map(({ path, problem: text, remedy }) => problem('columns', path, text, remedy))
   const reversed = Map.groupBy(flowsOf(sync, 'reverse'), flow => showTable(flow.to))
-  for (const table of new Map(sync.tables.map(({ source }) => [showTable(source), source])).values()) {
+  const tables = [...sync.tables.map(({ source }) => source), ...sync.back.map(({ target }) => target)]
+  for (const table of new Map(tables.map(table => [showTable(table), table])).values()) {
     const name = showTable(table)
     const flows = reversed.get(name)
     if (flows === undefined) {
       const text = `no mapping leads back to ${name}: what the service writes would not reach it`
-      findings.push(problem('columns', name, text, 'Add `reverse` to one of its mappings.'))
+      findings.push(problem('columns', name, text, 'Add `reverse` to one of its mappings, or an entry of `back`.'))
       continue
     }
     const shape = await readTableShape(monolith, table)
@@ -27,7 +28,8 @@ export async function probeColumns(monolith: Client, service: Client, sync: Sync
       if (written.has(column.name) || column.generated || (column.notNull && !column.hasDefault)) continue
       const value = column.hasDefault ? 'its default' : 'null'
       const text = `reverse does not write it: in rows that the service adds it is ${value}, in others it stays as it is`
-      const remedy = 'Add it to `reverse` if the monolith needs it.'
+      const setting = flows.some(({ back }) => back) ? '`forward` of the entry of `back`' : '`reverse`'
+      const remedy = `Add it to ${setting} if the monolith needs it.`
       findings.push(note('columns', `${name}.${column.name}`, text, remedy))
     }
   }

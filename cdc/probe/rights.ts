@@ -1,6 +1,7 @@
 import { quoteIdentifier, quoteTable, showTable, type TableName } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { type Flow, flowsOf, type Sync } from '../mapping/flow.ts'
+import { MIRROR_SCHEMA } from '../mirror/mirror-plan.ts'
 import { note, type ProbeFinding, problem } from './finding.ts'
 
 /**
@@ -8,24 +9,28 @@ import { note, type ProbeFinding, problem } from './finding.ts'
  * @param triggersSilent as the config's choice comes out.
  */
 export async function probeRights(monolith: Client, sync: Sync, triggersSilent: boolean): Promise<ProbeFinding[]> {
-  const tables = [...new Map(flowsOf(sync, 'reverse').map(({ to }: Flow) => [showTable(to), to])).values()]
-  const found = [await probeSchema(monolith)]
+  const flows = flowsOf(sync, 'reverse')
+  const tables = [...new Map(flows.map(({ to }: Flow) => [showTable(to), to])).values()]
+  const found = [await probeSchema(monolith, 'ficus', 'in which reverse keeps its position')]
+  if (flows.some(({ reads }) => reads.length > 0))
+    found.push(await probeSchema(monolith, MIRROR_SCHEMA, 'in which reverse keeps the tables that `back` reads'))
   for (const table of tables) {
     found.push(await probeSequences(monolith, table), await probeTriggers(monolith, table, triggersSilent))
   }
   return found.flat()
 }
 
-/** Sync keeps its position in a schema of its own. */
-async function probeSchema(monolith: Client): Promise<ProbeFinding[]> {
+/** Sync keeps what it needs to know in schemas of its own. */
+async function probeSchema(monolith: Client, schema: string, what: string): Promise<ProbeFinding[]> {
   const { rows } = await monolith.query<{ may: boolean; user: string; database: string }>(
-    `SELECT CASE WHEN to_regnamespace('ficus') IS NULL THEN has_database_privilege(current_database(), 'CREATE')
-                 ELSE has_schema_privilege('ficus', 'CREATE') END AS may,
+    `SELECT CASE WHEN to_regnamespace($1) IS NULL THEN has_database_privilege(current_database(), 'CREATE')
+                 ELSE has_schema_privilege($1, 'CREATE') END AS may,
             current_user AS user, current_database() AS database`,
+    [schema],
   )
   const [row] = rows
   if (row === undefined || row.may) return []
-  const text = `user ${row.user} may not create the schema in which reverse keeps its position`
+  const text = `user ${row.user} may not create the schema ${what}`
   const grant = `GRANT CREATE ON DATABASE ${quoteIdentifier(row.database)} TO ${quoteIdentifier(row.user)};`
   return [problem('writes', 'monolith.database', text, grant)]
 }

@@ -1,14 +1,14 @@
 import { quoteIdentifier, quoteTable, showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
-import { copySelect } from '../copy/copy-plan.ts'
 import { type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { isComputed } from '../mapping/computed-rows.ts'
 import { type Flow, flowsOf, type Sync } from '../mapping/flow.ts'
 import { flowColumns } from '../mapping/flow-columns.ts'
-import { assignedType, columnOf, filterCondition, mappedSelect, sourceSideType } from '../mapping/merge-sql.ts'
-import { type ProbeFinding, problem, refusal, untried } from './finding.ts'
-import { asText, sampleKeys, textArrays, textRows } from './sample.ts'
+import { assignedType, columnOf, mappedSelect, sourceSideType } from '../mapping/merge-sql.ts'
+import { type ProbeFinding, problem, refusal, untried, untriedBack } from './finding.ts'
+import { mappedSample, type Row } from './mapped-sample.ts'
+import { asText, textArrays, textRows } from './sample.ts'
 
 /** What became of rows that went there and back. */
 export interface RoundTrip {
@@ -22,8 +22,6 @@ interface BothWays {
   readonly there: ShapedFlow
   readonly back: Flow
 }
-
-type Row = Readonly<Record<string, string | null>>
 
 const SAMPLE = 'pg_temp.ficus_probe'
 /** An alias beside that of a table of a user's. */
@@ -57,6 +55,7 @@ export async function probeRoundTrip(
     rows += result.rows
     findings.push(...result.findings)
   }
+  findings.push(...sync.back.map(({ target }) => untriedBack(showTable(target))))
   return { rows, findings }
 }
 
@@ -65,7 +64,7 @@ async function probeTable(monolith: Client, service: Client, ways: BothWays, sam
   try {
     await monolith.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
     await service.query('BEGIN')
-    const there = await readThere(monolith, ways, sampleSize)
+    const there = await mappedSample(monolith, ways.there, sampleSize)
     const back = there.length === 0 ? [] : await readBack(service, ways, there)
     return back.length === 0 ? { rows: 0, findings: [] } : await compare(monolith, ways, back)
   } catch (error) {
@@ -78,20 +77,7 @@ async function probeTable(monolith: Client, service: Client, ways: BothWays, sam
   }
 }
 
-/** The sampled rows as forward maps them, as text. */
-async function readThere(monolith: Client, { there }: BothWays, sampleSize: number): Promise<Row[]> {
-  const { flow, source, target } = there
-  const key = flow.key.map(({ from }) => from)
-  const keys = sampleKeys(flow.from, key, filterCondition(flow), sampleSize, source.estimatedRows)
-  const table = quoteIdentifier(flow.from.table)
-  const sampled = `(${key.map(name => `${table}.${quoteIdentifier(name)}`).join(', ')}) IN (${keys})`
-  const mapped = `(${copySelect(flow, source, target)} AND ${sampled}) AS mapped`
-  const columns = flow.columns.map(({ to }) => to)
-  const { rows } = await monolith.query<Record<string, string | null>>(asText(columns, mapped))
-  return rows
-}
-
-/** Those rows as reverse maps them back, as text. */
+/** Rows that forward gave, as reverse maps them back, as text. */
 async function readBack(service: Client, { there, back }: BothWays, rows: readonly Row[]): Promise<Row[]> {
   const { flow, source, target } = there
   const columns = flow.columns.map(({ to }) => to)

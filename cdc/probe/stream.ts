@@ -6,7 +6,7 @@ import { DATA_HEADER, readPgOutput, rowKind, STREAM_TAG } from '../change-source
 import { ReplicationStream } from '../change-source/postgres/replication-stream.ts'
 import { createPublication, slotFailure } from '../change-source/slot.ts'
 import { type Endpoint, endSession, openReplicationSession, withSession } from '../database/session.ts'
-import { flowsOf, type Sync } from '../mapping/flow.ts'
+import { flowsOf, type Sync, sourceTables } from '../mapping/flow.ts'
 import { type ProbeFinding, problem, undecided } from './finding.ts'
 
 const PREFIX = 'ficus.probe'
@@ -19,7 +19,7 @@ const PATIENCE_MS = 15_000
  */
 export async function probeStream(service: Endpoint, sync: Sync): Promise<ProbeFinding[]> {
   const name = `ficus_probe_${randomUUID().replaceAll('-', '').slice(0, 12)}`
-  const tables = flowsOf(sync, 'reverse').map(({ from }) => from)
+  const tables = sourceTables(flowsOf(sync, 'reverse'))
   if (tables.length === 0) return []
   let replication: Client | undefined
   try {
