@@ -13,8 +13,15 @@ const TARGET = 300_000
 
 const options = benchOptions(
   'bench:diff',
-  'Measures the comparison of equal tables beside others; or finds planted differences.',
-  ' [--rows N] [--planted]',
+  'Measures the comparison of equal tables beside data-diff, where that is installed, and an ordered md5; or finds planted differences.',
+  {
+    usage: '[--rows N] [--planted]',
+    help: `  --rows N     rows of the table on each side, from 1000 on (default 2000000; 200000 with --quick)
+  --planted    once, no rounds: plant differences in the target, and list which of them were found`,
+    names: ['rows', 'planted'],
+    fails: 'with --planted when one was missed or another was found',
+    example: '--planted --rows 1000000',
+  },
 )
 const rows = options.rows ?? (options.quick ? ROWS.quick : ROWS.full)
 const resources = new AsyncDisposableStack()

@@ -172,7 +172,7 @@ function has(tool: string): boolean {
 function requireTool(tool: string): void {
   if (has(tool)) return
   console.error(`bench:edge needs ${tool}: apt-get install wrk nginx-light util-linux`)
-  process.exit(3)
+  process.exit(1)
 }
 
 async function cleanUp(): Promise<void> {

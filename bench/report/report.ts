@@ -29,34 +29,58 @@ export interface BenchOptions {
   readonly only: string | undefined
 }
 
-/** Reads the command line; prints the help and ends the process where it is asked for or the usage is wrong. */
-export function benchOptions(script: string, purpose: string, more = ''): BenchOptions {
-  const help = `${purpose}
+const OWN = ['engine', 'scale', 'rows', 'planted', 'only'] as const
 
-Usage: npm run ${script} -- [--quick] [--rounds N] [--json FILE]${more}
-  --quick      under a minute, for a glance
+/** What one script takes besides. */
+export interface OwnOptions {
+  /** For the line of the usage, such as `[--rows N]`. */
+  readonly usage: string
+  /** A line each, aligned as in the common ones. */
+  readonly help: string
+  readonly names: readonly (typeof OWN)[number][]
+  /** What ends with 1 besides. */
+  readonly fails?: string
+  readonly example?: string
+}
+
+const OPTIONS = {
+  quick: { type: 'boolean', default: false },
+  rounds: { type: 'string' },
+  json: { type: 'string' },
+  engine: { type: 'string' },
+  scale: { type: 'boolean', default: false },
+  rows: { type: 'string' },
+  planted: { type: 'boolean', default: false },
+  only: { type: 'string' },
+  help: { type: 'boolean', default: false },
+} as const
+
+/** The help of a script. */
+export function benchHelp(script: string, purpose: string, own?: OwnOptions): string {
+  return `${purpose}
+
+Usage: npm run ${script} -- [--quick] [--rounds N] [--json FILE]${own === undefined ? '' : ` ${own.usage}`}
+  --quick      less work and one round, for a glance: too little to judge a ratio by
   --rounds N   alternating rounds (default 5; 1 with --quick)
-  --json FILE  write {"rows": [...]} as well
+  --json FILE  write {"rows": [...]} as well${own === undefined ? '' : `\n${own.help}`}
 
-Example: npm run ${script} -- --quick --json result.json`
+Exits 0 when it has measured, also where a target is not met; 1 when it could not${own?.fails === undefined ? '' : `, or ${own.fails}`};
+2 on wrong usage, 130 on Ctrl-C.
+
+Example: npm run ${script} -- ${own?.example ?? '--quick --json result.json'}`
+}
+
+/** Reads the command line; prints the help and ends the process where it is asked for or the usage is wrong. */
+export function benchOptions(script: string, purpose: string, own?: OwnOptions): BenchOptions {
+  const help = benchHelp(script, purpose, own)
   try {
-    const { values } = parseArgs({
-      options: {
-        quick: { type: 'boolean', default: false },
-        rounds: { type: 'string' },
-        json: { type: 'string' },
-        engine: { type: 'string' },
-        scale: { type: 'boolean', default: false },
-        rows: { type: 'string' },
-        planted: { type: 'boolean', default: false },
-        only: { type: 'string' },
-        help: { type: 'boolean', default: false },
-      },
-    })
+    const { values } = parseArgs({ options: OPTIONS })
     if (values.help) {
       console.log(help)
       process.exit(0)
     }
+    const foreign = OWN.find(name => values[name] !== undefined && values[name] !== false && !own?.names.includes(name))
+    if (foreign !== undefined) throw new Error(`${script} takes no --${foreign}`)
     const rounds = values.rounds === undefined ? (values.quick ? 1 : 5) : Number(values.rounds)
     if (!Number.isInteger(rounds) || rounds < 1) throw new Error('--rounds takes a whole number from 1 on')
     const rows = values.rows === undefined ? undefined : Number(values.rows)

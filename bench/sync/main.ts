@@ -12,10 +12,15 @@ import { FULL, QUICK } from './workload.ts'
 
 const options = benchOptions(
   'bench:sync',
-  'Measures sync beside PostgreSQL’s own logical replication.',
-  ` [--engine postgres|debezium] [--scale] [--only topic|lag]
+  'Measures sync beside PostgreSQL’s own logical replication, or beside Debezium’s JDBC sink.',
+  {
+    usage: '[--engine postgres|debezium] [--scale] [--only topic|lag]',
+    help: `  --engine     debezium: from full topics beside the JDBC sink, and the lag (default postgres; debezium needs Java and Maven)
   --scale      sync alone: copy and backlog of 0.1, 1 and 10 million rows, with its peak memory (0.01 to 1 with --quick)
   --only       with --engine debezium: one of its two measurements`,
+    names: ['engine', 'scale', 'only'],
+    example: '--rounds 3 --json result.json',
+  },
 )
 if (options.engine === 'debezium') process.exit(await measureDebezium(options))
 refuseOtherEngines(options.engine ?? 'postgres')

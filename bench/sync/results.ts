@@ -76,7 +76,7 @@ export function printProcessorTime(turns: Turns): void {
       ])
     }
   }
-  console.log(table(head, rows))
+  console.log(`\n${table(head, rows)}\n`)
 }
 
 function seconds(values: readonly (number | null)[]): string {

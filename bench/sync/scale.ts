@@ -45,7 +45,10 @@ export async function measureScale(
   }
   tell('')
   console.log(description)
-  console.log(table(['million rows', 'what', 'rows/s', 'CPU s per 100,000 rows: Node', 'servers', 'peak, MB'], costs))
+  console.log(
+    table(['million rows', 'what', 'rows/s', 'CPU s per 100,000 rows: Node', 'servers', 'peak, MB'], costs),
+    '\n',
+  )
   await printRows(rows, json)
 }
 
