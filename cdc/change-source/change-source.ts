@@ -125,6 +125,8 @@ export interface ChangeSourceOptions {
   readonly slot: string
   readonly publication: string
   readonly tables: readonly TableName[]
+  /** Which tables these were when the sync came up, by OID: one may be called something else by the time of `read`. */
+  readonly tablesByOid?: () => ReadonlyMap<number, TableName>
   /** Which of a table's columns the mapping reads. Others need not be delivered. */
   readonly columnsRead: (table: TableName, columns: readonly string[]) => ReadonlySet<string>
   /** Rows in a batch, about. */

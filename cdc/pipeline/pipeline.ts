@@ -4,7 +4,7 @@ import { FicusError } from '@ficus/core/errors/ficus-error'
 import { databaseError } from '@ficus/core/ledger/connection'
 import type { SyncStatus } from '@ficus/core/ledger/records'
 import type { Part } from '@ficus/core/lifecycle/part'
-import { showTable } from '@ficus/core/sql/identifier'
+import { showTable, type TableName } from '@ficus/core/sql/identifier'
 import pg, { type Client } from 'pg'
 import { AlternatingApplier } from '../apply/alternating-applier.ts'
 import { countParked } from '../apply/parked.ts'
@@ -93,6 +93,8 @@ export class Pipeline implements Part {
   readonly #board: StatusBoard
   /** What the stream's changes are merged by: with the mirrors, once it is known of what they consist. */
   #carried: readonly Flow[]
+  /** The source's tables that were shaped, by OID. */
+  #tablesByOid: ReadonlyMap<number, TableName> = new Map()
   #running: Promise<void> | undefined
 
   constructor(options: PipelineOptions) {
@@ -108,6 +110,7 @@ export class Pipeline implements Part {
       slot: this.#slot,
       publication: this.#slot,
       tables: sourceTables(this.#carried),
+      tablesByOid: () => this.#tablesByOid,
       columnsRead: (table, columns) => {
         const ofTable = this.#carried.filter(({ from }) => showTable(from) === showTable(table))
         return new Set(ofTable.flatMap(flow => [...flowColumns(flow, columns)]))
@@ -198,6 +201,7 @@ export class Pipeline implements Part {
     })
     const mirrors = planMirrors(this.#options.capability, flows)
     this.#carried = [...flows, ...mirrors].map(({ flow }) => flow)
+    this.#tablesByOid = new Map([...flows, ...mirrors].map(({ flow, source: { oid } }) => [oid, flow.from]))
     let progress = await readProgress(session, this.#options)
     if (progress?.state === 'ended' || (direction === 'reverse' && progress?.position == null)) {
       throw notBegun(this.#options)

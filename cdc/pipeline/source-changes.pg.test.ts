@@ -1,5 +1,6 @@
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { describe, expect, it } from 'vitest'
+import { PostgresSource } from '../change-source/postgres/postgres-source.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { createHarness, reaches, type SyncHarness } from '../testing/sync-harness.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -235,6 +236,28 @@ describe('invariant 13: a source that changes its shape while sync runs', () => 
     const swapped = sync.pipeline({ sync: renamed })
     await swapped.start()
     await failsWith(swapped, 'FICUS_SOURCE_CHANGED', /public\.goods is not the table that was copied/)
+  })
+
+  it('the table is renamed while sync comes up: stops within seconds, nothing is lost', async () => {
+    await using sync = await open()
+    await (await sync.streaming()).stop()
+    const pipeline = sync.pipeline({
+      engine: options => {
+        const source = new PostgresSource(options)
+        const read = source.read.bind(source)
+        return Object.assign(source, {
+          async *read(...from: Parameters<typeof read>) {
+            await sync.onSource('ALTER TABLE products RENAME TO goods')
+            await sync.onSource(`UPDATE goods SET name = 'renamed'`)
+            yield* read(...from)
+          },
+        })
+      },
+    })
+    await pipeline.start()
+    await failsWith(pipeline, 'FICUS_SOURCE_CHANGED', /public\.products .* is called public\.goods now/)
+    await sync.streaming({ sync: parseSync({ tables: [{ ...MAPPING, source: 'goods' }] }) })
+    await expectEqual(sync, EXPECTED.replace('products', 'goods'))
   })
 
   it('the table is taken out of the publication: stops, and does not put it back as if nothing had been', async () => {

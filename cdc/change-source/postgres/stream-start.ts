@@ -29,7 +29,7 @@ const DEFAULT_TIMEOUT_MS = 60_000
  */
 export async function readStreamStart(
   client: Client,
-  { source, slot, tables }: ChangeSourceOptions,
+  { source, slot, tables, tablesByOid }: ChangeSourceOptions,
   from: Position,
 ): Promise<StreamStart> {
   const state = await readSlot(client, slot)
@@ -48,7 +48,7 @@ export async function readStreamStart(
   const timeoutMs = await senderTimeout(client)
   return {
     types: await readWireTypes(client),
-    tables: await readOids(client, tables),
+    tables: await readOids(client, tables, tablesByOid?.() ?? new Map()),
     statusMs: timeoutMs === 0 ? STATUS_INTERVAL_MS : Math.min(STATUS_INTERVAL_MS, timeoutMs / 4),
     silenceMs: 2 * (timeoutMs === 0 ? DEFAULT_TIMEOUT_MS : timeoutMs),
   }
@@ -83,15 +83,21 @@ async function senderTimeout(client: Client): Promise<number> {
   return rows[0]?.timeout ?? 0
 }
 
-async function readOids(client: Client, tables: readonly TableName[]): Promise<ReadonlyMap<number, TableName>> {
+/** @param known those of which it is known which table was meant, whatever has its name by now. */
+async function readOids(
+  client: Client,
+  tables: readonly TableName[],
+  known: ReadonlyMap<number, TableName>,
+): Promise<ReadonlyMap<number, TableName>> {
+  const names = new Set([...known.values()].map(quoteTable))
+  const others = tables.filter(table => !names.has(quoteTable(table)))
   const { rows } = await client.query<{ oid: string | null }>(
     'SELECT to_regclass(name)::oid::int8::text AS oid FROM unnest($1::text[]) WITH ORDINALITY AS t (name, at) ORDER BY at',
-    [tables.map(quoteTable)],
+    [others.map(quoteTable)],
   )
-  return new Map(
-    tables.flatMap((table, index): [number, TableName][] => {
-      const oid = rows[index]?.oid ?? null
-      return oid === null ? [] : [[Number(oid), table]]
-    }),
-  )
+  const found = others.flatMap((table, index): [number, TableName][] => {
+    const oid = rows[index]?.oid ?? null
+    return oid === null ? [] : [[Number(oid), table]]
+  })
+  return new Map([...known, ...found])
 }
