@@ -1,5 +1,5 @@
 import { createDatabase } from '@ficus/deploy/testing/postgres'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { PostgresSource } from '../change-source/postgres/postgres-source.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { createHarness, reaches, type SyncHarness } from '../testing/sync-harness.ts'
@@ -241,12 +241,16 @@ describe('invariant 13: a source that changes its shape while sync runs', () => 
   it('the table is renamed while sync comes up: stops within seconds, nothing is lost', async () => {
     await using sync = await open()
     await (await sync.streaming()).stop()
+    // So long after its first look the next one finds what happened meanwhile.
+    const looked = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' AND query LIKE '%AS children%'`
     const pipeline = sync.pipeline({
+      watchMs: 1_000,
       engine: options => {
         const source = new PostgresSource(options)
         const read = source.read.bind(source)
         return Object.assign(source, {
           async *read(...from: Parameters<typeof read>) {
+            await vi.waitFor(async () => expect(await sync.onSource(looked)).toHaveLength(1), { timeout: 20_000 })
             await sync.onSource('ALTER TABLE products RENAME TO goods')
             await sync.onSource(`UPDATE goods SET name = 'renamed'`)
             yield* read(...from)
