@@ -214,8 +214,7 @@ export class Applier {
     let committing = false
     try {
       await this.#begin()
-      // Mirrors are whole since the first copy, and follow the stream alone.
-      await this.#merge.prepare(batch.changes, [])
+      await this.#merge.prepare(batch.changes, { beside: true })
       await this.#applyChanges(batch, batch.changes)
       committing = true
       await this.#client.query(`${note}; COMMIT`)
@@ -282,7 +281,7 @@ export class Applier {
   async #checkingAtOnce<T>(apply: () => Promise<T>): Promise<T> {
     this.#open = false
     // What the transaction made went with it.
-    this.#merge.forget()
+    await this.#merge.forget()
     this.#parking.forget()
     this.#merge.checksAtOnce = true
     try {

@@ -26,7 +26,7 @@ export class ComputedStaging {
   readonly #create: string
   readonly #input: string
   readonly #copy: string
-  readonly #room: StagingRoom
+  readonly room: StagingRoom
   readonly #compute: (input: readonly (string | null)[]) => ComputedRow
 
   /**
@@ -38,7 +38,7 @@ export class ComputedStaging {
     const names = flow.columns.map(({ to }) => to)
     this.#flow = flow
     this.table = `pg_temp.${quoteIdentifier(name)}`
-    this.#room = new StagingRoom(this.table)
+    this.room = new StagingRoom(this.table)
     this.statements = mergeStatements(asItIs(flow), target, this.table, names)
     this.#create = `CREATE TEMPORARY TABLE ${quoteIdentifier(name)} (${computedColumns(flow, target)})`
     // Of a deleted row the key alone is known. A row with a placeholder is gone from the source: its deletion is to come.
@@ -54,19 +54,27 @@ export class ComputedStaging {
 
   /**
    * Fills the table, in place of the rows that were there, with what the function makes of the staged rows.
-   * @param bytes of those, at most.
    * @throws FICUS_CHANGE_REFUSED where it throws.
    */
-  async fill(client: Client, bytes: number): Promise<void> {
+  async fill(client: Client): Promise<void> {
     const { rows } = await client.query<[number, ...(string | null)[]]>({ text: this.#input, rowMode: 'array' })
     const computed = rows.flatMap(([operation, ...input]) => {
       const row = this.#compute(input)
       const becomes = operationOf(operation, row.values !== null)
       return becomes === null ? [] : [{ operation: becomes, ...row }]
     })
-    const emptying = this.#room.emptying(computed.length, bytes)
+    const emptying = this.room.emptying(computed.length, sum(computed.map(sizeOf)))
     await copyIn(client, `${emptying}; ${this.#copy}`, computedData(computed, this.#flow))
   }
+}
+
+/** Of a row's values, bytes, about. */
+function sizeOf({ key, values }: ComputedRow): number {
+  return sum([...key, ...(values ?? [])].map(value => value?.length ?? 0))
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
 }
 
 /** What is to be done with the target's row, or null for nothing. */

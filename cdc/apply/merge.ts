@@ -9,8 +9,11 @@ import type { Mirror } from '../mirror/mirror-plan.ts'
 import { collapse, type StagedRow } from './collapse.ts'
 import { assertNoneDoubled } from './doubled-rows.ts'
 import { canKeep, Staging, type TargetedFlow } from './staging.ts'
+import type { StagingRoom } from './staging-room.ts'
 import type { RowToStage } from './staging-rows.ts'
 import { fetchUnknownValues, type UnknownGroup } from './unknown-values.ts'
+
+const STAGING_PREFIX = 'ficus_staging_'
 
 export interface MergeOptions {
   readonly source: Endpoint
@@ -33,6 +36,10 @@ export class Merge {
   readonly #derivation: Derivation
   #source: Client | undefined
   readonly #stagings = new Map<Relation, readonly Staging[]>()
+  /** By table, of what is streamed and of what is read beside the stream. */
+  readonly #latest = new Map<string, Relation>()
+  /** Those that came before the latest ones; nothing in their shape comes behind what is being merged. */
+  readonly #outdated = new Set<Relation>()
   #stagingCount = 0
 
   constructor(options: MergeOptions, client: Client, derivation: Derivation) {
@@ -45,9 +52,16 @@ export class Merge {
     return this.#stagings.get(relation) ?? []
   }
 
-  /** The transaction that made the staging tables was rolled back. */
-  forget(): void {
+  /** Begins anew after a transaction was rolled back that may have made staging tables, or dropped some: no table is left. */
+  async forget(): Promise<void> {
     this.#stagings.clear()
+    this.#latest.clear()
+    this.#outdated.clear()
+    const { rows } = await this.#client.query<{ table: string }>(
+      `SELECT oid::regclass::text AS "table" FROM pg_class
+       WHERE relnamespace = pg_my_temp_schema() AND relkind = 'r' AND starts_with(relname, '${STAGING_PREFIX}')`,
+    )
+    await this.#drop(rows.map(({ table }) => table))
   }
 
   async close(): Promise<void> {
@@ -81,7 +95,14 @@ export class Merge {
     const mirrored = [...before, ...statements.inOrder(mirrors), ...after]
     const checks = this.checksAtOnce ? ['SET CONSTRAINTS ALL IMMEDIATE', 'SET CONSTRAINTS ALL DEFERRED'] : []
     const merge = [...mirrored, ...statements.inOrder(flows), ...checks, 'RELEASE SAVEPOINT ficus']
-    await this.#client.query(merge.join('; '))
+    const large = this.#largeRooms()
+    await this.#client.query([...merge, ...large.map(room => room.truncating)].join('; '))
+    for (const room of large) room.truncated()
+  }
+
+  /** Whatever table they are of: what could not be merged left its room taken too. */
+  #largeRooms(): StagingRoom[] {
+    return [...this.#stagings.values()].flat().flatMap(({ rooms }) => rooms.filter(({ isLarge }) => isLarge))
   }
 
   #touchedMirrors(changes: readonly Change[]): TouchedMirror[] {
@@ -104,7 +125,7 @@ export class Merge {
     await staging.fill(this.#client, data, toStage)
     for (const group of groups) await this.#complete(staging, group, plan)
     for (const { flow, computed, statements } of staging.flows) {
-      await computed?.fill(this.#client, data.length)
+      await computed?.fill(this.#client)
       if (statements.doubled !== null) await assertNoneDoubled(this.#client, flow, statements.doubled)
     }
 
@@ -141,9 +162,12 @@ export class Merge {
   /**
    * Makes the staging tables of tables that are met for the first time, or in a new shape. Flows with `reads` have none:
    * their rows follow from the mirrors.
+   * @param beside whether they were read beside the stream: mirrors take no part, for they are whole since the first copy.
    * @throws FICUS_SOURCE_CHANGED; StreamEnded where a mirror has to be given the new shape first.
    */
-  async prepare(changes: readonly Change[], mirrors: readonly Mirror[] = this.#options.mirrors): Promise<void> {
+  async prepare(changes: readonly Change[], { beside = false } = {}): Promise<void> {
+    await this.#dropOutdated()
+    const mirrors = beside ? [] : this.#options.mirrors
     const staged = [...mirrors, ...this.#options.flows.filter(({ flow }) => flow.reads.length === 0)]
     for (const relation of new Set(changes.map(change => change.relation))) {
       if (this.#stagings.has(relation)) continue
@@ -152,10 +176,29 @@ export class Merge {
       const stagings: Staging[] = []
       for (const sameKey of Map.groupBy(flows, stagedWith).values()) {
         this.#stagingCount += 1
-        stagings.push(await Staging.create(this.#client, relation, sameKey, `ficus_staging_${this.#stagingCount}`))
+        stagings.push(await Staging.create(this.#client, relation, sameKey, `${STAGING_PREFIX}${this.#stagingCount}`))
       }
       this.#stagings.set(relation, stagings)
+      this.#replaceLatest(`${beside ? 'beside' : 'streamed'} ${showTable(relation.table)}`, relation)
     }
+  }
+
+  #replaceLatest(of: string, relation: Relation): void {
+    const before = this.#latest.get(of)
+    if (before !== undefined) this.#outdated.add(before)
+    this.#latest.set(of, relation)
+  }
+
+  /** What an earlier run of changes was the last to need. In the same transaction: rolled back with it, see `forget`. */
+  async #dropOutdated(): Promise<void> {
+    if (this.#outdated.size === 0) return
+    await this.#drop([...this.#outdated].flatMap(relation => this.stagingsOf(relation)).flatMap(({ tables }) => tables))
+    for (const relation of this.#outdated) this.#stagings.delete(relation)
+    this.#outdated.clear()
+  }
+
+  async #drop(tables: readonly string[]): Promise<void> {
+    if (tables.length > 0) await this.#client.query(`DROP TABLE ${tables.join(', ')}`)
   }
 
   async #assertMirrorsFit(relation: Relation, mirrors: readonly Mirror[]): Promise<void> {

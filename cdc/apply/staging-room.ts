@@ -1,5 +1,8 @@
-/** After so many rows or bytes a table is truncated. */
-const LIMIT = { rows: 5_000, bytes: 8 * 1024 * 1024 } as const
+const MB = 1024 * 1024
+/** After so many rows or bytes a table is truncated before it is filled. */
+const LIMIT = { rows: 5_000, bytes: 8 * MB } as const
+/** More than batches of ordinary rows leave in a table: it is truncated as soon as they are merged. */
+const LARGE_BYTES = 2 * LIMIT.bytes
 
 /**
  * Empties a temporary table before it is filled. `ON COMMIT DELETE ROWS` would do so by cutting its file with every commit,
@@ -23,5 +26,26 @@ export class StagingRoom {
     this.#rows = rows + (truncated ? 0 : this.#rows)
     this.#bytes = bytes + (truncated ? 0 : this.#bytes)
     return `${truncated ? 'TRUNCATE' : 'DELETE FROM'} ${this.#table}`
+  }
+
+  /** So many bytes more were written to rows that are there. */
+  grow(bytes: number): void {
+    this.#bytes += bytes
+  }
+
+  /** Whether there are large values, which should not keep their room until rows of this table come again. */
+  get isLarge(): boolean {
+    return this.#bytes > LARGE_BYTES
+  }
+
+  /** The statement that gives the room back once the rows are merged. */
+  get truncating(): string {
+    return `TRUNCATE ${this.#table}`
+  }
+
+  /** That was run. */
+  truncated(): void {
+    this.#rows = 0
+    this.#bytes = 0
   }
 }

@@ -132,6 +132,21 @@ export class Staging {
     }
   }
 
+  /** Of this table and of those for rows that functions make. */
+  get rooms(): readonly StagingRoom[] {
+    return [this.#room, ...this.flows.flatMap(({ computed }) => computed?.room ?? [])]
+  }
+
+  /** Quoted. */
+  get tables(): readonly string[] {
+    return [this.table, ...this.flows.flatMap(({ computed }) => computed?.table ?? [])]
+  }
+
+  /** So many bytes of values were put into rows that are there. */
+  grow(bytes: number): void {
+    this.#room.grow(bytes)
+  }
+
   /** Where there is nothing to fill it with: what was there goes too. */
   async clear(client: Client): Promise<void> {
     await client.query(this.#room.emptying(0, 0))

@@ -54,6 +54,7 @@ export async function fetchUnknownValues(
     for (let from = 0; from < pending.length; from += CHUNK) {
       const found = await readFromSource(source, staging, keys, wanted, types, pending.slice(from, from + CHUNK))
       await fillIn(target, staging, keys, wanted, group, found)
+      staging.grow(sizeOf(found))
     }
   } finally {
     await source.query('ROLLBACK')
@@ -158,6 +159,11 @@ async function fillIn(
       names.map(name => row[name] ?? null),
     )
   }
+}
+
+/** Of all values, bytes, about. */
+function sizeOf(rows: readonly Record<string, string | null>[]): number {
+  return rows.reduce((total, row) => Object.values(row).reduce((sum, value) => sum + (value?.length ?? 0), total), 0)
 }
 
 function isLarge(row: Record<string, string | null>): boolean {
