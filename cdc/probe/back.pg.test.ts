@@ -1,5 +1,6 @@
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { expect, it } from 'vitest'
+import type { SyncInput } from '../mapping/define-sync.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { BACK_SOURCE, BACK_SYNC, BACK_TARGET, MONOLITH } from '../testing/back-mapping.ts'
 import { createHarness, type SyncHarness } from '../testing/sync-harness.ts'
@@ -17,9 +18,9 @@ async function create(): Promise<SyncHarness> {
   return sync
 }
 
-function probe(sync: SyncHarness) {
+function probe(sync: SyncHarness, input: SyncInput = BACK_SYNC) {
   const ends = { monolith: sync.source, service: sync.target }
-  return probeReverse({ ...ends, sync: parseSync(BACK_SYNC), triggers: 'auto', sampleSize: 20 })
+  return probeReverse({ ...ends, sync: parseSync(input), triggers: 'auto', sampleSize: 20 })
 }
 
 async function monolithRows(sync: SyncHarness): Promise<unknown[]> {
@@ -28,16 +29,14 @@ async function monolithRows(sync: SyncHarness): Promise<unknown[]> {
   return rows
 }
 
-it('invariant 10: writes what `back` makes to the monolith, and takes it back', async () => {
+it('invariant 10: sends rows there and back through `back`, writes them to the monolith, and takes that back', async () => {
   await using sync = await create()
   const before = await monolithRows(sync)
-  const { findings, writtenRows } = await probe(sync)
+  const { findings, writtenRows, comparedRows } = await probe(sync)
   expect(findings.filter(({ kind }) => kind !== 'note')).toEqual([])
-  expect(findings.map(({ part, where }) => `${part} ${where}`)).toEqual([
-    'columns public.order_lines.remark',
-    'rows public.order_lines',
-    'rows public.products',
-  ])
+  expect(findings.map(({ part, where }) => `${part} ${where}`)).toEqual(['columns public.order_lines.remark'])
+  // All of them, since there are so few: by `reverse` the orders, by `back` their lines and the products.
+  expect(comparedRows).toBe(30 + 90 + 30)
   // Orders and products, ten from either end, and the lines of as many orders.
   expect(writtenRows).toBeGreaterThanOrEqual(20 + 20 + 60)
   expect(await monolithRows(sync)).toEqual(before)
@@ -53,6 +52,56 @@ it('names what the monolith refuses of it', async () => {
       part: 'writes',
       where: 'public.order_lines',
       problem: expect.stringMatching(/refuses an update: .*few/),
+    }),
+  )
+})
+
+it('names rows that `back` would lose, make or change, each with a key', async () => {
+  await using sync = await create()
+  const [documents, ...others] = BACK_SYNC.tables
+  const [lines, products] = BACK_SYNC.back ?? []
+  if (documents === undefined || lines?.each === undefined || products === undefined)
+    throw new TypeError('all are there')
+  const each = { ...lines.each, key: { line_no: 'CASE line.no WHEN 2 THEN 20 ELSE line.no END' } }
+  const forward = {
+    name: 'upper(title)',
+    tags: `ARRAY(SELECT t.name FROM item_tags t WHERE t.item_id = items.item_id)`,
+  }
+  const { findings } = await probe(sync, {
+    tables: [documents, ...others],
+    back: [
+      { ...lines, each, forward: { ...lines.forward, count: 'CASE line.no WHEN 3 THEN 0 ELSE line.count END' } },
+      { ...products, forward },
+    ],
+  })
+  const problems = findings.filter(({ kind, part }) => kind === 'problem' && part === 'rows')
+  expect(problems.map(({ where, problem }) => `${where}: ${problem}`)).toEqual([
+    'public.order_lines: 30 sampled rows do not come back, first that of key 1, 2',
+    'public.order_lines: 30 rows come back that are not there, first that of key 1, 20',
+    'public.order_lines.count: 30 sampled rows come back with another value, first that of key 1, 3',
+    'public.products.name: 30 sampled rows come back with another value, first that of key 1',
+  ])
+})
+
+it('says which entries it cannot try: they read what forward does not fill', async () => {
+  await using sync = await create()
+  const [first, ...others] = BACK_SYNC.tables
+  if (first === undefined) throw new TypeError('orders are there')
+  await sync.onTarget('CREATE TABLE names (item_id int PRIMARY KEY, name text)')
+  const named = {
+    source: 'items',
+    target: 'products',
+    key: { item_id: 'id' },
+    reads: { names: { item_id: 'item_id' } },
+    forward: { name: `coalesce((SELECT n.name FROM names n WHERE n.item_id = items.item_id), title)` },
+  }
+  const { findings } = await probe(sync, { tables: [first, ...others], back: [named] })
+  expect(findings).toContainEqual(
+    expect.objectContaining({
+      kind: 'note',
+      part: 'rows',
+      where: 'public.products',
+      problem: expect.stringContaining('no row'),
     }),
   )
 })

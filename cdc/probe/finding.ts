@@ -26,10 +26,15 @@ export function untried(part: ProbeFinding['part'], table: string): ProbeFinding
   return note(part, table, 'a function maps its rows, so none was tried', remedy)
 }
 
-/** Of an entry of `back`, whose rows come from others than those that they become. */
+/** Of an entry of `back` that sees what forward does not make of the same rows. */
 export function untriedBack(table: string): ProbeFinding {
   const remedy = 'Test in your own suite that `back` undoes what `tables` do.'
-  return note('rows', table, 'an entry of `back` fills it, so no row of it went there and back', remedy)
+  return note(
+    'rows',
+    table,
+    'no row of it went there and back: its entry of `back` sees more than forward makes of one row of the monolith, or a function',
+    remedy,
+  )
 }
 
 export function problem(part: ProbeFinding['part'], where: string, text: string, remedy: string): ProbeFinding {

@@ -6,7 +6,8 @@ import { isComputed } from '../mapping/computed-rows.ts'
 import { type Flow, flowsOf, type Sync } from '../mapping/flow.ts'
 import { flowColumns } from '../mapping/flow-columns.ts'
 import { assignedType, columnOf, mappedSelect, sourceSideType } from '../mapping/merge-sql.ts'
-import { type ProbeFinding, problem, refusal, untried, untriedBack } from './finding.ts'
+import { probeBackTrips } from './back-trip.ts'
+import { type ProbeFinding, problem, refusal, untried } from './finding.ts'
 import { mappedSample, type Row } from './mapped-sample.ts'
 import { asText, textArrays, textRows } from './sample.ts'
 
@@ -55,8 +56,8 @@ export async function probeRoundTrip(
     rows += result.rows
     findings.push(...result.findings)
   }
-  findings.push(...sync.back.map(({ target }) => untriedBack(showTable(target))))
-  return { rows, findings }
+  const back = await probeBackTrips(monolith, service, sync, sampleSize)
+  return { rows: rows + back.rows, findings: [...findings, ...back.findings] }
 }
 
 async function probeTable(monolith: Client, service: Client, ways: BothWays, sampleSize: number): Promise<RoundTrip> {
