@@ -119,7 +119,12 @@ class TableRepair {
     this.#relation = {
       table: flow.flow.from,
       format: 'text',
-      columns: columns.map(({ name, wireType }) => ({ name, type: wireType, identity: isKey(name) })),
+      columns: columns.map(({ name, wireType, preciseType }) => ({
+        name,
+        type: wireType,
+        preciseType,
+        identity: isKey(name),
+      })),
     }
     const alias = quoteIdentifier(flow.flow.from.table)
     // Where a row has several in the target it is read, and brought, with all of them.
