@@ -2,6 +2,7 @@ import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
 import { bracketed, type Flow, targetKey, withEach } from '../mapping/flow.ts'
 import { columnOf, filterCondition, sourceSideType } from '../mapping/merge-sql.ts'
 import type { ColumnShape, TableShape } from '../mapping/table-shape.ts'
+import { ownRows } from '../mapping/within.ts'
 import { readsClause, readVersions } from '../mirror/reads-sql.ts'
 import type { ComputedSide } from './computed-side.ts'
 
@@ -61,18 +62,26 @@ export function sourceSide(flow: Flow, source: TableShape, target: TableShape): 
   }
 }
 
-/** The side that rows went to: its columns as they are. */
+/** The side that rows went to: its columns as they are, of the rows that are the flow's own. */
 export function targetSide(flow: Flow, target: TableShape): DiffSide {
-  const values = flow.columns.map(({ to }) => ({ column: columnOf(target, to), value: `t.${quoteIdentifier(to)}` }))
+  const alias = quoteIdentifier(flow.to.table)
+  const values = flow.columns.map(({ to }) => ({
+    column: columnOf(target, to),
+    value: `${alias}.${quoteIdentifier(to)}`,
+  }))
   const key = targetKey(flow)
+  const { reads, table, where } = ownRows(flow)
   return {
     ...shownValues(values, key.length),
-    reads: '',
-    from: `${quoteTable(flow.to)} AS t`,
-    where: 'true',
-    ctid: 't.ctid',
-    version: 't.xmin::text || t.ctid::text',
-    keyColumns: key.map(({ to }) => ({ column: `t.${quoteIdentifier(to)}`, type: columnOf(target, to).type })),
+    reads,
+    from: table,
+    where,
+    ctid: `${alias}.ctid`,
+    version: `${alias}.xmin::text || ${alias}.ctid::text`,
+    keyColumns: key.map(({ to }) => ({
+      column: `${alias}.${quoteIdentifier(to)}`,
+      type: columnOf(target, to).type,
+    })),
     pages: pagesOf(target),
   }
 }

@@ -8,12 +8,16 @@ import { asItIs, type ComputedFlow, type ComputedRow, computedData, rowComputer 
 import { assignedType, mappedSelect, OPERATION } from './merge-sql.ts'
 import type { TableShape } from './table-shape.ts'
 
+const LEFT_OUT =
+  'gives null for a row, and the mapping has `reverse`, which could not tell that row of the monolith from one that the service has deleted'
+
 /** Rows of the source that a function is tried on. */
 const SAMPLE_ROWS = 100
 
 /**
  * Tries a flow's function on some rows of the source, and whether the target can read what it gives.
  * @param computed a temporary table of the target for its rows, quoted; it is filled.
+ * @param mayLeaveOut whether a row may have no counterpart.
  * @returns what is wrong with the first row that has something wrong, or null.
  */
 export async function tryFunction(
@@ -21,6 +25,7 @@ export async function tryFunction(
   target: Client,
   flow: ComputedFlow,
   tables: { readonly from: TableShape; readonly to: TableShape; readonly computed: string },
+  mayLeaveOut: boolean,
 ): Promise<string | null> {
   const compute = rowComputer(flow, storedColumns(tables.from))
   const { rows } = await source.query<(string | null)[]>({
@@ -32,6 +37,7 @@ export async function tryFunction(
     try {
       const row = computeNamed(flow, compute, input)
       if (row.values !== null) computed.push(row)
+      else if (!mayLeaveOut) return LEFT_OUT
     } catch (error) {
       return withoutValues(error)
     }

@@ -308,9 +308,10 @@ describe('invariant 13: names what does not fit, where, and what to do', () => {
     }
     const { problems } = await check({ tables: [forward], back: [{ ...entry, where: 'x' }] }, 'reverse')
     expect(problems.map(({ path }) => path)).toEqual(['back[0].forward.naem'])
-    const again = { ...entry, forward: { sku: 'title', price: 'title' }, where: 'x' }
+    const again = { ...entry, forward: { sku: 'title', price: 'title' }, where: 'x', within: 'nmae = code' }
     expect((await check({ tables: [forward], back: [again] }, 'reverse')).problems.map(({ path }) => path)).toEqual([
       'back[0].where',
+      'back[0].within',
       'back[0].forward.price',
     ])
   })

@@ -29,6 +29,7 @@ import { type MappingProblem, mappingInvalid } from './parse-sync.ts'
 import { findSilentLosses, remedyOfLoss } from './silent-loss.ts'
 import { type StandIns, standIns } from './stand-ins.ts'
 import { type ColumnShape, readTableShape, type TableShape } from './table-shape.ts'
+import { ownRows } from './within.ts'
 
 /** The SQL that one mapping becomes. */
 export interface MappingSql {
@@ -70,6 +71,7 @@ export async function checkMapping(
 ): Promise<MappingReport> {
   const problems: MappingProblem[] = []
   const sql: MappingSql[] = []
+  const reversed = direction === 'forward' ? flowsOf(sync, 'reverse').map(({ path }) => path) : []
   for (const flow of flowsOf(sync, direction)) {
     const from = await readTableShape(source, flow.from)
     const to = await readTableShape(target, flow.to)
@@ -87,7 +89,7 @@ export async function checkMapping(
     if (from === null || to === null || found.length > 0) continue
     const shapes = reads.filter(shape => shape !== null)
     const shaped = { flow: withColumns(flow, shapes), source: from, target: to, reads: shapes }
-    const ofExpressions = await new ExpressionCheck(source, target, shaped, setting).run()
+    const ofExpressions = await new ExpressionCheck(source, target, shaped, setting, reversed.includes(flow.path)).run()
     problems.push(...ofExpressions.problems)
     sql.push(ofExpressions.sql)
   }
@@ -112,16 +114,19 @@ class ExpressionCheck {
   readonly #from: TableShape
   readonly #to: TableShape
   readonly #direction: Direction
+  readonly #comesBack: boolean
   readonly #stand: StandIns
   readonly #problems: MappingProblem[] = []
 
-  constructor(source: Client, target: Client, shaped: ShapedFlow, direction: Direction) {
+  /** @param comesBack whether the mapping, which leads forward, has a `reverse` too. */
+  constructor(source: Client, target: Client, shaped: ShapedFlow, direction: Direction, comesBack: boolean) {
     this.#source = source
     this.#target = target
     this.#flow = shaped.flow
     this.#from = shaped.source
     this.#to = shaped.target
     this.#direction = direction
+    this.#comesBack = comesBack
     this.#stand = standIns(shaped)
   }
 
@@ -133,6 +138,7 @@ class ExpressionCheck {
     try {
       await this.#checkMatches()
       await this.#checkWhere()
+      await this.#checkWithin()
       if (this.#problems.length === 0) await this.#checkEach()
       for (const [index, { to, expression }] of keyExpressions(flow).entries()) {
         const column = flow.key[index]
@@ -174,9 +180,11 @@ class ExpressionCheck {
     const { computed } = this.#stand
     if (!isComputed(this.#flow) || computed === null) return
     const tables = { from: this.#from, to: this.#to, computed }
-    const failure = await tryFunction(this.#source, this.#target, this.#flow, tables)
+    const failure = await tryFunction(this.#source, this.#target, this.#flow, tables, !this.#comesBack)
     if (failure === null) return
-    const remedy = 'Mend the function; where a row is to be left out, return null.'
+    const remedy = this.#comesBack
+      ? 'Mend the function; which rows are left out say in `where`, so that the way back knows it too.'
+      : 'Mend the function; where a row is to be left out, return null.'
     this.#tell(`${this.#flow.path}.${this.#direction}`, failure, remedy)
   }
 
@@ -189,6 +197,20 @@ class ExpressionCheck {
         this.#tell(path, `rows cannot be matched: ${failure.message}`, 'Match columns of the same type.')
       }
     }
+  }
+
+  async #checkWithin(): Promise<void> {
+    const { within, back, path } = this.#flow
+    if (within === undefined) return
+    const { reads, table, where } = ownRows(this.#flow)
+    const failure = await failureOf(this.#target, `${reads}SELECT FROM ${table} WHERE ${where} LIMIT 0`)
+    if (failure === null) return
+    const remedy = `Write a condition over columns of ${showTable(this.#flow.to)}.`
+    this.#tell(
+      `${path}.${back ? 'within' : 'where'}`,
+      `fails on the target: ${failure.message}`,
+      remedyOf(failure, remedy),
+    )
   }
 
   async #checkWhere(): Promise<void> {

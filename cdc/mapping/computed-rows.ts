@@ -58,6 +58,7 @@ export function asItIs(flow: Flow): Flow {
     key: targetKey(flow).map(({ to }) => ({ from: to, to })),
     where: null,
     columns: flow.columns.map(({ to }) => ({ to, expression: quoteIdentifier(to) })),
+    ...(flow.within === undefined ? {} : { within: flow.within }),
     reads: [],
   }
 }

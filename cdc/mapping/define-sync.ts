@@ -86,6 +86,12 @@ export interface EachRow {
  * one such entry, or mappings with `reverse`.
  */
 export type BackMapping = Omit<TableMapping, 'reverse' | 'columns'> & {
+  /**
+   * A condition over a row of the monolith's table, where the service has not all of them: the others are not compared, and
+   * a TRUNCATE leaves them. It may look into other tables of the monolith, under their full names. `reverse` needs none:
+   * there it is the mapping's `where`.
+   */
+  readonly within?: string
   readonly columns?: { readonly forward?: readonly string[] }
 }
 

@@ -37,12 +37,21 @@ export interface Flow {
   readonly each?: Each
   /** An entry of `back`: it runs in reverse, and is written as a mapping forward. */
   readonly back?: true
+  /** Which rows of `to` are the flow's own: others are not compared, and no TRUNCATE takes them along. All, unless given. */
+  readonly within?: Within
   /** Other flows write other columns of the same rows: a new row may be there already. */
   readonly shared?: true
   /** Gives the columns behind the key in Node; their expressions then stand for nothing. */
   readonly compute?: RowFunction
   /** Other tables of the database that rows come from, which the expressions look into. */
   readonly reads: readonly TableRead[]
+}
+
+/** A condition over a row of the table that is written to, for the way back: the monolith has rows that the service does not. */
+export interface Within {
+  readonly where: string
+  /** Other tables of the same database that it looks into. */
+  readonly reads: readonly TableName[]
 }
 
 /** The rows that a mapping makes of one source row. */
@@ -88,6 +97,8 @@ export interface MappedTable {
   readonly where: string | null
   readonly reads: readonly TableRead[]
   readonly each?: Each
+  /** Of an entry of `back`. */
+  readonly within?: string
   readonly forward: MappedSide
   readonly reverse: MappedSide
 }
@@ -120,7 +131,7 @@ export function settingOf(flow: Flow, direction: Direction): Direction {
 function forwardFlow(table: MappedTable, path: string): Flow {
   const key = table.key.map(column => keyColumn(column.source, column.target, column.forward))
   const forward = table.key.map(column => column.forward)
-  const { source, where, reads, each } = table
+  const { source, where, reads, each, within } = table
   const columns = [...keys(key, forward, each === undefined ? null : source), ...(each?.key ?? [])]
   return {
     path,
@@ -130,6 +141,7 @@ function forwardFlow(table: MappedTable, path: string): Flow {
     where,
     columns: [...columns, ...table.forward.columns],
     ...(each === undefined ? {} : { each }),
+    ...(within === undefined ? {} : { within: { where: within, reads: [] } }),
     ...computeOf(table.forward),
     reads,
   }
@@ -144,7 +156,10 @@ function reverseFlow(table: MappedTable, path: string, sync: Sync): Flow {
     other => other.reverse.columns.length > 0 && showTable(other.source) === showTable(table.source),
   )
   const shared = halves.length > 1 ? { shared: true as const } : {}
-  return { path, ...tables, key, where: null, columns, ...shared, ...computeOf(table.reverse), reads: [] }
+  // What forward left out the service never had.
+  const { where, reads } = table
+  const within = where === null ? {} : { within: { where, reads: reads.map(read => read.table) } }
+  return { path, ...tables, key, where: null, columns, ...shared, ...within, ...computeOf(table.reverse), reads: [] }
 }
 
 function computeOf({ compute }: MappedSide): Pick<Flow, 'compute'> {

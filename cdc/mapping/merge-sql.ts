@@ -2,6 +2,7 @@ import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
 import { doubledRows, removedOfEach } from './each-sql.ts'
 import { bracketed, type Flow, keyExpressions, type MappedColumn, targetKey, withEach } from './flow.ts'
 import type { ColumnShape, TableShape } from './table-shape.ts'
+import { ownRows } from './within.ts'
 
 /** The column of a staging table that says what is to be done with its row. */
 export const OPERATION_COLUMN = quoteIdentifier('ficus operation')
@@ -17,7 +18,7 @@ export interface MergeStatements {
   readonly insert: string
   /** Rows that changed: updated where they differ, inserted where the filter now lets them in. */
   readonly update: string
-  /** Every target row, for a TRUNCATE of the source. */
+  /** Every target row of the flow's own, for a TRUNCATE of the source. */
   readonly clear: string
   /** Finds rows of one key that the mapping makes of one source row; null where it makes a single row of each. */
   readonly doubled: string | null
@@ -39,6 +40,8 @@ export function mergeStatements(
   const rows = (operations: readonly number[]) => mappedRows(flow, target, staging, staged, operations)
   const overriding = overridingOf(flow, target)
   const added = rows([OPERATION.INSERT, OPERATION.REPLACE])
+  const own = ownRows(flow)
+  const clear = `${own.reads}DELETE FROM ${own.table} WHERE ${own.where}`
   if (flow.each !== undefined) {
     const changed = `SELECT ${mappedKey(flow, target)} FROM ${staging} AS ${quoteIdentifier(flow.from.table)} WHERE ${OPERATION_COLUMN} IN (${[OPERATION.UPDATE, OPERATION.DELETE, OPERATION.REPLACE].join(', ')})`
     const keyed = { ...flow, columns: targetKey(flow) }
@@ -47,7 +50,7 @@ export function mergeStatements(
       remove: removedOfEach(flow, changed, keys([OPERATION.UPDATE])),
       insert: `INSERT INTO ${to} (${names.join(', ')})${overriding} ${added}`,
       update: mergeMapped(flow, target, rows([OPERATION.UPDATE])),
-      clear: `DELETE FROM ${to}`,
+      clear,
       doubled: doubledRows(flow, keys([OPERATION.INSERT, OPERATION.UPDATE, OPERATION.REPLACE])),
     }
   }
@@ -57,7 +60,7 @@ export function mergeStatements(
       ? mergeMapped(flow, target, added)
       : `INSERT INTO ${to} (${names.join(', ')})${overriding} ${added}`,
     update: mergeMapped(flow, target, rows([OPERATION.UPDATE])),
-    clear: `DELETE FROM ${to}`,
+    clear,
     doubled: null,
   }
 }

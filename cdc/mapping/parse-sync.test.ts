@@ -156,7 +156,7 @@ describe('back', () => {
   const BACK = { source: 'Catalog."Items"', target: 'products', key: { item_id: 'id' }, forward: { name_en: 'title' } }
 
   it('runs in reverse alone, as it is written', () => {
-    const sync = parseSync({ tables: [FORWARD], back: [BACK] })
+    const sync = parseSync({ tables: [FORWARD], back: [{ ...BACK, within: 'sold' }] })
     expect(flowsOf(sync, 'forward')).toHaveLength(1)
     expect(flowsOf(sync, 'reverse')).toEqual([
       {
@@ -169,6 +169,7 @@ describe('back', () => {
           { to: 'id', expression: '"item_id"' },
           { to: 'name_en', expression: 'title' },
         ],
+        within: { where: 'sold', reads: [] },
         reads: [],
         back: true,
       },
@@ -178,6 +179,7 @@ describe('back', () => {
   it.each([
     [{ tables: [FORWARD], back: BACK }, ['back: is not a list']],
     [{ tables: [FORWARD], bakc: [] }, ['bakc: unknown setting']],
+    [{ tables: [{ ...FORWARD, within: 'sold' }] }, ['tables[0].within: unknown setting']],
     [{ tables: [GOOD], back: [BACK] }, ['back[0].target: public.products is filled by tables[0].reverse already']],
     [{ tables: [FORWARD], back: [BACK, BACK] }, ['back[1].target: public.products is filled by back[0] already']],
     [
@@ -222,6 +224,7 @@ describe('flowsOf', () => {
           { to: 'id', expression: '"item_id"' },
           { to: 'name_en', expression: 'title' },
         ],
+        within: { where: 'deleted_at is null', reads: [] },
         reads: [],
       },
     ])

@@ -78,10 +78,13 @@ class SyncReader {
   }
 
   #readBack(value: unknown, path: string): MappedTable | null {
-    if (!isRecord(value) || value.reverse === undefined) return this.#readTable(value, path)
-    const { reverse: _, ...entry } = value
-    this.#tell(`${path}.reverse`, 'leads nowhere: an entry of `back` is itself a way back', `Delete ${path}.reverse.`)
-    return this.#readTable(entry, path)
+    if (!isRecord(value)) return this.#readTable(value, path)
+    const { reverse, within, ...entry } = value
+    if (reverse !== undefined)
+      this.#tell(`${path}.reverse`, 'leads nowhere: an entry of `back` is itself a way back', `Delete ${path}.reverse.`)
+    const condition = within === undefined ? null : this.#readExpression(within, `${path}.within`)
+    const table = this.#readTable(entry, path)
+    return table === null || condition === null ? table : { ...table, within: condition }
   }
 
   #readTable(value: unknown, path: string): MappedTable | null {

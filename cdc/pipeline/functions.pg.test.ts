@@ -319,6 +319,20 @@ describe('the check of a mapping by a function', () => {
       withSession(sync.target, target => checkMapping(source, target, parseSync(input), 'forward')),
     )
 
+  it('refuses one that leaves rows out, of which the way back knows nothing', async () => {
+    const [table] = mapping().tables
+    if (table === undefined) throw new Error('there is a mapping')
+    const key = { id: { to: 'code', forward: `'P' || id`, reverse: 'substr(code, 2)::int' } }
+    const input = { tables: [{ ...table, key, reverse: { name: 'title' } }] }
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, input)
+    await sync.onSource(`INSERT INTO products (id, name) VALUES (70, 'no counterpart')`)
+    expect((await check(sync, input)).problems).toMatchObject([
+      { path: 'tables[0].forward', problem: expect.stringContaining('gives null for a row') },
+    ])
+    const said = { tables: [{ ...input.tables[0], where: `name NOT LIKE 'no %'` }] } as SyncInput
+    expect((await check(sync, said)).problems).toEqual([])
+  })
+
   it('shows the function and the SQL around it', async () => {
     await using sync = await createHarness(createDatabase, SOURCE, TARGET, mapping())
     const { problems, sql } = await check(sync, mapping())
