@@ -76,6 +76,8 @@ const WATCH_MS = 5_000
 /** Rows that are read beside the stream at a time; the stream waits for so many at most. */
 const CHUNK_ROWS = 10_000
 const BACKOFF = { first: 200, last: 5_000 }
+/** How long the source stays open for what is being applied when sync is told to stop. */
+const LAST_BATCH_MS = 2_000
 /** How often a worker that stands by looks whether the other one is gone. */
 const STANDBY_MS = 500
 
@@ -136,8 +138,10 @@ export class Pipeline implements Part {
     await this.#running
   }
 
+  /** What is being applied is finished and, where that does not take long, the source told of it, so that it can let it go. */
   async stop(): Promise<void> {
     this.#stopping.abort()
+    await Promise.race([this.#running, sleep(LAST_BATCH_MS, undefined, { ref: false })])
     await this.#source.stop()
     await this.#running
   }
@@ -184,7 +188,7 @@ export class Pipeline implements Part {
       await restoreIndexes(session, this.#options)
       const lost = new AbortController()
       session.on('end', () => lost.abort(new StreamEnded('the session that holds the turn was lost')))
-      await this.#work(session, AbortSignal.any([signal, lost.signal]))
+      await this.#work(session, signal, lost.signal)
       lost.signal.throwIfAborted()
     } catch (error) {
       throw databaseError(error, target.name, target.url)
@@ -193,7 +197,12 @@ export class Pipeline implements Part {
     }
   }
 
-  async #work(session: Client, signal: AbortSignal): Promise<void> {
+  /**
+   * @param stopping tells to stop in order: what is being applied is acknowledged first.
+   * @param lost tells that the turn is.
+   */
+  async #work(session: Client, stopping: AbortSignal, lost: AbortSignal): Promise<void> {
+    const signal = AbortSignal.any([stopping, lost])
     const { source, sync, direction } = this.#options
     const flows = await withSession(source, async client => {
       const shaped = await shapeFlows(client, session, flowsOf(sync, direction))
@@ -219,7 +228,7 @@ export class Pipeline implements Part {
     const added = await this.#settle(session, flows, progress)
     if (progress.position !== null) await this.#source.prepare(progress.position, signal)
     await fitMirrors(session, mirrors)
-    await this.#stream(flows, mirrors, added, progress, signal)
+    await this.#stream(flows, mirrors, added, progress, stopping, lost)
   }
 
   /** What has to be read beside the stream, because the sync file is not the one that the target was filled by. */
@@ -234,6 +243,7 @@ export class Pipeline implements Part {
         flows,
         progress,
         publication: this.#slot,
+        engine: this.#source.engine,
       }),
     )
     return new AddedTables({
@@ -273,7 +283,8 @@ export class Pipeline implements Part {
     mirrors: readonly Mirror[],
     added: AddedTables,
     progress: Progress,
-    signal: AbortSignal,
+    stopping: AbortSignal,
+    lost: AbortSignal,
   ): Promise<void> {
     const { source, target } = this.#options
     if (progress.position === null) throw new ProgressMoved(`the first copy of ${this.name} was begun anew`)
@@ -294,16 +305,21 @@ export class Pipeline implements Part {
     const watch = new SourceWatch({
       source,
       publication: this.#slot,
+      engine: this.#source.engine,
       tables: sourceTables(this.#carried),
       known: new Map(flows.map(({ flow, source: { oid } }) => [showTable(flow.from), oid])),
       intervalMs: this.#options.watchMs ?? WATCH_MS,
     })
     const left = new AbortController()
-    const reading = AbortSignal.any([signal, left.signal, watch.failed])
+    const reading = AbortSignal.any([lost, left.signal, watch.failed])
     let { position } = progress
     let betweenTransactions = true
     /** What is under way. */
     let applying: Promise<void> = Promise.resolve()
+    /** The source is left once it was told of what is under way. */
+    const leave = () => {
+      applying.catch(() => {}).then(() => left.abort())
+    }
     const finish = (batch: ChangeBatch) => {
       this.#source.giveBack(batch)
       this.#board.parked(applier.parked)
@@ -315,6 +331,8 @@ export class Pipeline implements Part {
       this.#board.applied(batch.position)
     }
     try {
+      stopping.addEventListener('abort', leave, { once: true })
+      if (stopping.aborted) leave()
       heartbeat.start()
       watch.start()
       this.#board.streaming(progress, heartbeat, added.progress)
@@ -322,9 +340,10 @@ export class Pipeline implements Part {
       const batches = interleave(
         this.#source.read(position, reading),
         () => added.pending && betweenTransactions,
-        () => left.abort(),
+        leave,
       )
       for await (const batch of batches) {
+        if (stopping.aborted) break
         if (batch === null) {
           await applying
           await added.step(applier, position)
@@ -341,6 +360,7 @@ export class Pipeline implements Part {
       await applying
       watch.failed.throwIfAborted()
     } finally {
+      stopping.removeEventListener('abort', leave)
       await applying.catch(() => {})
       await Promise.all([heartbeat.stop(), watch.stop(), applier.close(), added.close()])
     }

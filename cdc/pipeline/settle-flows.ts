@@ -2,6 +2,7 @@ import { FicusError } from '@ficus/core/errors/ficus-error'
 import { quoteTable, showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { type Progress, type ProgressKey, progressRow } from '../apply/progress.ts'
+import type { ChangeSource } from '../change-source/change-source.ts'
 import { addToPublication, readPublishedTables } from '../change-source/slot.ts'
 import type { ReadFlow } from '../copy/added-tables.ts'
 import { changedFlows, type FlowChange } from '../copy/changed-flows.ts'
@@ -15,6 +16,8 @@ import { type MappingProblem, mappingInvalid } from '../mapping/parse-sync.ts'
 import { readTableShape } from '../mapping/table-shape.ts'
 import { passSyncPoint } from './points.ts'
 
+const COPY_ANEW = 'Roll the capability back to legacy and start again, which copies anew.'
+
 export interface SettleOptions {
   readonly source: { readonly endpoint: Endpoint; readonly client: Client }
   readonly target: { readonly endpoint: Endpoint; readonly client: Client }
@@ -24,6 +27,7 @@ export interface SettleOptions {
   readonly flows: readonly ShapedFlow[]
   readonly progress: Progress
   readonly publication: string
+  readonly engine: ChangeSource['engine']
 }
 
 /**
@@ -39,6 +43,7 @@ export async function settleFlows(options: SettleOptions): Promise<ReadFlow[]> {
   if (unfit.length > 0) throw mappingInvalid('the mapping', unfit)
   const notes = await readNotes(target.client, key)
   const changes = changedFlows(options.flows, { notes, tables: progress.tables })
+  if (options.engine === 'debezium') assertSameNames(changes, notes)
   const settled = await checkChanges(options, changes, notes)
   const added = settled.filter(({ kind }) => kind === 'add')
   await assertEmpty(options, added)
@@ -86,6 +91,19 @@ async function checkChanges(
   })
 }
 
+/** Debezium knows a table by its name alone. */
+function assertSameNames(changes: readonly FlowChange[], notes: ReadonlyMap<string, FlowNote>): void {
+  for (const { note } of changes) {
+    const before = notes.get(note.target)?.source ?? note.source
+    if (before === note.source) continue
+    throw new FicusError(
+      'FICUS_SOURCE_CHANGED',
+      `${before} is called ${note.source} now: Debezium left its changes out since it was renamed`,
+      { remedy: COPY_ANEW },
+    )
+  }
+}
+
 function isUnder(path: MappingProblem['path'], flowPath: string): boolean {
   return path === flowPath || path.startsWith(`${flowPath}.`)
 }
@@ -129,6 +147,6 @@ async function assertPublished(
   throw new FicusError(
     'FICUS_SOURCE_CHANGED',
     `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} no longer in publication ${publication} of ${source.endpoint.name}: changes since then never came`,
-    { remedy: 'Roll the capability back to legacy and start again, which copies anew.' },
+    { remedy: COPY_ANEW },
   )
 }

@@ -10,7 +10,14 @@ const PARTS = [
   [
     'a watch',
     (source: Endpoint) =>
-      new SourceWatch({ source, publication: 'none', tables: [], known: new Map(), intervalMs: 60_000 }),
+      new SourceWatch({
+        engine: 'postgres',
+        source,
+        publication: 'none',
+        tables: [],
+        known: new Map(),
+        intervalMs: 60_000,
+      }),
   ],
   ['a heartbeat', (source: Endpoint) => new Heartbeat(source)],
 ] as const

@@ -1,11 +1,13 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
 import { quoteTable, showTable, type TableName } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
+import type { ChangeSource } from '../change-source/change-source.ts'
 import { type Endpoint, endSession, openSession } from '../database/session.ts'
 
 export interface SourceWatchOptions {
   readonly source: Endpoint
   readonly publication: string
+  readonly engine: ChangeSource['engine']
   /** The tables that changes are read of. */
   readonly tables: readonly TableName[]
   /** OIDs of those of which it is known which table was copied, by name. */
@@ -101,11 +103,18 @@ export class SourceWatch {
   }
 }
 
-function problemOf(tables: readonly WatchedTable[], { source, publication }: SourceWatchOptions): FicusError | null {
+const RENAMED = 'Put the new name into the capability’s sync file and start sync again; it resumes where it stopped.'
+const RENAMED_FOR_DEBEZIUM =
+  'Debezium leaves out what happens to a table under another name, so its old name does not bring that back. Put the new name into the capability’s sync file, roll the capability back to legacy and start again, which copies anew.'
+
+function problemOf(
+  tables: readonly WatchedTable[],
+  { source, publication, engine }: SourceWatchOptions,
+): FicusError | null {
   for (const { name, oid, now, published, children } of tables) {
     if (oid === null && now !== null) {
       return new FicusError('FICUS_SOURCE_CHANGED', `${name} of ${source.name} is called ${now} now`, {
-        remedy: 'Put the new name into the capability’s sync file and start sync again; it resumes where it stopped.',
+        remedy: engine === 'debezium' ? RENAMED_FOR_DEBEZIUM : RENAMED,
       })
     }
     if (oid === null) {

@@ -134,6 +134,24 @@ describe.skipIf(stack === null)('through Kafka', () => {
     expect(adapted.status().error).toBeNull()
   })
 
+  it('invariant 13: a table that is renamed stops sync, which says to copy anew: Debezium leaves its changes out', async () => {
+    await using harness = await create()
+    const pipeline = await harness.streaming()
+    await harness.onSource(`ALTER TABLE things RENAME TO goods; UPDATE goods SET note = 'renamed'`)
+    expect((await stops(pipeline, 'FICUS_SOURCE_CHANGED'))?.remedy).toContain('copies anew')
+    const [table] = SYNC.tables
+    const adapted = parseSync({ tables: table === undefined ? [] : [{ ...table, source: 'goods' }] })
+    const again = harness.pipeline({ sync: adapted })
+    await again.start()
+    const error = await stops(again, 'FICUS_SOURCE_CHANGED')
+    expect(error?.message).toContain('public.things is called public.goods now: Debezium left its changes out')
+    expect(error?.remedy).toContain('copies anew')
+    await again.drop()
+    await harness.streaming({ sync: adapted })
+    await harness.caughtUp()
+    expect(await harness.onTarget('SELECT DISTINCT note FROM copies')).toEqual([{ note: 'renamed' }])
+  })
+
   it('invariant 13: a sync that runs keeps its layout', async () => {
     await using harness = await create()
     const pipeline = await harness.streaming()
