@@ -107,7 +107,7 @@ export async function compareData(
     sync: await loadSyncOf(loaded, capability),
     onProgress: ({ rows, estimatedRows }) => onProgress?.(rows, estimatedRows),
   })
-  return { report, diff: toDataDiff(report, (performance.now() - started) / 1_000) }
+  return { report, diff: toDataDiff(report, Math.round(performance.now() - started) / 1_000) }
 }
 
 /**

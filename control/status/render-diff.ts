@@ -1,17 +1,22 @@
 import { table } from '@ficus/core/terminal/table'
 import type { DataDiff, DiffManner } from '../joint/diff.ts'
+import { showKey } from '../joint/parked.ts'
 import type { Terminal } from '../terminal/terminal.ts'
 import { plural, showCount } from '../terminal/words.ts'
 
 /** Prints what was compared and how, and the first rows that differ. */
 export function renderDiff(diff: DataDiff, terminal: Terminal): void {
   const { colour } = terminal
-  const counts = diff.tables.map(({ table: name, compared, differing }) => [
+  const found = (count: number) => (count === 0 ? '0' : colour.red(showCount(count)))
+  // Rarely is there a row that changed at each look: no column for it else.
+  const hasUndecided = diff.tables.some(({ undecided }) => undecided > 0)
+  const counts = diff.tables.map(({ table: name, compared, differing, undecided }) => [
     name,
     showCount(compared),
-    differing === 0 ? '0' : colour.red(showCount(differing)),
+    found(differing),
+    ...(hasUndecided ? [found(undecided)] : []),
   ])
-  terminal.line(table(['table', 'rows', 'differ'], counts))
+  terminal.line(table(['table', 'rows', 'differ', ...(hasUndecided ? ['undecided'] : [])], counts))
   const compared = diff.tables.reduce((sum, each) => sum + each.compared, 0)
   const { settled, resumed, since } = diff.manner
   terminal.line(colour.dim(describeManner(diff.manner, compared)))
@@ -22,12 +27,14 @@ export function renderDiff(diff: DataDiff, terminal: Terminal): void {
   if (resumed) terminal.line(colour.dim(`went on with an earlier run: compared since ${since}`))
   if (diff.rows.length === 0) return
   terminal.line()
-  const rows = diff.rows.map(row => [row.table, JSON.stringify(row.key), row.kind, row.columns.join(', ')])
-  terminal.line(table(['table', 'key', 'how', 'columns'], rows))
+  const rows = diff.rows.map(row => [row.table, showKey(row.key), row.kind, row.columns.join(', ')])
+  terminal.line(table(['table', 'key', 'on the service', 'columns'], rows))
+  const unnamed = diff.tables.reduce((sum, { differing }) => sum + differing, 0) - diff.rows.length
+  if (unnamed > 0) terminal.line(colour.dim(`and ${plural(unnamed, 'row')} more that differ and are not named`))
   const values = diff.rows.flatMap(({ table: name, key, values = {} }) =>
     Object.entries(values).map(([column, { source, target }]) => [
       name,
-      JSON.stringify(key),
+      showKey(key),
       column,
       showValue(source),
       showValue(target),

@@ -1,4 +1,5 @@
 import { SingleBar } from 'cli-progress'
+import { showAge, showCount } from './words.ts'
 
 /** Shows how far a long step is. */
 export interface Progress {
@@ -7,7 +8,7 @@ export interface Progress {
   stop(): void
 }
 
-/** For pipes and `--json`: shows nothing. */
+/** For `--json`, and what is soon done: shows nothing. */
 export const silentProgress: Progress = { update: () => {}, stop: () => {} }
 
 /** One line on `stream` that redraws itself and goes away at the end. */
@@ -42,5 +43,30 @@ export function progressBar(
     stop: () => {
       if (shown) bar.stop()
     },
+  }
+}
+
+/** Milliseconds between two lines of a step in a log. */
+const LINE_EVERY = 30_000
+
+/** A line now and then, for a log; none of a step that is soon over. Its estimate is by the pace so far. */
+export function progressLines(
+  label: string,
+  unit: string,
+  write: (line: string) => void,
+  now: () => number = () => performance.now(),
+): Progress {
+  const started = now()
+  let last = started
+  return {
+    update: (done, total) => {
+      if (now() - last < LINE_EVERY) return
+      last = now()
+      const rate = (1_000 * done) / (last - started)
+      const whole = total > done ? ` of ${showCount(total)}` : ''
+      const left = total > done && done > 0 ? `, ${showAge((1_000 * (total - done)) / rate)} left` : ''
+      write(`${label}: ${showCount(done)}${whole} ${unit}, ${showCount(rate)}/s${left}`)
+    },
+    stop: () => {},
   }
 }

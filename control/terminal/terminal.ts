@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 import { type Colours, coloursFor } from '@ficus/core/terminal/colours'
-import { type Progress, progressBar, silentProgress } from './progress.ts'
+import { type Progress, progressBar, progressLines, silentProgress } from './progress.ts'
 
 /** The three streams of a process, or stand-ins for them in a test. */
 export interface Streams {
@@ -59,14 +59,16 @@ export class Terminal {
   }
 
   /**
-   * A progress bar on standard error; silent where that is no terminal.
+   * A progress bar on standard error. Where that is no terminal a line now and then of what has a pace, else nothing.
    * @param unit what is counted, where the count says something to a person.
    * @param pace whether to show how many of them a second, and the time left.
    */
   progress(label: string, unit?: string, pace = false): Progress {
-    return this.json || this.#streams.stderr.isTTY !== true
-      ? silentProgress
-      : progressBar(label, unit, this.#streams.stderr, this.colour.isColorSupported, pace)
+    if (this.json) return silentProgress
+    if (this.#streams.stderr.isTTY !== true) {
+      return unit !== undefined && pace ? progressLines(label, unit, line => this.remark(line)) : silentProgress
+    }
+    return progressBar(label, unit, this.#streams.stderr, this.colour.isColorSupported, pace)
   }
 
   /** Clears the screen before a new picture, where there is one. */
