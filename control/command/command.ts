@@ -36,13 +36,41 @@ export class Interrupted extends Error {
   override readonly name = 'Interrupted'
 }
 
-/** A command with the options that all take, and an example at the end of its help. */
-export function ficusCommand(name: string, summary: string, example: string): Command {
-  return new Command(name)
+/** What an exit code means for one command, where `ficus --help` does not say enough. */
+export type ExitMeanings = Readonly<Partial<Record<ExitCode, string>>>
+
+const EXITS: Readonly<Record<ExitCode, string>> = {
+  0: 'done',
+  1: 'refused by a gate',
+  2: 'bad usage or config',
+  3: 'a part is unreachable',
+  130: 'interrupted by Ctrl-C',
+}
+
+/** The exit codes, for a help page. */
+export function exitCodesHelp(own: ExitMeanings = {}): string {
+  const lines = Object.entries({ ...EXITS, ...own }).map(([code, meaning]) => `  ${code.padEnd(3)}  ${meaning}`)
+  return `\nExit codes:\n${lines.join('\n')}`
+}
+
+/**
+ * A command with the options that all take, and examples at the end of its help.
+ * @param exits tells the exit codes above the examples, where a command gives them a meaning of its own.
+ */
+export function ficusCommand(
+  name: string,
+  summary: string,
+  examples: string | string[],
+  exits?: ExitMeanings,
+): Command {
+  const lines = [examples].flat()
+  const command = new Command(name)
     .description(summary)
     .option('--config <file>', 'the config file', 'ficus.config.ts')
     .option('--json', 'print one JSON document instead of text')
-    .addHelpText('after', `\nExample:\n  $ ${example}`)
+  if (exits !== undefined) command.addHelpText('after', exitCodesHelp(exits))
+  const title = lines.length === 1 ? 'Example' : 'Examples'
+  return command.addHelpText('after', `\n${title}:\n${lines.map(line => `  $ ${line}`).join('\n')}`)
 }
 
 /** Loads the config and does `work`; tells what went wrong, and ends with the exit code that belongs to it. */

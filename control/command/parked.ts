@@ -26,13 +26,27 @@ export function parkedCommand(host: Host): Command {
   return ficusCommand(
     'parked',
     'Lists the changes that the target refused, shows one, tries them again, or discards them.',
-    'ficus parked catalog discard 7 --reason "a test order"',
+    [
+      'ficus parked catalog',
+      'ficus parked catalog show 7',
+      'ficus parked catalog retry --all',
+      'ficus parked catalog discard 7 --reason "a test order"',
+    ],
+    {
+      0: 'done; of a list also where changes are parked',
+      1: 'a retry left something parked: the target refuses it still',
+      130: 'interrupted by Ctrl-C; what a retry applied stays applied',
+    },
   )
     .argument('<capability>', 'whose changes')
     .addArgument(new Argument('[action]', 'what to do with them').choices(ACTIONS).default('list'))
-    .argument('[id]', 'a change; it stands for all that are parked for its key', wholeNumber)
+    .argument(
+      '[id]',
+      'a change, for show, retry and discard; it stands for all that are parked for its key',
+      wholeNumber,
+    )
     .option('--all', 'retry or discard every one of them')
-    .option('--reason <text>', 'why they are discarded, which is kept with them and in the journal')
+    .option('--reason <text>', 'why they are discarded, kept with them and in the journal; discard needs it')
     .option('--as <name>', 'who does it, for the journal (default: the system user)')
     .action((capability: string, action: (typeof ACTIONS)[number], id: number | undefined, options: ParkedOptions) =>
       runWithControl(host, options, (control, session) => {

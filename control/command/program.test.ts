@@ -40,9 +40,14 @@ describe('--help', () => {
     const { code, stdout } = await runInHost(command, '--help')
     expect(code).toBe(0)
     expect(stdout).toMatchSnapshot()
-    expect(stdout.trimEnd().split('\n').at(-2)).toBe('Example:')
-    expect(stdout.trimEnd().split('\n').at(-1)).toMatch(new RegExp(`^ {2}\\$ ficus ${command}\\b`))
+    expect(stdout).toMatch(new RegExp(`\n\nExamples?:\n( {2}\\$ ficus ${command}\\b.*\n)+$`))
     expect(stdout).toContain('--json')
+  })
+
+  it.each(['verify', 'parked'])('of %s says what its exit codes mean', async command => {
+    expect((await runInHost(command, '--help')).stdout).toMatch(
+      /Exit codes:\n {2}0 .+\n {2}1 .+\n {2}2 .+\n {2}3 .+\n {2}130 .+/,
+    )
   })
 })
 

@@ -4,7 +4,7 @@ import { reportError } from '../terminal/report-error.ts'
 import { Terminal } from '../terminal/terminal.ts'
 import { advanceCommand } from './advance.ts'
 import { checkCommand } from './check.ts'
-import type { Host } from './command.ts'
+import { exitCodesHelp, type Host } from './command.ts'
 import { journalCommand } from './journal.ts'
 import { loadCommand } from './load.ts'
 import { parkedCommand } from './parked.ts'
@@ -20,7 +20,7 @@ export function ficusProgram(host: Host): Command {
   const program = new Command('ficus')
     .description('Moves one capability at a time out of a monolith: with proof at each step, and a way back.')
     .helpCommand(false)
-    .addHelpText('after', EXIT_CODES)
+    .addHelpText('after', exitCodesHelp())
   const commands = [
     statusCommand,
     checkCommand,
@@ -49,13 +49,6 @@ export function ficusProgram(host: Host): Command {
 }
 
 const HELP_WIDTH = 100
-const EXIT_CODES = `
-Exit codes:
-  0    done
-  1    refused by a gate
-  2    bad usage or config
-  3    a part is unreachable
-  130  interrupted by Ctrl-C`
 
 /** Parses the arguments and runs what they name. Never rejects: the host is told the exit code. */
 export async function runProgram(host: Host, args: readonly string[]): Promise<void> {

@@ -45,6 +45,10 @@ it('interrupted, it says how to go on; gone on, it says since when', async () =>
   const { stdout } = await ficus('verify', CAPABILITY, '--data', '--mode', 'recheck', '--resume')
   expect(stdout).toMatch(/went on with an earlier run: compared since \d{4}-\d\d-\d\dT/)
   expect(stdout).toContain('500 rows of 1 table compared, none differs')
+
+  const all = await ficus('verify', CAPABILITY)
+  expect([all.code, all.stdout], 'told before the rows are compared').toEqual([2, ''])
+  expect(all.stderr).toContain(`capabilities.${CAPABILITY}.contracts is missing`)
 })
 
 it('journals a repair before it is made and when it is done, so that one that is killed leaves a trace', async () => {

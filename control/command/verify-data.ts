@@ -38,7 +38,7 @@ export function withDataOptions(command: Command): Command {
       positive,
     )
     .option('--repair', 'bring listed rows that differ to what the source holds, and compare again')
-    .option('--yes', 'do not ask before rows are repaired')
+    .option('--yes', 'do not ask before rows are repaired; --json, and no terminal to ask at, mean it too')
 }
 
 /** Compares the rows, prints what differs, and repairs it where that was asked for. */

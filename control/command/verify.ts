@@ -27,7 +27,12 @@ export function verifyCommand(host: Host): Command {
   const command = ficusCommand(
     'verify',
     'Compares every mapped row of both sides, and verifies the contracts against both sides.',
-    'ficus verify catalog --data',
+    ['ficus verify catalog --data', 'ficus verify catalog --data --repair --yes --json'],
+    {
+      0: 'all that was looked at is equal, kept or proven',
+      1: 'something is not, or could not be decided: the last line says which and what to do',
+      130: 'interrupted by Ctrl-C; --resume goes on with the rows from there',
+    },
   )
     .argument('<capability>', 'which one')
     .option('--data', 'the rows alone')
@@ -39,6 +44,9 @@ export function verifyCommand(host: Host): Command {
       const { terminal, loaded, signal } = session
       const config = control.capability(capability)
       const both = [options.data, options.contracts, options.reverse].every(option => option === undefined)
+      const asksForContracts = both || options.contracts === true
+      // Told before the rows are compared, which may take long.
+      if (asksForContracts && !hasContracts(config)) throw noContracts(capability)
       const versions = await gatherVersions(control, capability, signal)
       const results: StoredGateResult[] = []
       let shown: { readonly rows?: DataDiff['rows'] } = {}
@@ -55,8 +63,7 @@ export function verifyCommand(host: Host): Command {
         await keep('data', { ...judgeData(diff), evidence: { ...diff, rows } })
         if (options.showValues) shown = { rows: diff.rows }
       }
-      if (both || options.contracts) {
-        if (!hasContracts(config)) throw noContracts(capability)
+      if (asksForContracts && hasContracts(config)) {
         const progress = terminal.progress('  contracts', 'interactions')
         const watch = { versions, signal, onProgress: progress.update }
         const verification = verifyBothSides(loaded, capability, config, watch)
@@ -70,23 +77,22 @@ export function verifyCommand(host: Host): Command {
         await keep('reverse', { ...judgeReverse(report), evidence: reverseEvidence(report) })
       }
       terminal.document({ capability, versions, results, ...shown })
-      return exitCode(results)
+      return exitCode(results, capability)
     }),
   )
 }
 
-function exitCode(results: readonly StoredGateResult[]): ExitCode {
+function exitCode(results: readonly StoredGateResult[], capability: string): ExitCode {
   const red = results.find(result => result.verdict !== 'pass')
   if (red === undefined) return 0
-  throw redResult(red)
+  throw redResult(red, capability)
 }
 
 /** What the command ends with where a result is red. */
-export function redResult({
-  gate,
-  verdict,
-  summary,
-}: Pick<StoredGateResult, 'gate' | 'verdict' | 'summary'>): FicusError {
+export function redResult(
+  { gate, verdict, summary }: Pick<StoredGateResult, 'gate' | 'verdict' | 'summary'>,
+  capability: string,
+): FicusError {
   if (gate === 'reverse') {
     return new FicusError('FICUS_GATE_RED', `${gate}: ${summary}`, {
       remedy:
@@ -100,7 +106,11 @@ export function redResult({
       remedy: 'Mend the service until it keeps every contract that the monolith keeps, then verify again.',
     })
   }
-  if (verdict === 'fail') return new FicusError('FICUS_DATA_DIFFERS', summary)
+  if (verdict === 'fail') {
+    return new FicusError('FICUS_DATA_DIFFERS', summary, {
+      remedy: `Look at the keys above, and mend the mapping or what else wrote these rows; then \`ficus verify ${capability} --data --repair\`.`,
+    })
+  }
   return new FicusError('FICUS_SYNC_BEHIND', summary, {
     remedy: 'Verify again once there are rows to compare, and while fewer of them change.',
   })
