@@ -15,6 +15,7 @@ const ITEMS = {
   forward: { name: 'name' },
   reverse: { name: 'name' },
 }
+const BACK = { source: 'outbox', target: 'events', key: { id: 'id' }, forward: { payload: 'payload' } }
 const OUTBOX = { source: 'events', target: 'public.outbox', key: { id: 'id' }, forward: {} }
 
 it('an outbox beside the mapped tables is never published, and its events never reach the monolith', async () => {
@@ -41,15 +42,21 @@ it('an outbox beside the mapped tables is never published, and its events never 
 it('a sync file that maps the outbox is refused', async () => {
   const url = 'postgres://127.0.0.1:1/none'
   const urls = { monolithUrl: url, serviceUrl: `${url}2`, ledgerUrl: `${url}3` }
-  await using folder = await createSyncFolder({ ...urls, sync: { tables: [ITEMS, OUTBOX] } })
+  await using folder = await createSyncFolder({ ...urls, sync: { tables: [ITEMS, OUTBOX], back: [BACK] } })
   const loaded = await loadConfig(folder.config, {})
   await expect(loadSyncOf(loaded, CAPABILITY)).resolves.toMatchObject({ tables: [{}, {}] })
   const catalog = loaded.migration.capabilities.catalog
   if (catalog === undefined) throw new Error('the folder has a capability catalog')
   const withOutbox = { ...catalog, service: { ...catalog.service, outbox: 'outbox' } }
   const migration = { ...loaded.migration, capabilities: { catalog: withOutbox } }
+  const outbox = 'public.outbox is the service’s outbox, whose rows are events and never synced'
   await expect(loadSyncOf({ ...loaded, migration }, CAPABILITY)).rejects.toMatchObject({
     code: 'FICUS_MAPPING_INVALID',
-    message: expect.stringContaining('tables[1].target: public.outbox is the service’s outbox'),
+    details: {
+      problems: [
+        { path: 'tables[1].target', problem: outbox },
+        { path: 'back[0]', problem: outbox },
+      ],
+    },
   })
 })

@@ -1,6 +1,7 @@
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { parseSync } from '../mapping/parse-sync.ts'
 import {
   BACK_SOURCE,
   BACK_SYNC,
@@ -144,5 +145,29 @@ it('leaves what only the monolith has, and rows of keys that the service never h
     { order_id: 1, line_no: 1, sku: 'new', count: 2, remark: 'kept' },
     { order_id: 1, line_no: 2, sku: null, count: 1, remark: 'of the monolith' },
     { order_id: 2, line_no: 1, sku: 'c', count: 1, remark: 'of the monolith' },
+  ])
+})
+
+it('leaves single rows of the monolith that the service does not have, where `within` says so', async () => {
+  const [documents, ...others] = BACK_SYNC.tables
+  const [lines, products] = BACK_SYNC.back ?? []
+  if (documents === undefined || lines === undefined || products === undefined) throw new TypeError('all are there')
+  const within = `remark <> 'internal' AND order_id > 0`
+  const sync = parseSync({ tables: [documents, ...others], back: [{ ...lines, within }, products] })
+  await using harness = await create()
+  await harness.onSource(`INSERT INTO orders VALUES (1, 'a'), (2, 'b')`)
+  await harness.onSource(
+    `INSERT INTO order_lines VALUES (1, 7, 'own', 1, 'internal'), (2, 7, 'own', 1, 'internal'), (2, 1, 'b', 1, DEFAULT)`,
+  )
+  await harness.onTarget(`INSERT INTO documents VALUES (1, 'a', '[]'), (2, 'b', '[{"no": 1, "sku": "b", "count": 1}]')`)
+  await startBack(harness, sync)
+  await harness.onTarget(`
+    UPDATE documents SET lines = '[{"no": 2, "sku": "new", "count": 2}]' WHERE order_no = 1;
+    UPDATE documents SET lines = '[]' WHERE order_no = 2`)
+  await backCaughtUp(harness)
+  expect(await harness.onSource('SELECT order_id, line_no, sku FROM order_lines ORDER BY 1, 2')).toEqual([
+    { order_id: 1, line_no: 2, sku: 'new' },
+    { order_id: 1, line_no: 7, sku: 'own' },
+    { order_id: 2, line_no: 7, sku: 'own' },
   ])
 })

@@ -14,6 +14,7 @@ import {
   sourceSideType,
 } from '../mapping/merge-sql.ts'
 import type { TableShape } from '../mapping/table-shape.ts'
+import { ownRows } from '../mapping/within.ts'
 import { readsClause } from '../mirror/reads-sql.ts'
 import { type ProbeFinding, problem, refusal, untriedBack } from './finding.ts'
 import { mappedByKey, type Row } from './mapped-sample.ts'
@@ -175,7 +176,8 @@ async function compare(monolith: Client, { back, there }: BackTrip): Promise<Rou
   const names = (columns: readonly { readonly to: string }[]) => columns.map(({ to }) => quoteIdentifier(to))
   const key = names(targetKey(flow))
   const written = flow.columns.slice(key.length)
-  const live = `SELECT true AS "ficus there", ${names(flow.columns).join(', ')} FROM ${quoteTable(flow.to)} WHERE (${names(flow.key).join(', ')}) IN (SELECT * FROM ${KEYS})`
+  const own = ownRows(flow)
+  const live = `SELECT true AS "ficus there", ${names(flow.columns).join(', ')} FROM ${own.table} WHERE (${names(flow.key).join(', ')}) IN (SELECT * FROM ${KEYS}) AND ${own.where}`
   const shownKey = `concat_ws(', ', ${key.map(name => `coalesce(b.${name}, s.${name})::text`).join(', ')})`
   const returned = `SELECT true AS "ficus back", * FROM ${RETURNED}`
   const both = 's."ficus there" AND b."ficus back"'
@@ -194,7 +196,7 @@ async function compare(monolith: Client, { back, there }: BackTrip): Promise<Rou
       `count(*) FILTER (WHERE ${condition})::int AS n${index}, min(${shownKey}) FILTER (WHERE ${condition}) AS k${index}`,
   )
   const { rows } = await monolith.query<Record<string, number | string | null>>(
-    `SELECT count(*)::int AS compared, ${counts.join(', ')} FROM (${returned}) AS b FULL JOIN (${live}) AS s USING (${key.join(', ')})`,
+    `${own.reads}SELECT count(*)::int AS compared, ${counts.join(', ')} FROM (${returned}) AS b FULL JOIN (${live}) AS s USING (${key.join(', ')})`,
   )
   const [found] = rows
   const remedy = `Make ${flow.path} the inverse of what ${there.flow.path} and what it reads do.`

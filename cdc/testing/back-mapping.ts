@@ -1,5 +1,6 @@
 import { waitUntilCaughtUp } from '../lag/lag.ts'
 import type { SyncInput } from '../mapping/define-sync.ts'
+import type { Sync } from '../mapping/flow.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { beginWithoutCopy } from '../pipeline/begin-without-copy.ts'
 import type { Pipeline } from '../pipeline/pipeline.ts'
@@ -82,20 +83,20 @@ export const MONOLITH = {
 } as const
 
 /** The sync of the way back, which begins with the rows that the monolith has. */
-export function backOf(sync: SyncHarness) {
+export function backOf(sync: SyncHarness, mapping: Sync = parseSync(BACK_SYNC)) {
   return {
     source: sync.target,
     target: sync.source,
     capability: CAPABILITY,
     direction: 'reverse' as const,
     ledger: LEDGER,
-    sync: parseSync(BACK_SYNC),
+    sync: mapping,
   }
 }
 
 /** Begins and starts it. */
-export async function startBack(sync: SyncHarness): Promise<Pipeline> {
-  const options = backOf(sync)
+export async function startBack(sync: SyncHarness, mapping?: Sync): Promise<Pipeline> {
+  const options = backOf(sync, mapping)
   await beginWithoutCopy(options)
   const reverse = sync.pipeline(options)
   await reverse.start()
