@@ -113,13 +113,20 @@ describe('invariant 13: the engine debezium', () => {
 })
 
 it('shows the SQL that the mapping becomes', async () => {
-  await using migration = await readyMigration()
+  await using migration = await readyMigration({
+    sync: `export default {
+      tables: [{ source: 'notes', target: 'memos', key: { id: 'memo_id' }, forward: { heading: 'upper(title)' } }],
+      back: [{ source: 'memos', target: 'notes', key: { memo_id: 'id' }, forward: { title: 'lower(heading)' } }],
+    }`,
+  })
   const { code, text } = await check(migration, '--sql')
   expect(code).toBe(0)
   expect(text).toMatch(/^-- notes: public\.notes -> public\.memos: copy, on the source\n.*upper\(title\)/m)
   for (const what of ['insert', 'update', 'delete']) {
     expect(text).toContain(`-- notes: public.notes -> public.memos: ${what}, on the target`)
+    expect(text).toContain(`-- notes: public.memos -> public.notes: ${what}, on the target`)
   }
+  expect(text).not.toContain('public.memos -> public.notes: copy')
 })
 
 describe('invariant 13: the databases', () => {
@@ -222,6 +229,8 @@ describe('invariant 13: the mapping', () => {
         { source: 'notes', target: 'memos', key: { id: 'memo_id' }, forward: { heading: 'upper(titel)' } },
         { source: 'notes', target: 'labels', key: { id: 'label_id' }, forward: {} },
         { source: 'tags', target: 'marks', key: { id: 'id' }, forward: {} },
+      ], back: [
+        { source: 'memos', target: 'notes', key: { memo_id: 'id' }, forward: { title: 'lower(haeding)' } },
       ] }`,
     })
     await migration.run('target', 'CREATE TABLE labels (label_id int PRIMARY KEY, text text NOT NULL)')
@@ -232,6 +241,7 @@ describe('invariant 13: the mapping', () => {
       expect.stringMatching(/sync tables\[1\]\.forward: public\.labels\.text is NOT NULL without a default/),
       expect.stringMatching(/sync tables\[2\]\.source: there is no table public\.tags/),
       expect.stringMatching(/sync tables\[2\]\.target: there is no table public\.marks/),
+      expect.stringMatching(/sync back\[0\]\.forward\.title: fails on the source: column "haeding" does not exist/),
     ])
   })
 
