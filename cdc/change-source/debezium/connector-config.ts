@@ -96,6 +96,11 @@ export function connectorConfig(input: ConnectorInput): Record<string, string> {
     'producer.override.max.request.size': String(topics.maxMessageBytes),
     'producer.override.buffer.memory': String(Math.max(PRODUCER_BUFFER, 2 * topics.maxMessageBytes)),
 
+    // What Debezium takes for passing it tries again for ever, and Kafka Connect calls that running. Failed, it is told of
+    // with its reason, and restarted by whoever reads.
+    'errors.max.retries': '3',
+    'retriable.restart.connector.wait.ms': '2000',
+
     'poll.interval.ms': '10',
     'max.batch.size': '8192',
     'max.queue.size': '32768',

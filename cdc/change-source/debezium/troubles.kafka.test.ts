@@ -152,6 +152,18 @@ describe.skipIf(stack === null)('through Kafka', () => {
     expect(await harness.onTarget('SELECT DISTINCT note FROM copies')).toEqual([{ note: 'renamed' }])
   })
 
+  it('invariants 11, 13: an interval that Debezium cannot read is told of, and nothing after it is applied', async () => {
+    await using harness = await create()
+    const seen: SyncStatus[] = []
+    await harness.streaming({ onStatus: status => seen.push(status) })
+    await harness.onSource('ALTER TABLE things ADD took interval')
+    await harness.onSource(`INSERT INTO things (id, took) VALUES (1000, '2147483647 hours')`)
+    await harness.onSource(`INSERT INTO things (id, took) VALUES (1001, '2147483648 hours'), (1002, NULL)`)
+    const told = () => seen.find(({ error }) => error?.code === 'FICUS_CONNECTOR_FAILED')
+    await vi.waitFor(() => expect(told()?.error?.message).toContain('"2147483648"'), { timeout: 60_000 })
+    expect(await harness.onTarget('SELECT id FROM copies WHERE id > 1000')).toEqual([])
+  })
+
   it('invariant 13: a sync that runs keeps its layout', async () => {
     await using harness = await create()
     const pipeline = await harness.streaming()
