@@ -27,7 +27,7 @@ it('is made of the capability’s settings', () => {
       "database.user": "user@x",
       "decimal.handling.mode": "string",
       "driver.options": "-c TimeZone=UTC -c DateStyle=ISO,\\ MDY -c IntervalStyle=postgres -c bytea_output=hex -c xmloption=content -c extra_float_digits=1 -c lc_monetary=C",
-      "errors.max.retries": "3",
+      "errors.max.retries": "10",
       "event.converting.failure.handling.mode": "fail",
       "exactly.once.support": "required",
       "extended.headers.enabled": "false",

@@ -96,9 +96,9 @@ export function connectorConfig(input: ConnectorInput): Record<string, string> {
     'producer.override.max.request.size': String(topics.maxMessageBytes),
     'producer.override.buffer.memory': String(Math.max(PRODUCER_BUFFER, 2 * topics.maxMessageBytes)),
 
-    // What Debezium takes for passing it tries again for ever, and Kafka Connect calls that running. Failed, it is told of
-    // with its reason, and restarted by whoever reads.
-    'errors.max.retries': '3',
+    // What Debezium takes for passing it would try again for ever, and Kafka Connect calls that running. A database that
+    // is started again is back by then; what has failed is told of with its reason, and restarted by whoever reads.
+    'errors.max.retries': '10',
     'retriable.restart.connector.wait.ms': '2000',
 
     'poll.interval.ms': '10',

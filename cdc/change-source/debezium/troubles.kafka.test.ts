@@ -160,7 +160,7 @@ describe.skipIf(stack === null)('through Kafka', () => {
     await harness.onSource(`INSERT INTO things (id, took) VALUES (1000, '2147483647 hours')`)
     await harness.onSource(`INSERT INTO things (id, took) VALUES (1001, '2147483648 hours'), (1002, NULL)`)
     const told = () => seen.find(({ error }) => error?.code === 'FICUS_CONNECTOR_FAILED')
-    await vi.waitFor(() => expect(told()?.error?.message).toContain('"2147483648"'), { timeout: 60_000 })
+    await vi.waitFor(() => expect(told()?.error?.message).toContain('"2147483648"'), { timeout: 90_000 })
     expect(await harness.onTarget('SELECT id FROM copies WHERE id > 1000')).toEqual([])
   })
 
