@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { expect, it } from 'vitest'
-import { TYPE_SAMPLES, type TypeSample } from './type-samples.ts'
+import type { TypeSample } from './type-sample.ts'
+import { TYPE_SAMPLES } from './type-samples.ts'
 
 const NEWEST = 18
 

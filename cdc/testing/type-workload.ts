@@ -1,6 +1,6 @@
 import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
 import type { TableMapping } from '../mapping/define-sync.ts'
-import type { TypeSample } from './type-samples.ts'
+import type { TypeSample } from './type-sample.ts'
 
 /** Tables, what happens in them, and a mapping that copies them. */
 export interface Workload {
