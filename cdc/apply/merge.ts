@@ -8,6 +8,7 @@ import type { Derivation, TouchedMirror } from '../mirror/derivation.ts'
 import type { Mirror } from '../mirror/mirror-plan.ts'
 import { collapse, type StagedRow } from './collapse.ts'
 import { assertNoneDoubled } from './doubled-rows.ts'
+import { assertAllOwn } from './own-rows.ts'
 import { canKeep, Staging, type TargetedFlow } from './staging.ts'
 import type { StagingRoom } from './staging-room.ts'
 import type { RowToStage } from './staging-rows.ts'
@@ -91,13 +92,29 @@ export class Merge {
     for (const { flow, statements: ofKeys } of derived) {
       statements.remove(flow, ofKeys.remove)
       statements.write(flow, ofKeys.merge)
+      statements.guard(flow, ofKeys.others)
     }
     const mirrored = [...before, ...statements.inOrder(mirrors), ...after]
     const checks = this.checksAtOnce ? ['SET CONSTRAINTS ALL IMMEDIATE', 'SET CONSTRAINTS ALL DEFERRED'] : []
     const merge = [...mirrored, ...statements.inOrder(flows), ...checks, 'RELEASE SAVEPOINT ficus']
     const large = this.#largeRooms()
-    await this.#client.query([...merge, ...large.map(room => room.truncating)].join('; '))
+    await this.#runInOrder([...merge, ...large.map(room => room.truncating)])
     for (const room of large) room.truncated()
+  }
+
+  /** In one round trip, but for guards. */
+  async #runInOrder(steps: readonly (string | Guard)[]): Promise<void> {
+    let statements: string[] = []
+    for (const step of steps) {
+      if (typeof step === 'string') {
+        statements.push(step)
+        continue
+      }
+      if (statements.length > 0) await this.#client.query(statements.join('; '))
+      statements = []
+      await assertAllOwn(this.#client, step.flow, step.others)
+    }
+    await this.#client.query(statements.join('; '))
   }
 
   /** Whatever table they are of: what could not be merged left its room taken too. */
@@ -138,6 +155,7 @@ export class Merge {
       if (removes || (updates && mayLeave)) plan.remove(flow, statements.remove)
       if (inserts) plan.write(flow, statements.insert)
       if (updates) plan.write(flow, statements.update)
+      plan.guard(flow, statements.others)
     }
   }
 
@@ -222,10 +240,17 @@ export interface Staged {
   readonly statements: StatementPlan
 }
 
+/** Asks, once what goes before a flow's rows was written, whether these would overwrite others. */
+interface Guard {
+  readonly flow: TargetedFlow['flow']
+  readonly others: string
+}
+
 /** The merge's statements: all that remove rows, children first; then all that write them, parents first. */
 class StatementPlan {
   readonly #removes = new Map<unknown, string[]>()
   readonly #writes = new Map<unknown, string[]>()
+  readonly #guards = new Map<unknown, Guard>()
 
   remove(flow: TargetedFlow['flow'], sql: string): void {
     this.#removes.set(flow, [...(this.#removes.get(flow) ?? []), sql])
@@ -235,9 +260,14 @@ class StatementPlan {
     this.#writes.set(flow, [...(this.#writes.get(flow) ?? []), sql])
   }
 
-  inOrder(flows: readonly TargetedFlow[]): string[] {
+  guard(flow: TargetedFlow['flow'], others: string | null): void {
+    if (others !== null) this.#guards.set(flow, { flow, others })
+  }
+
+  inOrder(flows: readonly TargetedFlow[]): (string | Guard)[] {
     const removes = flows.toReversed().flatMap(({ flow }) => this.#removes.get(flow) ?? [])
-    return [...removes, ...flows.flatMap(({ flow }) => this.#writes.get(flow) ?? [])]
+    const writes = flows.flatMap(({ flow }) => [this.#guards.get(flow) ?? [], this.#writes.get(flow) ?? []].flat())
+    return [...removes, ...writes]
   }
 }
 

@@ -111,7 +111,13 @@ export class Staging {
       )
       for (const { statements, computed } of staging.flows) {
         await computed?.create(client)
-        for (const statement of [statements.remove, statements.insert, statements.update, statements.doubled])
+        for (const statement of [
+          statements.remove,
+          statements.insert,
+          statements.update,
+          statements.doubled,
+          statements.others,
+        ])
           if (statement !== null) await client.query(`EXPLAIN ${statement}`)
       }
       await staging.#assertNothingLost(client)

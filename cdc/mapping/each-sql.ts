@@ -1,6 +1,6 @@
 import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
 import { type Flow, keyExpressions, type MappedColumn, targetKey } from './flow.ts'
-import { ownRows } from './within.ts'
+import { isOwn, ownRows } from './within.ts'
 
 /**
  * The statement that removes what source rows have become and are no longer: all of the flow's own target rows of their keys
@@ -9,12 +9,8 @@ import { ownRows } from './within.ts'
  * @param made a query of the target's whole keys.
  */
 export function removedOfEach(flow: Flow, changed: string, made: string): string {
-  const { reads, where } = ownRows(flow)
-  // A row of its own: the condition may name columns without their table, and `s` has the key's too.
-  const own =
-    flow.within === undefined
-      ? ''
-      : ` AND EXISTS (SELECT FROM (SELECT t.*) AS ${quoteIdentifier(flow.to.table)} WHERE ${where})`
+  const { reads } = ownRows(flow)
+  const own = flow.within === undefined ? '' : ` AND ${isOwn(flow)}`
   return (
     `${reads}DELETE FROM ${quoteTable(flow.to)} AS t USING (${changed}) AS s WHERE ${match(keyExpressions(flow), 't', 's')} ` +
     `AND NOT EXISTS (SELECT FROM (${made}) AS m WHERE ${match(targetKey(flow), 't', 'm')})${own}`

@@ -1,4 +1,5 @@
 import { quoteIdentifier, showTable, type TableName } from '@ficus/core/sql/identifier'
+import { columnsRead } from './expression-columns.ts'
 import type { RowFunction } from './row-function.ts'
 
 /** `forward` carries the monolith's rows to the service, `reverse` the service's to the monolith. */
@@ -52,6 +53,8 @@ export interface Within {
   readonly where: string
   /** Other tables of the same database that it looks into. */
   readonly reads: readonly TableName[]
+  /** It reads a column that sync writes: a row may become the flow's own by that. */
+  readonly written?: true
 }
 
 /** The rows that a mapping makes of one source row. */
@@ -141,7 +144,7 @@ function forwardFlow(table: MappedTable, path: string): Flow {
     where,
     columns: [...columns, ...table.forward.columns],
     ...(each === undefined ? {} : { each }),
-    ...(within === undefined ? {} : { within: { where: within, reads: [] } }),
+    ...(within === undefined ? {} : { within: withinOf(within, table.target, table.forward.columns) }),
     ...computeOf(table.forward),
     reads,
   }
@@ -158,8 +161,17 @@ function reverseFlow(table: MappedTable, path: string, sync: Sync): Flow {
   const shared = halves.length > 1 ? { shared: true as const } : {}
   // What forward left out the service never had.
   const { where, reads } = table
-  const within = where === null ? {} : { within: { where, reads: reads.map(read => read.table) } }
+  const written = halves.flatMap(half => half.reverse.columns)
+  const own = where === null ? null : withinOf(where, table.source, written)
+  const within = own === null ? {} : { within: { ...own, reads: reads.map(read => read.table) } }
   return { path, ...tables, key, where: null, columns, ...shared, ...within, ...computeOf(table.reverse), reads: [] }
+}
+
+/** @param written the columns of `table`, without the key's, that sync writes. */
+function withinOf(where: string, table: TableName, written: readonly MappedColumn[]): Within {
+  const names = written.map(({ to }) => to)
+  const isWritten = columnsRead(where, table.table, names).size > 0
+  return { where, reads: [], ...(isWritten ? { written: true as const } : {}) }
 }
 
 function computeOf({ compute }: MappedSide): Pick<Flow, 'compute'> {

@@ -2,7 +2,7 @@ import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
 import { doubledRows, removedOfEach } from './each-sql.ts'
 import { bracketed, type Flow, keyExpressions, type MappedColumn, targetKey, withEach } from './flow.ts'
 import type { ColumnShape, TableShape } from './table-shape.ts'
-import { ownRows } from './within.ts'
+import { othersWritten, ownRows, removedRows } from './within.ts'
 
 /** The column of a staging table that says what is to be done with its row. */
 export const OPERATION_COLUMN = quoteIdentifier('ficus operation')
@@ -22,6 +22,8 @@ export interface MergeStatements {
   readonly clear: string
   /** Finds rows of one key that the mapping makes of one source row; null where it makes a single row of each. */
   readonly doubled: string | null
+  /** Finds a row that would be written and is not the flow's own; null where all are. */
+  readonly others: string | null
 }
 
 /**
@@ -43,25 +45,28 @@ export function mergeStatements(
   const own = ownRows(flow)
   const clear = `${own.reads}DELETE FROM ${own.table} WHERE ${own.where}`
   if (flow.each !== undefined) {
-    const changed = `SELECT ${mappedKey(flow, target)} FROM ${staging} AS ${quoteIdentifier(flow.from.table)} WHERE ${OPERATION_COLUMN} IN (${[OPERATION.UPDATE, OPERATION.DELETE, OPERATION.REPLACE].join(', ')})`
     const keyed = { ...flow, columns: targetKey(flow) }
     const keys = (operations: readonly number[]) => mappedRows(keyed, target, staging, staged, operations)
+    const made = keys([OPERATION.INSERT, OPERATION.UPDATE, OPERATION.REPLACE])
+    const changed = `SELECT ${mappedKey(flow, target)} FROM ${staging} AS ${quoteIdentifier(flow.from.table)} WHERE ${OPERATION_COLUMN} IN (${[OPERATION.UPDATE, OPERATION.DELETE, OPERATION.REPLACE].join(', ')})`
     return {
       remove: removedOfEach(flow, changed, keys([OPERATION.UPDATE])),
       insert: `INSERT INTO ${to} (${names.join(', ')})${overriding} ${added}`,
       update: mergeMapped(flow, target, rows([OPERATION.UPDATE])),
       clear,
-      doubled: doubledRows(flow, keys([OPERATION.INSERT, OPERATION.UPDATE, OPERATION.REPLACE])),
+      doubled: doubledRows(flow, made),
+      others: othersWritten(flow, made, keyMatch(flow)),
     }
   }
   return {
-    remove: `DELETE FROM ${to} AS t USING (${removedKeys(flow, target, staging, staged)}) AS s WHERE ${keyMatch(flow)}`,
+    remove: removedRows(flow, removedKeys(flow, target, staging, staged), keyMatch(flow)),
     insert: flow.shared
       ? mergeMapped(flow, target, added)
       : `INSERT INTO ${to} (${names.join(', ')})${overriding} ${added}`,
     update: mergeMapped(flow, target, rows([OPERATION.UPDATE])),
     clear,
     doubled: null,
+    others: othersWritten(flow, writtenKeys(flow, target, staging), keyMatch(flow)),
   }
 }
 
@@ -143,6 +148,11 @@ function removedKeys(flow: Flow, target: TableShape, staging: string, staged: re
   if (flow.where === null) return gone
   const changed = `SELECT ${staged.map(quoteIdentifier).join(', ')} FROM ${staging} WHERE ${OPERATION_COLUMN} = ${OPERATION.UPDATE}`
   return `${gone} UNION ALL ${select} (${changed}) AS ${alias} WHERE NOT ${filterCondition(flow)}`
+}
+
+/** Keys of all rows that are written, those of which columns are unknown too. */
+function writtenKeys(flow: Flow, target: TableShape, staging: string): string {
+  return `SELECT ${mappedKey(flow, target)} FROM ${staging} AS ${quoteIdentifier(flow.from.table)} WHERE ${OPERATION_COLUMN} <> ${OPERATION.DELETE} AND ${filterCondition(flow)}`
 }
 
 /** The target's key as a select list over the key columns of rows that come from. */

@@ -71,7 +71,11 @@ export class Derivation {
         `CREATE TEMPORARY TABLE ${quoteIdentifier(name)} (${columns.join(', ')}) ON COMMIT DELETE ROWS`,
       )
       const statements = derivedStatements(flow, target, stand)
-      await assertRuns(client, flow.path, [statements.remove, statements.merge])
+      await assertRuns(client, flow.path, [
+        statements.remove,
+        statements.merge,
+        ...(statements.others === null ? [] : [statements.others]),
+      ])
       const clause = readsClause(flow, ({ table }) => `${describedRows(mirrorOf(mirrors, table))} AS ficus_mirror`)
       await assertNothingLost(client, flow, `${describedRows(own)} AS ${quoteIdentifier(flow.from.table)}`, clause)
       derived.push({ flow, target, statements, stand })

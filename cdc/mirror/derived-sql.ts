@@ -2,6 +2,7 @@ import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
 import type { Flow } from '../mapping/flow.ts'
 import { assignedType, filterCondition, mappedKey, mappedSelect, mergeMapped } from '../mapping/merge-sql.ts'
 import type { TableShape } from '../mapping/table-shape.ts'
+import { othersWritten, removedRows } from '../mapping/within.ts'
 import { matchCondition, readsClause } from './reads-sql.ts'
 
 /** The tables that stand for those of the source in the target database, quoted. */
@@ -27,6 +28,8 @@ export interface DerivedStatements {
   readonly remove: string
   /** Writes the others where they differ. */
   readonly merge: string
+  /** Finds a row that would be written and is not the flow's own; null where all are. */
+  readonly others: string | null
 }
 
 export function derivedStatements(flow: Flow, target: TableShape, stand: Stand): DerivedStatements {
@@ -38,8 +41,9 @@ export function derivedStatements(flow: Flow, target: TableShape, stand: Stand):
   const match = flow.key.map(({ to }) => `t.${quoteIdentifier(to)} = s.${quoteIdentifier(to)}`).join(' AND ')
   const gone = `${reads}SELECT ${targetKeys} FROM ${stand.affected} AS ${alias} EXCEPT SELECT ${targetKeys} ${rows}`
   return {
-    remove: `DELETE FROM ${quoteTable(flow.to)} AS t USING (${gone}) AS s WHERE ${match}`,
+    remove: removedRows(flow, gone, match),
     merge: mergeMapped(flow, target, `${reads}${mappedSelect(flow, target, assignedType)} ${rows}`),
+    others: othersWritten(flow, `${reads}SELECT ${targetKeys} ${rows}`, match),
   }
 }
 
