@@ -22,6 +22,9 @@ import { type CopyTask, copyTasks } from './copy-plan.ts'
 import { dropIndexes, rebuildIndexes, restoreIndexes } from './deferred-indexes.ts'
 import { claimTarget, finishCopy } from './target-tables.ts'
 
+/** unique_violation */
+const UNIQUE_VIOLATION = '23505'
+
 /** A flow with both its tables as they are now. */
 export interface ShapedFlow {
   readonly flow: Flow
@@ -236,7 +239,11 @@ function copyFailure(error: unknown, task: CopyTask, { source, target }: CopyOpt
 }
 
 function refusal(cause: unknown, flow: Flow | null, reason: string): FicusError {
-  const why = withoutValues(cause)
+  const doubled =
+    flow?.each !== undefined && systemCodeOf(cause) === UNIQUE_VIOLATION
+      ? `; ${flow.path}.each.key has to tell apart what one row of ${showTable(flow.from)} becomes`
+      : ''
+  const why = `${withoutValues(cause)}${doubled}`
   const message =
     flow === null
       ? `the target cannot take the copy: ${why}`

@@ -132,6 +132,17 @@ it('invariant 11: parks a row that becomes two of one key, and takes it with the
   await expectMapped(sync, 'the retry')
 })
 
+it('invariant 13: says of a first copy that makes two rows of one key what has to tell them apart', async () => {
+  await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+  await sync.onSource(`UPDATE products SET sizes = '[{"id": 3, "size": "S"}, {"id": 3, "size": "M"}]' WHERE id = 3`)
+  const pipeline = sync.pipeline()
+  await pipeline.start()
+  await vi.waitFor(() => expect(pipeline.status().state).toBe('failed'), 20_000)
+  expect(pipeline.status().error?.message).toMatch(
+    /product_sizes_pkey.*; tables\[2\]\.each\.key has to tell apart what one row of public\.products becomes$/,
+  )
+})
+
 it('reads the rows beside the stream where such a mapping is added, or gives others than before', async () => {
   await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
   const [items, tags, sizes] = SYNC.tables
