@@ -11,7 +11,11 @@ const transaction = { id: '801:44394384', total_order: 2, data_collection_order:
 
 it('reads where a transaction begins and where its commit ends', () => {
   const id = '801:9223372036854775807'
-  expect(readEvent(record({ status: 'BEGIN', id, event_count: null }))).toEqual({ kind: 'begin', transaction: '801' })
+  expect(readEvent(record({ status: 'BEGIN', id, event_count: null }))).toEqual({
+    kind: 'begin',
+    transaction: '801',
+    lsn: 9223372036854775807n,
+  })
   expect(readEvent(record({ status: 'END', id, event_count: 3, ts_ms: 1795379924785 }))).toEqual({
     kind: 'end',
     transaction: '801',
@@ -27,6 +31,7 @@ it('reads a row without losing a digit', () => {
     kind: 'row',
     transaction: '801',
     order: 1,
+    lsn: 5n,
     origin: 'other',
     previousCommit: 33295056n,
     operation: 'insert',
@@ -90,6 +95,7 @@ it.each([
     kind: 'row',
     transaction: '758',
     order: 3,
+    lsn: 33295256n,
     origin: null,
     previousCommit: 33295056n,
     operation: 'update',

@@ -8,7 +8,8 @@ export type Row = Readonly<Record<string, JsonValue>>
 
 /** What a record of the topics tells. */
 export type DebeziumEvent =
-  | { readonly kind: 'begin'; readonly transaction: string }
+  /** `lsn` is where its first change stands; null where that was not told. */
+  | { readonly kind: 'begin'; readonly transaction: string; readonly lsn: bigint | null }
   /** `endLsn` is where the commit's record ends; `time` when it was, ms since 1970. */
   | {
       readonly kind: 'end'
@@ -34,8 +35,10 @@ export type DebeziumEvent =
 /** Where an event stands in its transaction. */
 export interface Placed {
   readonly transaction: string
-  /** 1 for the transaction's first event, and so on without a gap. */
+  /** 1 for the transaction's first event, and so on without a gap; from 1 again behind a second begin. */
   readonly order: number
+  /** Where the event stands in the source's log. Rows of one COPY may share a place. */
+  readonly lsn: bigint
   /** The writer's replication origin. */
   readonly origin: string | null
   /** Where the commit before this transaction ends; null in the first one that a connector writes. */
@@ -84,6 +87,7 @@ export function readEvent(record: EventRecord): DebeziumEvent {
   const placed: Placed = {
     transaction: transactionIdOf(transaction.id),
     order: transaction.total_order,
+    lsn: lsnOf(transaction.id),
     origin: source.origin ?? null,
     previousCommit: previousCommitOf(source.sequence),
   }
@@ -101,18 +105,21 @@ export function readEvent(record: EventRecord): DebeziumEvent {
   return { kind: 'row', ...placed, operation, table, before, after, keyChange }
 }
 
-/** The id is `<xid>:<lsn>`: where it begins in BEGIN, where its commit ends in END. */
+/** The id is `<xid>:<lsn>`: where it begins in BEGIN, where its commit ends in END, and in an event where that stands. */
 function readBoundary({ status, id = '', event_count, ts_ms = 0 }: Envelope): DebeziumEvent {
   const transaction = transactionIdOf(id)
-  if (status === 'BEGIN') return { kind: 'begin', transaction }
-  const endLsn = BigInt(id.slice(id.indexOf(':') + 1))
-  return { kind: 'end', transaction, endLsn, time: ts_ms, events: event_count ?? 0 }
+  if (status === 'BEGIN') return { kind: 'begin', transaction, lsn: lsnOf(id) }
+  return { kind: 'end', transaction, endLsn: lsnOf(id), time: ts_ms, events: event_count ?? 0 }
 }
 
 /** `["<end of the commit before>","<this event>"]`, the first one null where the connector knows of none. */
 function previousCommitOf(sequence: string | undefined): bigint | null {
   const digits = sequence === undefined ? undefined : /^\["(\d+)"/.exec(sequence)?.[1]
   return digits === undefined ? null : BigInt(digits)
+}
+
+function lsnOf(id: string): bigint {
+  return BigInt(id.slice(id.indexOf(':') + 1))
 }
 
 function transactionIdOf(id: string): string {

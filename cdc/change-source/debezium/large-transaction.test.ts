@@ -30,7 +30,7 @@ function takeRows(from: string) {
     builder,
   })
   const transaction = '1'
-  assembler.take({ kind: 'begin', transaction }, null)
+  assembler.take({ kind: 'begin', transaction, lsn: null }, null)
   for (const id of [1, 2]) assembler.take(row(id), reader)
   const part = builder.take()
   assembler.handedOut()
@@ -40,8 +40,8 @@ function takeRows(from: string) {
 }
 
 function row(order: number): DebeziumEvent {
-  const placed = { transaction: '1', order, origin: null, previousCommit: null, table, before: null, keyChange: null }
-  return { kind: 'row', operation: 'insert', after: { id: order }, ...placed }
+  const place = { transaction: '1', order, lsn: BigInt(order), origin: null, previousCommit: null }
+  return { kind: 'row', operation: 'insert', table, before: null, after: { id: order }, keyChange: null, ...place }
 }
 
 it('invariant 4: a transaction larger than a batch has its position with its last part', () => {

@@ -29,7 +29,7 @@ function assemble(events: readonly DebeziumEvent[], from = '0/0') {
   return builder
 }
 
-const begin = (transaction: string): DebeziumEvent => ({ kind: 'begin', transaction })
+const begin = (transaction: string, lsn: bigint | null = null): DebeziumEvent => ({ kind: 'begin', transaction, lsn })
 const end = (transaction: string, events: number, endLsn = 0x10n): DebeziumEvent => ({
   kind: 'end',
   transaction,
@@ -41,12 +41,13 @@ const placed = (transaction: string, order: number, origin: string | null = null
   transaction,
   order,
   origin,
+  lsn: BigInt(order),
   previousCommit: null,
 })
-const insert = (transaction: string, order: number, id: string, origin: string | null = null): DebeziumEvent => ({
-  kind: 'row',
+const insert = (transaction: string, order: number, id: string, origin: string | null = null) => ({
+  kind: 'row' as const,
   ...placed(transaction, order, origin),
-  operation: 'insert',
+  operation: 'insert' as const,
   table,
   before: null,
   after: { id, note: 'n' },
@@ -115,6 +116,59 @@ it('invariant 3: leaves out a transaction that comes a second time', () => {
   expect(assemble([...first, ...first]).take().changes).toHaveLength(1)
 })
 
+it('invariant 3: takes all of a transaction that a restarted connector goes on with, counting from 1', () => {
+  const goesOn = (order: number, id: string): DebeziumEvent => ({ ...insert('1', order, id), lsn: BigInt(order + 2) })
+  const before = [begin('0'), end('0', 0, 0x8n), begin('1'), insert('1', 1, 'a'), insert('1', 2, 'b')]
+  const after = [begin('1'), goesOn(1, 'c'), goesOn(2, 'd'), goesOn(3, 'e'), end('1', 3)]
+  const idsOf = ({ data, changes }: { data: Buffer; changes: readonly unknown[] }) => {
+    expect(['a', 'b', 'c', 'd', 'e'].every(id => data.includes(id))).toBe(true)
+    return changes.length
+  }
+  expect(idsOf(assemble([...before, ...after]).take())).toBe(5)
+  // Earlier ones come again, with their events or without.
+  expect(idsOf(assemble([...before, begin('0'), end('0', 0, 0x8n), ...after]).take())).toBe(5)
+  const again = [begin('0'), insert('0', 1, 'z'), end('0', 1, 0x8n)]
+  expect(idsOf(assemble([...before, ...again, ...after]).take())).toBe(5)
+  // Restarted twice.
+  expect(idsOf(assemble([...before, begin('1'), goesOn(1, 'c'), begin('1'), ...resumed()]).take())).toBe(5)
+  function resumed(): DebeziumEvent[] {
+    return [{ ...insert('1', 1, 'd'), lsn: 4n }, { ...insert('1', 2, 'e'), lsn: 5n }, end('1', 2)]
+  }
+})
+
+it('invariant 3: notices what a connector passed over that was restarted right behind a begin', () => {
+  const before = [begin('1', 0x8n), { ...insert('1', 1, 'a'), lsn: 0x8n }, end('1', 1, 0x10n)]
+  const row = (lsn: bigint): DebeziumEvent => ({ ...insert('2', 1, 'b'), lsn })
+  expect(assemble([...before, begin('2', 0x9n), row(0x9n), end('2', 1, 0x20n)]).take().changes).toHaveLength(2)
+  expect(assemble([...before, begin('2', 0x11n), row(0x12n), end('2', 1, 0x20n)]).take().changes).toHaveLength(2)
+  expect(() => assemble([...before, begin('2', 0x9n), row(0x12n)])).toThrow(
+    /not all that was committed: transaction 2 begins at 0\/9, and what came of it first stands at 0\/12/,
+  )
+  expect(() => assemble([...before, begin('2', 0x9n), end('2', 0, 0x20n)])).toThrow(/transaction 2 begins at 0\/9/)
+})
+
+it('invariant 3: notices a transaction that is not ended before a later one', () => {
+  const events = [begin('1'), insert('1', 1, 'a'), begin('2'), insert('2', 1, 'b'), end('2', 1)]
+  expect(() => assemble(events)).toThrow(/transaction 1 does not end before 2/)
+})
+
+it('invariant 3: notices a transaction that the connector passed over', () => {
+  const after = (previousCommit: bigint): DebeziumEvent => ({
+    kind: 'truncate',
+    ...placed('3', 1),
+    previousCommit,
+    table,
+  })
+  const first = [begin('1'), insert('1', 1, 'a'), end('1', 1, 0x10n), begin('3')]
+  expect(assemble([...first, after(0x10n), end('3', 1, 0x30n)]).take().changes).toHaveLength(2)
+  expect(() => assemble([...first, after(0x20n)])).toThrow(
+    /not all that was committed: transaction 3 follows a commit that ended at 0\/20, and the last one here at 0\/10/,
+  )
+  expect(() => assemble([...first, after(0x10n), end('3', 1, 0x8n)])).toThrow(
+    /transaction 3 ends at 0\/8, before it begins/,
+  )
+})
+
 it('invariant 5: leaves out what came from the other side, but moves on past it', () => {
   const mark: DebeziumEvent = { kind: 'message', ...placed('2', 1), prefix: 'ficus.origin', content: THEIRS }
   const events = [
@@ -132,7 +186,7 @@ it('invariant 5: leaves out what came from the other side, but moves on past it'
 it.each<[string, DebeziumEvent[]]>([
   ['an event is missing', [begin('1'), insert('1', 2, 'b')]],
   ['the last events are missing', [begin('1'), insert('1', 1, 'a'), end('1', 2)]],
-  ['a transaction has no end', [begin('1'), insert('1', 1, 'a'), begin('2')]],
+  ['a transaction has no end', [begin('1'), insert('1', 1, 'a'), begin('2'), end('2', 0)]],
   ['a transaction has no beginning', [insert('1', 1, 'a')]],
   ['an end has no beginning', [end('1', 0)]],
   ['half of a changed key is missing', [begin('1'), half(1, 'new', { id: 'b', note: 'n' })]],

@@ -20,12 +20,20 @@ export interface AssemblerOptions {
 
 interface OpenTransaction {
   readonly id: string
-  /** Events so far. */
+  /** Where its first change stands in the source's log, as its begin tells. */
+  readonly beginLsn: bigint | null
+  /** Events that were taken. */
   seen: number
+  /** Where the first of them stands in the source's log. */
+  firstLsn: bigint | null
+  /** Events behind its latest begin, which numbers them from 1, and how many were taken before the first of these. */
+  run: { before: number; count: number }
   /** It came from the other side. */
   skipped: boolean
   /** A row whose key changes: its new form comes next. */
   oldRow: Row | null
+  /** It follows the last commit that was taken, so it cannot have been taken before. */
+  isNew: boolean
   /** The builder has handed out some of it. */
   handedOut: boolean
 }
@@ -33,12 +41,22 @@ interface OpenTransaction {
 /**
  * Turns events in the source's commit order into batches of whole transactions. Within one the events are counted:
  * one that a restarted connector wrote again is left out, one that is missing ends the sync.
+ *
+ * A connector that was restarted within a transaction goes on in one of three ways (Debezium 3.7.0, seen): it goes on
+ * counting; it begins the transaction again and counts from 1, but writes only what it had not written; or, where it was
+ * registered anew, it writes all of it again. The second and the third are told apart by where the first event behind the begin stands
+ * in the log. Before that, earlier transactions may come again, with or without their events.
+ *
+ * Whole transactions, and the beginnings of those that were under way meanwhile, are told by their commits: the first event of each says where the commit before it ended (`source.sequence`), so that one which the
+ * connector passed over leaves a gap.
  */
 export class TransactionAssembler {
   readonly #options: AssemblerOptions
   /** Where the last transaction's commit ends. */
   #reached: bigint
   #open: OpenTransaction | null = null
+  /** An earlier transaction that comes again while one is open. */
+  #repeated: string | null = null
 
   constructor(options: AssemblerOptions) {
     this.#options = options
@@ -52,7 +70,7 @@ export class TransactionAssembler {
   take(event: DebeziumEvent, reader: TableReader | null): void {
     switch (event.kind) {
       case 'begin':
-        this.#begin(event.transaction)
+        this.#begin(event.transaction, event.lsn)
         break
       case 'end':
         this.#end(event)
@@ -73,12 +91,17 @@ export class TransactionAssembler {
     if (this.#open !== null) this.#open.handedOut = true
   }
 
-  #begin(id: string): void {
-    // A connector that was restarted in the middle of a transaction may begin it again.
-    if (this.#open?.id === id) return
-    if (this.#open !== null) throw this.#lost(`transaction ${this.#open.id} does not end before ${id} begins`)
-    this.#open = { id, seen: 0, skipped: false, oldRow: null, handedOut: false }
-    this.#options.builder.begin(Number(id))
+  #begin(id: string, beginLsn: bigint | null): void {
+    if (this.#open === null) {
+      const run = { before: 0, count: 0 }
+      const none = { seen: 0, firstLsn: null, skipped: false, oldRow: null, isNew: false, handedOut: false }
+      this.#open = { id, beginLsn, run, ...none }
+      this.#options.builder.begin(Number(id))
+      return
+    }
+    // Whether it is an earlier one its end says.
+    this.#repeated = this.#open.id === id ? null : id
+    if (this.#open.id === id) this.#open.run = { before: this.#open.seen, count: 0 }
   }
 
   #message(event: Extract<DebeziumEvent, { kind: 'message' }>): void {
@@ -119,32 +142,72 @@ export class TransactionAssembler {
   #end({ transaction, endLsn, time, events }: Extract<DebeziumEvent, { kind: 'end' }>): void {
     const { builder, offsets } = this.#options
     const open = this.#open
+    if (open !== null && this.#repeated === transaction) {
+      if (endLsn > this.#reached) throw this.#lost(`transaction ${open.id} does not end before ${transaction}`)
+      this.#repeated = null
+      return
+    }
     if (open === null || open.id !== transaction)
       throw this.#lost(`transaction ${transaction} ends without a beginning`)
-    if (open.seen !== events)
-      throw this.#lost(`of ${events} events of transaction ${transaction} there are ${open.seen}`)
+    if (open.run.count !== events)
+      throw this.#lost(`of ${events} events of transaction ${transaction} there are ${open.run.count}`)
     this.#open = null
     // A connector that was registered anew begins where the slot stands, which may lie before what it sent last.
     if (endLsn <= this.#reached) {
       if (open.handedOut) throw this.#lost(`transaction ${transaction}, larger than a batch, came a second time`)
+      if (open.isNew) throw this.#lost(`transaction ${transaction} ends at ${numberToLsn(endLsn)}, before it begins`)
       builder.discardOpen()
       return
     }
+    if (open.seen === 0) this.#assertNonePassedOver(open, endLsn)
     this.#reached = endLsn
     builder.commit({ lsn: numberToLsn(endLsn), offsets: offsets() }, time)
   }
 
   /** The open transaction, or null where `event` was taken before. */
-  #next({ transaction, order }: Placed): OpenTransaction | null {
+  #next({ transaction, order, lsn, previousCommit }: Placed): OpenTransaction | null {
     const open = this.#open
+    if (open !== null && this.#repeated === transaction) return null
     if (open === null || open.id !== transaction) {
       throw this.#lost(`an event of transaction ${transaction} stands outside of it`)
     }
-    if (order <= open.seen) return null
-    if (order > open.seen + 1)
-      throw this.#lost(`events ${open.seen + 1} to ${order - 1} of transaction ${transaction} are missing`)
-    open.seen = order
+    const { run } = open
+    if (order > run.count + 1)
+      throw this.#lost(`events ${run.count + 1} to ${order - 1} of transaction ${transaction} are missing`)
+    if (order <= run.count) return null
+    run.count = order
+    if (open.firstLsn === null) {
+      this.#follow(open, previousCommit)
+      this.#assertNonePassedOver(open, lsn)
+    }
+    open.firstLsn ??= lsn
+    // It stands where the transaction's first event did: all of it is written again.
+    if (order === 1 && lsn === open.firstLsn) run.before = 0
+    const place = run.before + order
+    if (place <= open.seen) return null
+    open.seen = place
     return open
+  }
+
+  /**
+   * A connector that was restarted right behind a begin passes over the changes of that transaction which stand before the
+   * last commit of another, and counts what is left (Debezium 3.7.0, seen).
+   * @param lsn where its first event stands, or where it ends without any.
+   */
+  #assertNonePassedOver({ id, beginLsn }: OpenTransaction, lsn: bigint): void {
+    if (beginLsn === null || beginLsn >= this.#reached || lsn <= this.#reached) return
+    const [begin, first] = [beginLsn, lsn].map(numberToLsn)
+    throw this.#lost(`transaction ${id} begins at ${begin}, and what came of it first stands at ${first}`)
+  }
+
+  /** A connector that was registered anew knows of no commit before its first. */
+  #follow(open: OpenTransaction, previousCommit: bigint | null): void {
+    open.isNew = previousCommit === this.#reached
+    if (previousCommit === null || previousCommit <= this.#reached) return
+    const [before, last] = [previousCommit, this.#reached].map(numberToLsn)
+    throw this.#lost(
+      `transaction ${open.id} follows a commit that ended at ${before}, and the last one here at ${last}`,
+    )
   }
 
   #isIgnored(origin: string | null): boolean {

@@ -180,3 +180,19 @@ it('tells what it waits for while it may still come', () => {
   reading.read(2)
   expect(reading.merger.waitsFor()).toBeNull()
 })
+
+it('invariant 3: stops where a restarted connector counted a transaction’s events anew', () => {
+  const topics = new Topics()
+  const event = (order: number, lsn: number) => ({
+    op: 'c',
+    after: { id: `1/${lsn}` },
+    source: { schema: 'public', table: 't', sequence: JSON.stringify([null, '1']) },
+    transaction: { id: `1:${lsn}`, total_order: order },
+  })
+  const begun = { status: 'BEGIN', id: '1:1' }
+  for (const boundary of [begun, begun, { status: 'END', id: '1:100', event_count: 3, ts_ms: 1 }])
+    append(topics.boundaries, boundary)
+  for (const one of [event(1, 10), event(2, 20), event(1, 30), event(2, 40), event(3, 50)])
+    append(topics.partitions[0] ?? [], one)
+  expect(() => reader(topics).readAll()).toThrow(expect.objectContaining({ code: 'FICUS_SLOT_LOST' }))
+})

@@ -16,6 +16,8 @@ interface OpenTransaction {
   readonly end: Extract<DebeziumEvent, { kind: 'end' }>
   /** Events taken so far: the next one's `total_order` is one more. */
   taken: number
+  /** Where the first of them stands in the source's log. */
+  firstLsn: bigint | null
 }
 
 /** An event that belongs to a place in a transaction. */
@@ -38,8 +40,10 @@ export class TransactionMerger implements CommitOrder {
   readonly #partitions: readonly PartitionQueue[]
   #reached: bigint
   #open: OpenTransaction | null = null
-  /** Transactions that were taken or are left out, by their ids; the oldest first. */
-  readonly #done = new Set<string>()
+  /** Where the transactions begin whose ends are yet to come. */
+  readonly #begins = new Map<string, bigint | null>()
+  /** Transactions that were taken or are left out, by their ids, with where their first event stands; the oldest first. */
+  readonly #done = new Map<string, bigint | null>()
   /** Where the last event was found: most often the next one is there too. */
   #latest: PartitionQueue | undefined
 
@@ -51,11 +55,11 @@ export class TransactionMerger implements CommitOrder {
 
   next(): DebeziumEvent | null {
     if (this.#open === null) return this.#begin()
-    const { end, taken } = this.#open
+    const { end, taken, firstLsn } = this.#open
     if (taken < end.events) return this.#event(this.#open)
     this.#open = null
     this.#reached = end.endLsn
-    this.#remember(end.transaction)
+    this.#remember(end.transaction, firstLsn)
     return end
   }
 
@@ -76,15 +80,18 @@ export class TransactionMerger implements CommitOrder {
       const event = this.#boundaries.head()
       if (event === null) return null
       this.#boundaries.shift()
+      if (event.kind === 'begin' && !this.#begins.has(event.transaction)) this.#begins.set(event.transaction, event.lsn)
       if (event.kind !== 'end') continue
+      const lsn = this.#begins.get(event.transaction) ?? null
+      this.#begins.delete(event.transaction)
       if (event.endLsn <= this.#reached) {
-        this.#remember(event.transaction)
+        this.#remember(event.transaction, null)
         continue
       }
       // A transaction's number comes again after four thousand million others.
       this.#done.delete(event.transaction)
-      this.#open = { end: event, taken: 0 }
-      return { kind: 'begin', transaction: event.transaction }
+      this.#open = { end: event, taken: 0, firstLsn: null }
+      return { kind: 'begin', transaction: event.transaction, lsn }
     }
   }
 
@@ -94,6 +101,7 @@ export class TransactionMerger implements CommitOrder {
     this.#latest = found.queue
     found.queue.shift()
     open.taken += 1
+    open.firstLsn ??= found.event.lsn
     return found.event
   }
 
@@ -114,7 +122,7 @@ export class TransactionMerger implements CommitOrder {
   }
 
   /** The queue's oldest event if it is the one wanted. Takes what was written twice off the queue. */
-  #nextOf(queue: PartitionQueue, { end, taken }: OpenTransaction): PlacedEvent | null {
+  #nextOf(queue: PartitionQueue, { end, taken, firstLsn }: OpenTransaction): PlacedEvent | null {
     for (;;) {
       const event = queue.head()
       if (event === null) return null
@@ -126,8 +134,22 @@ export class TransactionMerger implements CommitOrder {
       if (ours && event.order === taken + 1) return event
       const writtenTwice = ours ? event.order <= taken : this.#isStale(event, queue, end.transaction)
       if (!writtenTwice) return null
+      this.#assertWrittenTwice(event, ours ? firstLsn : (this.#done.get(event.transaction) ?? null))
       queue.shift()
     }
+  }
+
+  /**
+   * A connector that was restarted within a transaction may begin it again and count from 1 (Debezium 3.7.0, seen): its events
+   * are then new ones, of which the end's count says nothing.
+   * @param firstLsn where the transaction's first event stands; null where the target had it before.
+   */
+  #assertWrittenTwice({ transaction, order, lsn }: PlacedEvent, firstLsn: bigint | null): void {
+    if (order !== 1 || firstLsn === null || lsn === firstLsn) return
+    throw new FicusError(
+      'FICUS_SLOT_LOST',
+      `the connector was restarted within transaction ${transaction} and counted its events anew: what belongs to it cannot be told`,
+    )
   }
 
   #isStale(event: PlacedEvent, queue: PartitionQueue, wanted: string): boolean {
@@ -143,10 +165,10 @@ export class TransactionMerger implements CommitOrder {
     return event.previousCommit === null && event.transaction !== end.transaction
   }
 
-  #remember(transaction: string): void {
+  #remember(transaction: string, firstLsn: bigint | null): void {
     this.#done.delete(transaction)
-    this.#done.add(transaction)
-    const [oldest] = this.#done
+    this.#done.set(transaction, firstLsn)
+    const [oldest] = this.#done.keys()
     if (this.#done.size > REMEMBERED && oldest !== undefined) this.#done.delete(oldest)
   }
 }
