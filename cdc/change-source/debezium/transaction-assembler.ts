@@ -42,13 +42,13 @@ interface OpenTransaction {
  * Turns events in the source's commit order into batches of whole transactions. Within one the events are counted:
  * one that a restarted connector wrote again is left out, one that is missing ends the sync.
  *
- * A connector that was restarted within a transaction goes on in one of three ways (Debezium 3.7.0, seen): it goes on
- * counting; it begins the transaction again and counts from 1, but writes only what it had not written; or, where it was
- * registered anew, it writes all of it again. The second and the third are told apart by where the first event behind the begin stands
- * in the log. Before that, earlier transactions may come again, with or without their events.
+ * A connector that was restarted within a transaction does one of three things (Debezium 3.7.0, seen): it goes on counting;
+ * or begins the transaction again and counts from 1, but writes only what it had not written; or, where it was registered
+ * anew, writes all of it again. The latter two are told apart by where the first event behind the begin stands in the log.
+ * Before it, earlier transactions may come again, with or without their events.
  *
- * Whole transactions, and the beginnings of those that were under way meanwhile, are told by their commits: the first event of each says where the commit before it ended (`source.sequence`), so that one which the
- * connector passed over leaves a gap.
+ * What the connector passed over is told by places in the log: the first event of a transaction says where the commit before
+ * it ended (`source.sequence`), and its begin where its first change stands.
  */
 export class TransactionAssembler {
   readonly #options: AssemblerOptions
@@ -99,9 +99,10 @@ export class TransactionAssembler {
       this.#options.builder.begin(Number(id))
       return
     }
-    // Whether it is an earlier one its end says.
-    this.#repeated = this.#open.id === id ? null : id
-    if (this.#open.id === id) this.#open.run = { before: this.#open.seen, count: 0 }
+    // Whether another one is an earlier one its end says.
+    const isOpen = this.#open.id === id
+    this.#repeated = isOpen ? null : id
+    if (isOpen) this.#open.run = { before: this.#open.seen, count: 0 }
   }
 
   #message(event: Extract<DebeziumEvent, { kind: 'message' }>): void {
