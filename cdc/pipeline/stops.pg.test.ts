@@ -155,9 +155,12 @@ describe('invariant 13: a state that somebody has to mend', () => {
     await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
     const pipeline = await sync.streaming()
     await pipeline.stop()
-    await sync.onSource(
-      'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database()',
-    )
+    // The server notices only by and by that the slot's reader has left.
+    const dropped = () =>
+      sync.onSource(
+        'SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database() AND NOT active',
+      )
+    await expect.poll(dropped, { timeout: 30_000 }).toHaveLength(1)
     const again = sync.pipeline()
     await again.start()
     await reaches(again, 'failed')
