@@ -16,6 +16,7 @@ it('reads where a transaction begins and where its commit ends', () => {
     transaction: '801',
     lsn: 9223372036854775807n,
   })
+  expect(readEvent(record({ status: 'BEGIN', id: '801:0' }))).toEqual({ kind: 'begin', transaction: '801', lsn: null })
   expect(readEvent(record({ status: 'END', id, event_count: 3, ts_ms: 1795379924785 }))).toEqual({
     kind: 'end',
     transaction: '801',

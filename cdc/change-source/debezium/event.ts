@@ -108,7 +108,8 @@ export function readEvent(record: EventRecord): DebeziumEvent {
 /** The id is `<xid>:<lsn>`: where it begins in BEGIN, where its commit ends in END, and in an event where that stands. */
 function readBoundary({ status, id = '', event_count, ts_ms = 0 }: Envelope): DebeziumEvent {
   const transaction = transactionIdOf(id)
-  if (status === 'BEGIN') return { kind: 'begin', transaction, lsn: lsnOf(id) }
+  // Where an origin follows, PostgreSQL sends the begin without its place (walsender.c, WalSndPrepareWrite).
+  if (status === 'BEGIN') return { kind: 'begin', transaction, lsn: lsnOf(id) || null }
   return { kind: 'end', transaction, endLsn: lsnOf(id), time: ts_ms, events: event_count ?? 0 }
 }
 
