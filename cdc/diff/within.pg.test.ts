@@ -3,8 +3,8 @@ import { expect, it } from 'vitest'
 import { waitUntilCaughtUp } from '../lag/lag.ts'
 import type { SyncInput } from '../mapping/define-sync.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
-import { beginWithoutCopy } from '../pipeline/begin-without-copy.ts'
-import { CAPABILITY, createHarness, LEDGER, reaches, type SyncHarness } from '../testing/sync-harness.ts'
+import { backOf, startBack } from '../testing/back-mapping.ts'
+import { createHarness, type SyncHarness } from '../testing/sync-harness.ts'
 import { type DiffReport, diffCapability } from './diff-capability.ts'
 import { repairRows } from './repair.ts'
 
@@ -53,20 +53,9 @@ const NOT_THE_SERVICES = `
 
 async function startReverse(sync: SyncHarness) {
   await (await sync.streaming()).stop()
-  const options = {
-    source: sync.target,
-    target: sync.source,
-    capability: CAPABILITY,
-    direction: 'reverse' as const,
-    ledger: LEDGER,
-    sync: parseSync(SYNC),
-    timeoutMs: 40_000,
-  }
-  await beginWithoutCopy(options)
-  const reverse = sync.pipeline(options)
-  await reverse.start()
-  await reaches(reverse, 'streaming')
-  return options
+  const mapping = parseSync(SYNC)
+  await startBack(sync, mapping)
+  return { ...backOf(sync, mapping), timeoutMs: 40_000 }
 }
 
 function found({ tables }: DiffReport): unknown {

@@ -6,8 +6,8 @@ import { repairRows } from '../diff/repair.ts'
 import { waitUntilCaughtUp } from '../lag/lag.ts'
 import type { SyncInput } from '../mapping/define-sync.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
-import { CAPABILITY, createHarness, LEDGER, reaches, type SyncHarness } from '../testing/sync-harness.ts'
-import { beginWithoutCopy } from './begin-without-copy.ts'
+import { backOf, startBack } from '../testing/back-mapping.ts'
+import { createHarness, type SyncHarness } from '../testing/sync-harness.ts'
 
 const SOURCE = `
   CREATE TABLE products (id int PRIMARY KEY, name text, note text, kind text NOT NULL DEFAULT 'book');
@@ -60,20 +60,9 @@ const WAYS: readonly [string, SyncInput][] = [
 
 async function startReverse(sync: SyncHarness, input: SyncInput) {
   await (await sync.streaming()).stop()
-  const options = {
-    source: sync.target,
-    target: sync.source,
-    capability: CAPABILITY,
-    direction: 'reverse' as const,
-    ledger: LEDGER,
-    sync: parseSync(input),
-    timeoutMs: 40_000,
-  }
-  await beginWithoutCopy(options)
-  const reverse = sync.pipeline(options)
-  await reverse.start()
-  await reaches(reverse, 'streaming')
-  return { options, reverse }
+  const mapping = parseSync(input)
+  const reverse = await startBack(sync, mapping)
+  return { options: { ...backOf(sync, mapping), timeoutMs: 40_000 }, reverse }
 }
 
 it.each(WAYS)(
