@@ -28,7 +28,7 @@ export function copyTasks(flow: Flow, source: TableShape, target: TableShape): C
   const format = computed === null && flow.columns.every(({ to }) => columnOf(target, to).binary) ? 'binary' : 'text'
   const into = `COPY ${quoteTable(flow.to)} (${flow.columns.map(({ to }) => quoteIdentifier(to)).join(', ')}) FROM STDIN (FORMAT ${format})`
   const ctid = `${quoteIdentifier(flow.from.table)}.ctid`
-  const ranges = source.kind === 'table' ? blockRanges(ctid, source.pages) : ['true']
+  const ranges = source.kind === 'table' ? blockRanges(ctid, source.pages, BLOCKS_PER_TASK) : ['true']
   const select = copySelect(flow, source, target)
   return ranges.map(range => ({
     flow,
@@ -52,11 +52,12 @@ export function storedColumns(source: TableShape): string[] {
   return source.columns.filter(column => !column.generated).map(({ name }) => name)
 }
 
-function blockRanges(ctid: string, pages: number): string[] {
-  const count = Math.max(1, Math.ceil(pages / BLOCKS_PER_TASK))
+/** Conditions on the place of a row, of `blocks` heap blocks each, that together are a table of `pages`, or more by now. */
+export function blockRanges(ctid: string, pages: number, blocks: number): string[] {
+  const count = Math.max(1, Math.ceil(pages / blocks))
   return Array.from({ length: count }, (_, index) => {
-    const from = `${ctid} >= '(${index * BLOCKS_PER_TASK},0)'::tid`
-    const until = `${ctid} < '(${(index + 1) * BLOCKS_PER_TASK},0)'::tid`
+    const from = `${ctid} >= '(${index * blocks},0)'::tid`
+    const until = `${ctid} < '(${(index + 1) * blocks},0)'::tid`
     return index === count - 1 ? from : `${from} AND ${until}`
   })
 }

@@ -1,4 +1,5 @@
 import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
+import { blockRanges } from '../copy/copy-plan.ts'
 import { bracketed, type Flow, targetKey, withEach } from '../mapping/flow.ts'
 import { columnOf, filterCondition, sourceSideType } from '../mapping/merge-sql.ts'
 import type { ColumnShape, TableShape } from '../mapping/table-shape.ts'
@@ -136,14 +137,8 @@ export function keysCondition(side: DiffSide, compareAsText: boolean): string {
 }
 
 /** Ranges of blocks that together are the whole table. */
-export function blockRanges(side: DiffSide, blocks: number): string[] {
-  const pages = side.pages ?? 0
-  const count = Math.max(1, Math.ceil(pages / blocks))
-  if (side.pages === null || count === 1) return ['true']
-  return Array.from({ length: count }, (_, index) => {
-    const from = `${side.ctid} >= '(${index * blocks},0)'::tid`
-    return index === count - 1 ? from : `${from} AND ${side.ctid} < '(${(index + 1) * blocks},0)'::tid`
-  })
+export function sideRanges({ ctid, pages }: DiffSide, blocks: number): string[] {
+  return pages === null || pages <= blocks ? ['true'] : blockRanges(ctid, pages, blocks)
 }
 
 /** Keeps the planner from writing the hash into each place where it is used, to be computed there again. */

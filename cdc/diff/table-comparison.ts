@@ -6,7 +6,7 @@ import { mappedExpressions, targetKey } from '../mapping/flow.ts'
 import { columnOf } from '../mapping/merge-sql.ts'
 import { addBucket, type Bucket, bucketCount, differingBuckets, differingKeys } from './buckets.ts'
 import { type Bench, benchRows, computedSide, needBench } from './computed-side.ts'
-import { blockRanges, bucketRowsSql, bucketsSql, type DiffSide, sourceSide, targetSide } from './diff-sql.ts'
+import { bucketRowsSql, bucketsSql, type DiffSide, sideRanges, sourceSide, targetSide } from './diff-sql.ts'
 import { type KeyRange, rangeCondition } from './ranges.ts'
 import { type ComparedColumns, type Difference, keyId } from './recheck.ts'
 import { isRewritten } from './rewritten.ts'
@@ -107,7 +107,7 @@ export class TableComparison {
     const isWhole = range.above === null && range.upTo === null
     const mask = isWhole ? bucketCount(this.estimatedRows) - 1 : 0
     const parts = (side: DiffSide) =>
-      isWhole ? blockRanges(side, BLOCKS) : [rangeCondition(side, this.#keyTypes, range)]
+      isWhole ? sideRanges(side, BLOCKS) : [rangeCondition(side, this.#keyTypes, range)]
     const { sourceSide, targetSide } = this.sides
     const [ofSource, ofTarget] = await Promise.all([
       sumBuckets(pair.source, pair.bench, sourceSide, mask, parts(sourceSide.computed?.input ?? sourceSide), onRows),
