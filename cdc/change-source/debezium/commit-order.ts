@@ -15,10 +15,17 @@ export interface CommitOrder {
 
   /** What is waited for, to be told when it does not come; null where nothing is missing. */
   waitsFor(): string | null
+
+  /** Whether it cannot go on without knowing where the partitions end now. */
+  readonly wantsEnds: boolean
+
+  /** @param ends the offset behind the records of each partition, by its key. */
+  learnEnds(ends: ReadonlyMap<string, bigint>): void
 }
 
 /** One topic with one partition: Debezium has written it in commit order. */
 export class OnePartition implements CommitOrder {
+  readonly wantsEnds = false
   readonly #queue: PartitionQueue
 
   constructor(queue: PartitionQueue) {
@@ -38,4 +45,6 @@ export class OnePartition implements CommitOrder {
   waitsFor(): string | null {
     return null
   }
+
+  learnEnds(): void {}
 }

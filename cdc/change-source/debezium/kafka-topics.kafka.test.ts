@@ -105,6 +105,36 @@ describe.skipIf(stack === null)('topics', () => {
     expect(await read(topics, [0n, 0n], whole)).toEqual([range(0, 9), range(100, 109)])
   })
 
+  it('tell how far they were read, past what Kafka keeps for itself', async () => {
+    await using topics = await createTopics()
+    const producer = kafka.producer({ transactionalId: topics.name, maxInFlightRequests: 1, idempotent: true })
+    await producer.connect()
+    for (const [value, ends] of [
+      ['0', 'commit'],
+      ['1', 'abort'],
+    ] as const) {
+      const transaction = await producer.transaction()
+      await transaction.send({ topic: topics.name, messages: [{ value, partition: 0 }] })
+      await transaction[ends]()
+    }
+    await producer.disconnect()
+    const partition = partitionKey(topics.name, 0)
+    const end = (await topics.bounds([topics.name])).get(partition)?.end
+    expect(end).toBe(4n)
+    const ending = new AbortController()
+    const passed: bigint[] = []
+    const reading = topics.read({
+      from: new Map([0, 1].map(number => [partitionKey(topics.name, number), 0n])),
+      fetchBytes: 1024,
+      take: (_, messages) => expect(messages.map(({ value }) => Number(value))).toEqual([0]),
+      passed: (_, offset) => passed.push(offset),
+      signal: ending.signal,
+    })
+    await vi.waitFor(() => expect(passed.at(-1)).toBe(end), { timeout: 30_000 })
+    ending.abort()
+    await reading
+  })
+
   it('end with what their taker throws', async () => {
     await using topics = await createTopics()
     await produce(topics, 0, 0, 1)

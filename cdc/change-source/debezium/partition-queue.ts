@@ -11,7 +11,7 @@ export class PartitionQueue {
   #taken = 0
   #bytes = 0
   #head: DebeziumEvent | null = null
-  /** The offset behind all that was ever put in. */
+  /** The offset behind all that was read. */
   #end: bigint
 
   /** @param from the offset of the first record wanted. */
@@ -29,6 +29,16 @@ export class PartitionQueue {
   get next(): bigint {
     const head = this.#records[this.#taken]
     return head === undefined ? this.#end : BigInt(head.offset)
+  }
+
+  /** The offset behind all that was read, what Kafka keeps for itself included. */
+  get read(): bigint {
+    return this.#end
+  }
+
+  /** Tells that there are no records before `offset` but those that were put in. */
+  readTo(offset: bigint): void {
+    if (offset > this.#end) this.#end = offset
   }
 
   push(records: readonly QueuedRecord[]): void {

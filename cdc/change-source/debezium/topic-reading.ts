@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Consumer, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs'
+import type { Consumer, ConsumerEndBatchProcessEvent, EachBatchPayload, Kafka, KafkaMessage } from 'kafkajs'
 import { StreamEnded } from '../change-source.ts'
 import { numberOf, partitionKey, topicOf } from './connector-name.ts'
 
@@ -9,6 +9,8 @@ export interface ReadOptions {
   readonly from: ReadonlyMap<string, bigint>
   /** Takes messages of one partition, in order. It keeps them; what it has no room for is asked for by `pause`. */
   readonly take: (partition: string, messages: readonly KafkaMessage[]) => void
+  /** Told how far a partition was read, past what Kafka keeps there for itself: the offset to read next. */
+  readonly passed?: (partition: string, offset: bigint) => void
   /** Bytes of one fetch of one partition, at most, but for a larger message. */
   readonly fetchBytes: number
   /** Given once reading begins: stops and goes on with single partitions. */
@@ -58,9 +60,10 @@ export class TopicReading {
     if (signal.aborted) return
     signal.addEventListener('abort', end, { once: true })
     const consumer = this.#consumer()
-    const { CRASH, GROUP_JOIN, STOP } = consumer.events
+    const { CRASH, END_BATCH_PROCESS, GROUP_JOIN, STOP } = consumer.events
     consumer.on(CRASH, ({ payload }) => this.fail(payload.error))
     consumer.on(STOP, end)
+    consumer.on(END_BATCH_PROCESS, ({ payload }) => this.#passed(payload))
     consumer.on(GROUP_JOIN, ({ payload }) => this.#joined(consumer, payload.memberAssignment))
     const flow = (change: 'pause' | 'resume') => (partition: string) =>
       consumer[change]([{ topic: topicOf(partition), partitions: [numberOf(partition)] }])
@@ -113,6 +116,17 @@ export class TopicReading {
     for (const [partition, offset] of this.#next) {
       consumer.seek({ topic: topicOf(partition), partition: numberOf(partition), offset: String(offset) })
     }
+  }
+
+  /** Markers of transactions never reach `take`; kafkajs tells of them here. */
+  #passed({ topic, partition: number, firstOffset, lastOffset }: ConsumerEndBatchProcessEvent['payload']): void {
+    const partition = partitionKey(topic, number)
+    const next = this.#next.get(partition)
+    const behind = BigInt(lastOffset) + 1n
+    if (this.#options.signal.aborted || this.#failed || next === undefined) return
+    if (firstOffset === null || BigInt(firstOffset) > next || behind <= next) return
+    this.#next.set(partition, behind)
+    this.#options.passed?.(partition, behind)
   }
 
   async #take({ batch, heartbeat }: EachBatchPayload): Promise<void> {

@@ -4,7 +4,7 @@ import { type Backlog, type ChangeBatch, StreamEnded } from '../change-source.ts
 import { lsnToNumber, type Position } from '../position.ts'
 import type { CatalogWatch } from './catalog-watch.ts'
 import { type CommitOrder, OnePartition } from './commit-order.ts'
-import { partitionKey } from './connector-name.ts'
+import { partitionKey, topicOf } from './connector-name.ts'
 import type { DebeziumEvent } from './event.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { PartitionQueue } from './partition-queue.ts'
@@ -130,6 +130,10 @@ export class TopicStream {
           // Later: Kafka is asked for more before this is worked on.
           setImmediate(() => void this.#gather())
         },
+        passed: (partition, offset) => {
+          this.#queues.get(partition)?.readTo(offset)
+          if (this.#order.waitsFor() !== null) setImmediate(() => void this.#gather())
+        },
         begin: flow => {
           this.#flow = flow
         },
@@ -165,7 +169,11 @@ export class TopicStream {
     try {
       while (!this.#builder.full && !this.#ending.signal.aborted) {
         const event = this.#order.next()
-        if (event === null) break
+        if (event === null) {
+          if (!this.#order.wantsEnds) break
+          this.#order.learnEnds(await this.#endsOfNow())
+          continue
+        }
         const reader = this.#readers.readerOf(event)
         this.#assembler.take(event, reader === undefined ? await this.#newShape(event) : reader)
       }
@@ -180,6 +188,12 @@ export class TopicStream {
     }
     this.#gathering = false
     if (this.#builder.ready) this.#wake?.()
+  }
+
+  async #endsOfNow(): Promise<ReadonlyMap<string, bigint>> {
+    const topics = new Set([...this.#queues.keys()].map(topicOf))
+    const bounds = await this.topics.bounds([...topics])
+    return new Map([...bounds].map(([partition, { end }]) => [partition, end]))
   }
 
   async #newShape(event: DebeziumEvent): Promise<TableReader | null> {

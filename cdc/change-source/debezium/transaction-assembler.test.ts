@@ -136,6 +136,15 @@ it('invariant 3: takes all of a transaction that a restarted connector goes on w
   }
 })
 
+it('invariant 3: knows rows of one COPY, which share a place, by what they hold', () => {
+  const row = (order: number, id: string): DebeziumEvent => ({ ...insert('1', order, id), lsn: 5n })
+  const before = [begin('1'), row(1, 'a'), row(2, 'b')]
+  const goesOn = [begin('1'), row(1, 'b'), row(2, 'c'), end('1', 2)]
+  expect(assemble([...before, ...goesOn]).take().changes).toHaveLength(3)
+  const whole = [begin('1'), row(1, 'a'), row(2, 'b'), row(3, 'c'), end('1', 3)]
+  expect(assemble([...before, ...whole]).take().changes).toHaveLength(3)
+})
+
 it('invariant 3: notices what a connector passed over that was restarted right behind a begin', () => {
   const before = [begin('1', 0x8n), { ...insert('1', 1, 'a'), lsn: 0x8n }, end('1', 1, 0x10n)]
   const row = (lsn: bigint): DebeziumEvent => ({ ...insert('2', 1, 'b'), lsn })
@@ -189,7 +198,13 @@ it.each<[string, DebeziumEvent[]]>([
   ['a transaction has no end', [begin('1'), insert('1', 1, 'a'), begin('2'), end('2', 0)]],
   ['a transaction has no beginning', [insert('1', 1, 'a')]],
   ['an end has no beginning', [end('1', 0)]],
-  ['half of a changed key is missing', [begin('1'), half(1, 'new', { id: 'b', note: 'n' })]],
+  ['the old half of a changed key is missing', [begin('1'), half(1, 'new', { id: 'b', note: 'n' })]],
+  ['the new half of one is missing', [begin('1'), half(1, 'old', { id: 'a', note: null }), insert('1', 2, 'c')]],
+  ['nothing follows the old half of one', [begin('1'), half(1, 'old', { id: 'a', note: null }), end('1', 1)]],
+  [
+    'an event’s number comes again at another place',
+    [begin('1'), insert('1', 1, 'a'), { ...insert('1', 1, 'b'), lsn: 2n }],
+  ],
 ])('invariant 3: stops where %s', (_, events) => {
   expect(() => assemble(events)).toThrow(expect.objectContaining({ code: 'FICUS_SLOT_LOST' }))
 })

@@ -2,8 +2,9 @@ import { FicusError } from '@ficus/core/errors/ficus-error'
 import type { BatchBuilder } from '../batch-builder.ts'
 import { MARK } from '../marks.ts'
 import { lsnToNumber, numberToLsn, type Position } from '../position.ts'
-import type { DebeziumEvent, Placed, Row } from './event.ts'
+import type { DebeziumEvent, Row } from './event.ts'
 import type { TableReader } from './table-reader.ts'
+import { type PlacedEvent, TakenEvents } from './taken-events.ts'
 
 type RowEvent = Extract<DebeziumEvent, { kind: 'row' }>
 type TableEvent = RowEvent | Extract<DebeziumEvent, { kind: 'truncate' }>
@@ -22,12 +23,9 @@ interface OpenTransaction {
   readonly id: string
   /** Where its first change stands in the source's log, as its begin tells. */
   readonly beginLsn: bigint | null
-  /** Events that were taken. */
-  seen: number
-  /** Where the first of them stands in the source's log. */
-  firstLsn: bigint | null
-  /** Events behind its latest begin, which numbers them from 1, and how many were taken before the first of these. */
-  run: { before: number; count: number }
+  readonly taken: TakenEvents
+  /** What stands behind its latest begin, which numbers its events from 1. */
+  run: Run
   /** It came from the other side. */
   skipped: boolean
   /** A row whose key changes: its new form comes next. */
@@ -38,14 +36,25 @@ interface OpenTransaction {
   handedOut: boolean
 }
 
+interface Run {
+  /** It is not the transaction's first. */
+  readonly isAnother: boolean
+  /** Its events until now. */
+  count: number
+  /** How many of them were taken before. */
+  again: number
+  /** It began before the last place that was taken. */
+  goesBack: boolean
+}
+
 /**
  * Turns events in the source's commit order into batches of whole transactions. Within one the events are counted:
  * one that a restarted connector wrote again is left out, one that is missing ends the sync.
  *
  * A connector that was restarted within a transaction does one of three things (Debezium 3.7.0, seen): it goes on counting;
  * or begins the transaction again and counts from 1, but writes only what it had not written; or, where it was registered
- * anew, writes all of it again. The latter two are told apart by where the first event behind the begin stands in the log.
- * Before it, earlier transactions may come again, with or without their events.
+ * anew, writes all of it again. What was taken before is known by its place in the log. Before it, earlier transactions may
+ * come again, with or without their events.
  *
  * What the connector passed over is told by places in the log: the first event of a transaction says where the commit before
  * it ended (`source.sequence`), and its begin where its first change stands.
@@ -93,16 +102,15 @@ export class TransactionAssembler {
 
   #begin(id: string, beginLsn: bigint | null): void {
     if (this.#open === null) {
-      const run = { before: 0, count: 0 }
-      const none = { seen: 0, firstLsn: null, skipped: false, oldRow: null, isNew: false, handedOut: false }
-      this.#open = { id, beginLsn, run, ...none }
+      const none = { skipped: false, oldRow: null, isNew: false, handedOut: false }
+      this.#open = { id, beginLsn, taken: new TakenEvents(), run: newRun(false), ...none }
       this.#options.builder.begin(Number(id))
       return
     }
     // Whether another one is an earlier one its end says.
     const isOpen = this.#open.id === id
     this.#repeated = isOpen ? null : id
-    if (isOpen) this.#open.run = { before: this.#open.seen, count: 0 }
+    if (isOpen) this.#open.run = newRun(true)
   }
 
   #message(event: Extract<DebeziumEvent, { kind: 'message' }>): void {
@@ -121,6 +129,8 @@ export class TransactionAssembler {
 
   #addRow(open: OpenTransaction, event: RowEvent, reader: TableReader): void {
     const { operation, keyChange, after } = event
+    if (keyChange !== 'new' && open.oldRow !== null)
+      throw this.#lost(`transaction ${open.id} lacks a changed row's new key`)
     if (keyChange === 'old') {
       open.oldRow = event.before
       return
@@ -152,6 +162,8 @@ export class TransactionAssembler {
       throw this.#lost(`transaction ${transaction} ends without a beginning`)
     if (open.run.count !== events)
       throw this.#lost(`of ${events} events of transaction ${transaction} there are ${open.run.count}`)
+    this.#assertAllCameAgain(open)
+    if (open.oldRow !== null && !open.skipped) throw this.#lost(`transaction ${open.id} lacks a changed row's new key`)
     this.#open = null
     // A connector that was registered anew begins where the slot stands, which may lie before what it sent last.
     if (endLsn <= this.#reached) {
@@ -160,34 +172,48 @@ export class TransactionAssembler {
       builder.discardOpen()
       return
     }
-    if (open.seen === 0) this.#assertNonePassedOver(open, endLsn)
+    if (open.taken.count === 0) this.#assertNonePassedOver(open, endLsn)
     this.#reached = endLsn
     builder.commit({ lsn: numberToLsn(endLsn), offsets: offsets() }, time)
   }
 
   /** The open transaction, or null where `event` was taken before. */
-  #next({ transaction, order, lsn, previousCommit }: Placed): OpenTransaction | null {
+  #next(event: PlacedEvent): OpenTransaction | null {
+    const { transaction, order, lsn, previousCommit } = event
     const open = this.#open
     if (open !== null && this.#repeated === transaction) return null
     if (open === null || open.id !== transaction) {
       throw this.#lost(`an event of transaction ${transaction} stands outside of it`)
     }
-    const { run } = open
+    const { run, taken } = open
     if (order > run.count + 1)
       throw this.#lost(`events ${run.count + 1} to ${order - 1} of transaction ${transaction} are missing`)
-    if (order <= run.count) return null
+    if (order <= run.count) {
+      if (taken.has(event)) return null
+      throw this.#lost(`event ${order} of transaction ${transaction} stands at two places`)
+    }
     run.count = order
-    if (open.firstLsn === null) {
+    if (run.isAnother) {
+      if (order === 1) run.goesBack = lsn < taken.last
+      if (taken.has(event)) {
+        run.again += 1
+        return null
+      }
+      this.#assertAllCameAgain(open)
+    }
+    if (taken.count === 0) {
       this.#follow(open, previousCommit)
       this.#assertNonePassedOver(open, lsn)
     }
-    open.firstLsn ??= lsn
-    // It stands where the transaction's first event did: all of it is written again.
-    if (order === 1 && lsn === open.firstLsn) run.before = 0
-    const place = run.before + order
-    if (place <= open.seen) return null
-    open.seen = place
+    taken.take(event)
     return open
+  }
+
+  /** What is written again from the start holds all that was taken, or else something stands where nothing was. */
+  #assertAllCameAgain({ id, run, taken }: OpenTransaction): void {
+    if (run.goesBack && run.again !== taken.count)
+      throw this.#lost(`of ${taken.count} events of transaction ${id} ${run.again} came a second time`)
+    run.goesBack = false
   }
 
   /**
@@ -224,3 +250,7 @@ export class TransactionAssembler {
 }
 
 const NOTHING = Buffer.alloc(0)
+
+function newRun(isAnother: boolean): Run {
+  return { isAnother, count: 0, again: 0, goesBack: false }
+}

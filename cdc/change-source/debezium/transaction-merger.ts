@@ -1,7 +1,9 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
+import { BegunAnew } from './begun-anew.ts'
 import type { CommitOrder } from './commit-order.ts'
-import type { DebeziumEvent, Placed } from './event.ts'
+import type { DebeziumEvent } from './event.ts'
 import type { PartitionQueue } from './partition-queue.ts'
+import type { PlacedEvent } from './taken-events.ts'
 
 export interface MergerOptions {
   /** The only partition of the topic with the begins and ends of transactions. */
@@ -16,12 +18,17 @@ interface OpenTransaction {
   readonly end: Extract<DebeziumEvent, { kind: 'end' }>
   /** Events taken so far: the next one's `total_order` is one more. */
   taken: number
-  /** Where the first of them stands in the source's log. */
-  firstLsn: bigint | null
+  /** Where the last of them stands in the source's log. */
+  lastLsn: bigint
+  /** Where the connector began it more than once. */
+  readonly anew: BegunAnew | null
 }
 
-/** An event that belongs to a place in a transaction. */
-type PlacedEvent = Extract<DebeziumEvent, Placed>
+/** Where the connector began a transaction whose end is yet to come. */
+interface Begin {
+  readonly lsn: bigint | null
+  times: number
+}
 
 /** So many transactions are remembered, to know again what a restarted connector wrote twice. */
 const REMEMBERED = 1_000
@@ -30,7 +37,8 @@ const REMEMBERED = 1_000
  * Puts transactions together again whose events lie in many partitions. The ends in the transactions' topic, whose one
  * partition keeps their order, say which transaction comes next and how many events it has; `total_order` numbers them.
  * One task writes all partitions in commit order, so that each holds a transaction's events together and in order, and
- * it is enough to look at the oldest event of each: a merge, which holds no transaction whole however large it is.
+ * it is enough to look at the oldest event of each: a merge, which holds no transaction whole however large it is. One
+ * that a restarted connector began anew is merged by its places in the log (begun-anew.ts).
  *
  * What a connector wrote again after it was registered anew is known by `source.sequence`: the end of the commit before
  * the event's transaction, which for a new one lies nowhere before the last commit that was taken.
@@ -40,10 +48,9 @@ export class TransactionMerger implements CommitOrder {
   readonly #partitions: readonly PartitionQueue[]
   #reached: bigint
   #open: OpenTransaction | null = null
-  /** Where the transactions begin whose ends are yet to come. */
-  readonly #begins = new Map<string, bigint | null>()
-  /** Transactions that were taken or are left out, by their ids, with where their first event stands; the oldest first. */
-  readonly #done = new Map<string, bigint | null>()
+  readonly #begins = new Map<string, Begin>()
+  /** Transactions that were taken or are left out, the oldest first. */
+  readonly #done = new Set<string>()
   /** Where the last event was found: most often the next one is there too. */
   #latest: PartitionQueue | undefined
 
@@ -54,13 +61,14 @@ export class TransactionMerger implements CommitOrder {
   }
 
   next(): DebeziumEvent | null {
-    if (this.#open === null) return this.#begin()
-    const { end, taken, firstLsn } = this.#open
-    if (taken < end.events) return this.#event(this.#open)
+    const open = this.#open
+    if (open === null) return this.#begin()
+    const event = open.anew === null ? this.#event(open) : open.anew.next()
+    if (event?.kind !== 'end') return event
     this.#open = null
-    this.#reached = end.endLsn
-    this.#remember(end.transaction, firstLsn)
-    return end
+    this.#reached = event.endLsn
+    this.#remember(event.transaction)
+    return event
   }
 
   offsets(): Record<string, string> {
@@ -70,8 +78,16 @@ export class TransactionMerger implements CommitOrder {
 
   waitsFor(): string | null {
     if (this.#open === null) return null
-    const { end, taken } = this.#open
-    return `event ${taken + 1} of ${end.events} of transaction ${end.transaction}`
+    const { end, taken, anew } = this.#open
+    return anew?.waitsFor() ?? `event ${taken + 1} of ${end.events} of transaction ${end.transaction}`
+  }
+
+  get wantsEnds(): boolean {
+    return this.#open?.anew?.wantsEnds ?? false
+  }
+
+  learnEnds(ends: ReadonlyMap<string, bigint>): void {
+    this.#open?.anew?.learnEnds(ends)
   }
 
   /** Looks for the next end, and takes what stands before it: begins, heartbeats, ends of what the target has. */
@@ -80,28 +96,42 @@ export class TransactionMerger implements CommitOrder {
       const event = this.#boundaries.head()
       if (event === null) return null
       this.#boundaries.shift()
-      if (event.kind === 'begin' && !this.#begins.has(event.transaction)) this.#begins.set(event.transaction, event.lsn)
+      if (event.kind === 'begin') this.#note(event)
       if (event.kind !== 'end') continue
-      const lsn = this.#begins.get(event.transaction) ?? null
+      const { lsn, times } = this.#begins.get(event.transaction) ?? { lsn: null, times: 1 }
       this.#begins.delete(event.transaction)
       if (event.endLsn <= this.#reached) {
-        this.#remember(event.transaction, null)
+        this.#remember(event.transaction)
         continue
       }
       // A transaction's number comes again after four thousand million others.
       this.#done.delete(event.transaction)
-      this.#open = { end: event, taken: 0, firstLsn: null }
+      this.#open = { end: event, taken: 0, lastLsn: 0n, anew: times > 1 ? this.#anew(event) : null }
       return { kind: 'begin', transaction: event.transaction, lsn }
     }
   }
 
+  #note({ transaction, lsn }: Extract<DebeziumEvent, { kind: 'begin' }>): void {
+    const known = this.#begins.get(transaction)
+    if (known === undefined) this.#begins.set(transaction, { lsn, times: 1 })
+    else known.times += 1
+  }
+
+  #anew(end: OpenTransaction['end']): BegunAnew {
+    const isLater = (queue: PartitionQueue) => queue.head() !== null && !this.#isUnknown(queue.head(), end.transaction)
+    const headOf = (queue: PartitionQueue) => this.#headOf(queue, end.transaction)
+    return new BegunAnew({ end, partitions: this.#partitions, headOf, isLater })
+  }
+
+  /** The next event of a transaction that was begun once, or its end. */
   #event(open: OpenTransaction): DebeziumEvent | null {
+    if (open.taken === open.end.events) return open.end
     const found = this.#find(open)
     if (found === null) return null
     this.#latest = found.queue
     found.queue.shift()
     open.taken += 1
-    open.firstLsn ??= found.event.lsn
+    open.lastLsn = found.event.lsn
     return found.event
   }
 
@@ -112,44 +142,34 @@ export class TransactionMerger implements CommitOrder {
     for (const queue of this.#partitions) {
       const event = this.#nextOf(queue, open)
       if (event !== null) return { queue, event }
-      mayCome ||= queue.head() === null || this.#isUnknown(queue.head(), open)
+      mayCome ||= queue.head() === null || this.#isUnknown(queue.head(), open.end.transaction)
     }
     if (mayCome) return null
-    throw new FicusError(
-      'FICUS_SLOT_LOST',
-      `the topics do not hold all that was committed: ${this.waitsFor()} is missing`,
-    )
+    throw lost(`${this.waitsFor()} is missing`)
   }
 
   /** The queue's oldest event if it is the one wanted. Takes what was written twice off the queue. */
-  #nextOf(queue: PartitionQueue, { end, taken, firstLsn }: OpenTransaction): PlacedEvent | null {
+  #nextOf(queue: PartitionQueue, { end, taken, lastLsn }: OpenTransaction): PlacedEvent | null {
     for (;;) {
-      const event = queue.head()
-      if (event === null) return null
-      if (!('order' in event)) {
-        queue.shift()
-        continue
-      }
-      const ours = event.transaction === end.transaction
-      if (ours && event.order === taken + 1) return event
-      const writtenTwice = ours ? event.order <= taken : this.#isStale(event, queue, end.transaction)
-      if (!writtenTwice) return null
-      this.#assertWrittenTwice(event, ours ? firstLsn : (this.#done.get(event.transaction) ?? null))
+      const event = this.#headOf(queue, end.transaction)
+      if (event === null || event.order > taken + 1) return null
+      if (event.order === taken + 1) return event
+      if (event.lsn > lastLsn) throw lost(`event ${event.order} of transaction ${end.transaction} stands at two places`)
       queue.shift()
     }
   }
 
-  /**
-   * A connector that was restarted within a transaction may begin it again and count from 1 (Debezium 3.7.0, seen): its events
-   * are then new ones, of which the end's count says nothing.
-   * @param firstLsn where the transaction's first event stands; null where the target had it before.
-   */
-  #assertWrittenTwice({ transaction, order, lsn }: PlacedEvent, firstLsn: bigint | null): void {
-    if (order !== 1 || firstLsn === null || lsn === firstLsn) return
-    throw new FicusError(
-      'FICUS_SLOT_LOST',
-      `the connector was restarted within transaction ${transaction} and counted its events anew: what belongs to it cannot be told`,
-    )
+  /** The queue's oldest event if it belongs to `transaction`. Takes what was left over of earlier ones off the queue. */
+  #headOf(queue: PartitionQueue, transaction: string): PlacedEvent | null {
+    for (;;) {
+      const event = queue.head()
+      if (event === null) return null
+      if ('order' in event) {
+        if (event.transaction === transaction) return event
+        if (!this.#isStale(event, queue, transaction)) return null
+      }
+      queue.shift()
+    }
   }
 
   #isStale(event: PlacedEvent, queue: PartitionQueue, wanted: string): boolean {
@@ -160,15 +180,19 @@ export class TransactionMerger implements CommitOrder {
   }
 
   /** Whether it cannot be told yet if the event is to be left out. */
-  #isUnknown(event: DebeziumEvent | null, { end }: OpenTransaction): boolean {
+  #isUnknown(event: DebeziumEvent | null, transaction: string): boolean {
     if (event === null || !('order' in event)) return false
-    return event.previousCommit === null && event.transaction !== end.transaction
+    return event.previousCommit === null && event.transaction !== transaction
   }
 
-  #remember(transaction: string, firstLsn: bigint | null): void {
+  #remember(transaction: string): void {
     this.#done.delete(transaction)
-    this.#done.set(transaction, firstLsn)
-    const [oldest] = this.#done.keys()
+    this.#done.add(transaction)
+    const [oldest] = this.#done
     if (this.#done.size > REMEMBERED && oldest !== undefined) this.#done.delete(oldest)
   }
+}
+
+function lost(why: string): FicusError {
+  return new FicusError('FICUS_SLOT_LOST', `the topics do not hold all that was committed: ${why}`)
 }
