@@ -102,4 +102,4 @@ export function isTooLarge(reason: string): boolean {
 }
 
 const TOO_LARGE_REMEDY =
-  'Nothing was skipped. Raise cdc.topics.maxMessageBytes above the size that the message gives and restart sync: it sets topic, producer and reader. Above 100 MB raise the brokers’ socket.request.max.bytes too, and the heap of Kafka Connect and the brokers.'
+  'Nothing was skipped. Raise cdc.topics.maxMessageBytes above the size that the message gives and restart sync: it sets topic, producer and reader. Above 100 MB raise the brokers’ socket.request.max.bytes too, and above 200 MB the heaps of Kafka Connect (1 GB) and the brokers (512 MB).'

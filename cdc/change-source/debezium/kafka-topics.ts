@@ -22,6 +22,7 @@ export interface PartitionBounds {
 const CONNECTION_TIMEOUT_MS = 3_000
 /** Topics among the kinds of things that have settings (Kafka protocol, ConfigResource.Type). */
 const TOPIC = 2
+const BROKER = 4
 
 /**
  * The topics of one connector. This and topic-reading.ts are the only modules that know kafkajs: what is read comes
@@ -67,6 +68,22 @@ export class KafkaTopics {
         }
       }
       return bounds
+    })
+  }
+
+  /** What every broker takes in one request, bytes (`socket.request.max.bytes`). */
+  async requestBytes(): Promise<number> {
+    return this.#admin(async admin => {
+      const { brokers } = await admin.describeCluster()
+      const { resources } = await admin.describeConfigs({
+        resources: brokers.map(({ nodeId }) => ({
+          type: BROKER,
+          name: String(nodeId),
+          configNames: ['socket.request.max.bytes'],
+        })),
+        includeSynonyms: false,
+      })
+      return Math.min(...resources.map(({ configEntries }) => Number(configEntries[0]?.configValue)))
     })
   }
 

@@ -10,14 +10,17 @@ import { layoutOf, topicsOf } from './topic-layout.ts'
 /** How long Kafka may take to tell of topics and partitions that it has made. */
 const PATIENCE_MS = 30_000
 const POLL_MS = 100
-/** A batch of one record is this much larger than the record, bytes, at most. */
+/** A batch of one record, and a request with it, are this much larger than the record, bytes, at most. */
 const BATCH_OVERHEAD = 1024
+const REQUEST_OVERHEAD = 1024
+/** What a broker takes in one request, bytes, unless `socket.request.max.bytes` says otherwise. */
+const REQUEST_BYTES = 100 * 1024 * 1024
 
 /**
  * Makes the topics of a connector, or brings them to the settings of now, and finds where to go on reading.
  * @returns the first offset to read of every partition, by its key.
  * @throws FICUS_SLOT_LOST where Kafka does not hold what the target has not read; FICUS_CONFIG_INVALID where the sync
- *   began with another layout.
+ *   began with another layout, or the brokers do not take events as large as wanted.
  */
 export async function prepareTopics(
   kafka: KafkaTopics,
@@ -26,6 +29,7 @@ export async function prepareTopics(
   from: Position,
 ): Promise<Map<string, bigint>> {
   assertLayout(kafka.name, settings, from)
+  await assertBrokersTake(kafka, settings.maxMessageBytes)
   const stored = new Map(Object.entries(from.offsets ?? {}).map(([partition, offset]) => [partition, BigInt(offset)]))
   // A table that is not mapped any more may have events still, among those of transactions that are not applied.
   const known = new Set([...stored.keys()].map(topicOf))
@@ -51,14 +55,29 @@ function assertLayout(name: string, { layout }: TopicsConfig, from: Position): v
   })
 }
 
+/** A broker hangs up on whoever sends more than it takes, without a word, and Kafka Connect tries that again for ever. */
+async function assertBrokersTake(kafka: KafkaTopics, maxMessageBytes: number): Promise<void> {
+  const needed = maxMessageBytes + BATCH_OVERHEAD + REQUEST_OVERHEAD
+  if (needed <= REQUEST_BYTES) return
+  const taken = await kafka.requestBytes()
+  if (taken >= needed) return
+  throw new FicusError(
+    'FICUS_CONFIG_INVALID',
+    `cdc.topics.maxMessageBytes is ${maxMessageBytes}, and a broker takes ${taken} bytes in one request`,
+    { remedy: `Set socket.request.max.bytes of all brokers to ${needed} at least, or maxMessageBytes lower.` },
+  )
+}
+
 /** It keeps everything until it is told what the target has: what was not applied must not run out of time. */
 function topicConfig({ segmentBytes, maxMessageBytes, retention }: TopicsConfig): Record<string, string> {
+  const largestBatch = maxMessageBytes + BATCH_OVERHEAD
   return {
     'cleanup.policy': 'delete',
     'retention.ms': retention === 'applied' ? '-1' : String(retention),
     'retention.bytes': '-1',
-    'segment.bytes': String(segmentBytes),
-    'max.message.bytes': String(maxMessageBytes + BATCH_OVERHEAD),
+    // A segment holds a batch whole.
+    'segment.bytes': String(Math.max(segmentBytes, largestBatch)),
+    'max.message.bytes': String(largestBatch),
   }
 }
 
