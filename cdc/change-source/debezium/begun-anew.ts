@@ -6,7 +6,7 @@ export interface BegunAnewOptions {
   readonly end: Extract<DebeziumEvent, { kind: 'end' }>
   readonly partitions: readonly PartitionQueue[]
   /** A queue's oldest event if it belongs to the transaction; takes off it what was left over of earlier ones. */
-  readonly headOf: (queue: PartitionQueue) => PlacedEvent | null
+  readonly headOf: (queue: PartitionQueue, isNew: (event: PlacedEvent) => boolean) => PlacedEvent | null
   /** Whether what stands first in a queue comes after the transaction. */
   readonly isLater: (queue: PartitionQueue) => boolean
 }
@@ -70,7 +70,7 @@ export class BegunAnew {
 
   #newHead(queue: PartitionQueue): PlacedEvent | null {
     for (;;) {
-      const event = this.#options.headOf(queue)
+      const event = this.#options.headOf(queue, placed => !this.#taken.has(placed))
       if (event === null || !this.#taken.has(event)) return event
       queue.shift()
     }

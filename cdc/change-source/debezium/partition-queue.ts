@@ -70,12 +70,9 @@ export class PartitionQueue {
     this.#taken = 0
   }
 
-  /** Whether an event of `transaction` is among what waits. Reads all of it: not for every event. */
-  holds(transaction: string): boolean {
-    return this.#records.slice(this.#taken).some(record => {
-      const event = readEvent(record)
-      return 'transaction' in event && event.transaction === transaction
-    })
+  /** Whether an event that is `wanted` is among what waits. Reads all of it: not for every event. */
+  holds(wanted: (event: DebeziumEvent) => boolean): boolean {
+    return this.#records.slice(this.#taken).some(record => wanted(readEvent(record)))
   }
 }
 

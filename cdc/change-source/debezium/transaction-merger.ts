@@ -1,5 +1,5 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
-import { BegunAnew } from './begun-anew.ts'
+import { BegunAnew, type BegunAnewOptions } from './begun-anew.ts'
 import type { CommitOrder } from './commit-order.ts'
 import type { DebeziumEvent } from './event.ts'
 import type { PartitionQueue } from './partition-queue.ts'
@@ -119,7 +119,7 @@ export class TransactionMerger implements CommitOrder {
 
   #anew(end: OpenTransaction['end']): BegunAnew {
     const isLater = (queue: PartitionQueue) => queue.head() !== null && !this.#isUnknown(queue.head(), end.transaction)
-    const headOf = (queue: PartitionQueue) => this.#headOf(queue, end.transaction)
+    const headOf: BegunAnewOptions['headOf'] = (queue, isNew) => this.#headOf(queue, end.transaction, isNew)
     return new BegunAnew({ end, partitions: this.#partitions, headOf, isLater })
   }
 
@@ -151,7 +151,7 @@ export class TransactionMerger implements CommitOrder {
   /** The queue's oldest event if it is the one wanted. Takes what was written twice off the queue. */
   #nextOf(queue: PartitionQueue, { end, taken, lastLsn }: OpenTransaction): PlacedEvent | null {
     for (;;) {
-      const event = this.#headOf(queue, end.transaction)
+      const event = this.#headOf(queue, end.transaction, ({ order }) => order > taken)
       if (event === null || event.order > taken + 1) return null
       if (event.order === taken + 1) return event
       if (event.lsn > lastLsn) throw lost(`event ${event.order} of transaction ${end.transaction} stands at two places`)
@@ -160,22 +160,23 @@ export class TransactionMerger implements CommitOrder {
   }
 
   /** The queue's oldest event if it belongs to `transaction`. Takes what was left over of earlier ones off the queue. */
-  #headOf(queue: PartitionQueue, transaction: string): PlacedEvent | null {
+  #headOf(queue: PartitionQueue, transaction: string, isNew: (event: PlacedEvent) => boolean): PlacedEvent | null {
+    const wanted = (event: DebeziumEvent) => 'order' in event && event.transaction === transaction && isNew(event)
     for (;;) {
       const event = queue.head()
       if (event === null) return null
       if ('order' in event) {
         if (event.transaction === transaction) return event
-        if (!this.#isStale(event, queue, transaction)) return null
+        if (!this.#isStale(event, queue, wanted)) return null
       }
       queue.shift()
     }
   }
 
-  #isStale(event: PlacedEvent, queue: PartitionQueue, wanted: string): boolean {
+  #isStale(event: PlacedEvent, queue: PartitionQueue, wanted: (event: DebeziumEvent) => boolean): boolean {
     if (this.#done.has(event.transaction)) return true
     if (event.previousCommit !== null) return event.previousCommit < this.#reached
-    // The first transaction of a newly registered connector: what stands before the wanted one was committed before it.
+    // The first transaction of a newly registered connector: what stands before the wanted one is written again behind it.
     return queue.holds(wanted)
   }
 
