@@ -154,6 +154,8 @@ it('invariant 3: notices what a connector passed over that was restarted right b
     /not all that was committed: transaction 2 begins at 0\/9, and what came of it first stands at 0\/12/,
   )
   expect(() => assemble([...before, begin('2', 0x9n), end('2', 0, 0x20n)])).toThrow(/transaction 2 begins at 0\/9/)
+  // What came of it may stand right behind that commit.
+  expect(() => assemble([...before, begin('2', 0x9n), row(0x10n)])).toThrow(/transaction 2 begins at 0\/9/)
 })
 
 it('invariant 3: notices a transaction that is not ended before a later one', () => {

@@ -222,7 +222,7 @@ export class TransactionAssembler {
    * @param lsn where its first event stands, or where it ends without any.
    */
   #assertNonePassedOver({ id, beginLsn }: OpenTransaction, lsn: bigint): void {
-    if (beginLsn === null || beginLsn >= this.#reached || lsn <= this.#reached) return
+    if (beginLsn === null || beginLsn >= this.#reached || lsn < this.#reached) return
     const [begin, first] = [beginLsn, lsn].map(numberToLsn)
     throw this.#lost(`transaction ${id} begins at ${begin}, and what came of it first stands at ${first}`)
   }
