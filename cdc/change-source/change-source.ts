@@ -93,6 +93,12 @@ export interface ChangeSource {
   prepare(from: Position, signal: AbortSignal): Promise<void>
 
   /**
+   * Called before more tables are published, and so before `prepare` is told of them: whatever reads the slot by itself stops,
+   * so that nothing reads what it does not know.
+   */
+  beforePublishing?(from: Position): Promise<void>
+
+  /**
    * The changes after `from`, as long as `signal` is not aborted. Nothing at or before `from` is delivered again.
    * The next batch is asked for when the last is applied, or in a backlog the one before; meanwhile the engine gathers ahead
    * within bounded memory.

@@ -243,7 +243,7 @@ export class Pipeline implements Part {
         flows,
         progress,
         publication: this.#slot,
-        engine: this.#source.engine,
+        changes: this.#source,
       }),
     )
     return new AddedTables({

@@ -27,7 +27,7 @@ export interface SettleOptions {
   readonly flows: readonly ShapedFlow[]
   readonly progress: Progress
   readonly publication: string
-  readonly engine: ChangeSource['engine']
+  readonly changes: ChangeSource
 }
 
 /**
@@ -43,11 +43,12 @@ export async function settleFlows(options: SettleOptions): Promise<ReadFlow[]> {
   if (unfit.length > 0) throw mappingInvalid('the mapping', unfit)
   const notes = await readNotes(target.client, key)
   const changes = changedFlows(options.flows, { notes, tables: progress.tables })
-  if (options.engine === 'debezium') assertSameNames(changes, notes)
+  if (options.changes.engine === 'debezium') assertSameNames(changes, notes)
   const settled = await checkChanges(options, changes, notes)
   const added = settled.filter(({ kind }) => kind === 'add')
   await assertEmpty(options, added)
   await assertPublished(options, added)
+  if (added.length > 0 && progress.position !== null) await options.changes.beforePublishing?.(progress.position)
   await addToPublication(
     source.client,
     source.endpoint,

@@ -88,6 +88,14 @@ export class DebeziumSource implements ChangeSource {
     this.#prepared = { topics, offsets, readers, types, connectorConfig: config }
   }
 
+  /**
+   * The connector leaves out changes of tables that it was not given. Where such a one is a transaction's first, what is
+   * left of it looks as if the connector had passed something over (transaction-assembler.ts).
+   */
+  async beforePublishing(from: Position): Promise<void> {
+    await stopConnector(this.#connect, connectorName(this.#debezium.topicPrefix, this.#options, from))
+  }
+
   async *read(from: Position, signal: AbortSignal): AsyncGenerator<ChangeBatch> {
     const prepared = this.#prepared
     if (prepared === undefined) throw new TypeError('prepare comes before read')
