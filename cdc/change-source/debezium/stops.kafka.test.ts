@@ -141,6 +141,28 @@ describe.skipIf(stack === null)('the debezium engine stops or waits, and says wh
     expect(error?.message).toMatch(/was to be read from \d+ on, but/)
   })
 
+  it('invariants 3, 11: what a connector left out of a transaction stops sync, and a first copy brings it', async () => {
+    await using sync = await create()
+    const pipeline = await sync.streaming()
+    await sync.caughtUp()
+    // Published, and unknown to the connector: as if it had been restarted right behind the begin.
+    const [row] = await sync.onSource('SELECT pubname FROM pg_publication')
+    await sync.onSource(`ALTER PUBLICATION ${String(row?.pubname)} ADD TABLE clocks`)
+    await withSession(sync.source, async client => {
+      await client.query(`BEGIN; INSERT INTO clocks VALUES ('12:00', 1)`)
+      await sync.onSource(`INSERT INTO things VALUES (1000, 'before')`)
+      await client.query(`INSERT INTO things VALUES (1001, 'of the same transaction'); COMMIT`)
+    })
+    const { error, state } = await tells(pipeline, 'FICUS_SLOT_LOST')
+    expect(state).toBe('failed')
+    expect(error?.message).toMatch(/is not all that was committed: transaction \d+ begins at/)
+    expect(await sync.onTarget('SELECT id FROM copies WHERE id = 1001')).toEqual([])
+    await pipeline.drop()
+    await sync.streaming()
+    await sync.caughtUp()
+    await sync.expectEqual()
+  })
+
   it('invariant 10: drop leaves no connector, topic, slot or publication', async () => {
     await using sync = await create()
     const pipeline = await sync.streaming()
