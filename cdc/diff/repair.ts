@@ -218,7 +218,14 @@ class TableRepair {
     const relation = this.#relation
     if (image !== undefined)
       return { kind: 'update', relation, oldTuple: null, newTuple: encodeTextTuple(image.values) }
-    const { key: columns } = this.#flow.flow
+    const { key: columns, shared, from, to } = this.#flow.flow
+    if (shared) {
+      const [half, whole] = [showTable(from), showTable(to)]
+      this.#reasons.add(
+        `${half} has no row for this key, and other tables may: put it back there, or delete the row of ${whole} by hand`,
+      )
+      return null
+    }
     if (columns.some(({ computed }) => computed)) {
       this.#reasons.add('the source has no row for a key that is computed: delete the row in the target by hand')
       return null

@@ -104,3 +104,33 @@ it('invariant 3: a TRUNCATE in the service leaves the rows that it never had', a
   ])
   expect(await sync.onSource(NOT_THE_SERVICES)).toEqual(others)
 })
+
+it('does not delete a row of the monolith for want of one half of it', async () => {
+  const half = { source: 'products', key: { id: 'id' } }
+  const input: SyncInput = {
+    tables: [
+      { ...half, target: 'names', forward: { name: 'name' }, reverse: { name: 'name' } },
+      { ...half, target: 'shelved', forward: { shelf: 'shelf' }, reverse: { shelf: 'shelf' } },
+    ],
+  }
+  const halves = `CREATE TABLE names (id int PRIMARY KEY, name text NOT NULL); CREATE TABLE shelved (id int PRIMARY KEY, shelf int NOT NULL)`
+  await using sync = await createHarness(
+    createDatabase,
+    `${SOURCE}; ALTER TABLE products ALTER name DROP NOT NULL`,
+    halves,
+    input,
+  )
+  await (await sync.streaming()).stop()
+  const mapping = parseSync(input)
+  await startBack(sync, mapping)
+  const options = { ...backOf(sync, mapping), timeoutMs: 40_000 }
+  await sync.onTarget(`DELETE FROM names WHERE id = 7`)
+  await waitUntilCaughtUp(options)
+  await sync.onSource(`INSERT INTO products VALUES (7, 'kept', 'book', 2)`)
+  const report = await diffCapability({ ...options, mode: 'exact' })
+  expect(found(report)).toEqual([['extra', '7']])
+  const [repaired] = await repairRows(options, report.tables)
+  expect(repaired).toMatchObject({ repaired: 0, left: 1 })
+  expect(repaired?.reasons).toEqual([expect.stringContaining('public.names has no row for this key')])
+  expect(await sync.onSource('SELECT name FROM products WHERE id = 7')).toEqual([{ name: 'kept' }])
+})
