@@ -280,6 +280,19 @@ describe('invariant 13: names what does not fit, where, and what to do', () => {
       /integer/,
     ],
     ['a filter of its own rows', { where: `part.word <> ''` }, 'where', /missing FROM-clause entry for table "part"/],
+    [
+      'a filter by a name that the made rows have too',
+      {
+        where: `name <> ''`,
+        each: {
+          rows: `regexp_split_to_table(products.name, ' ') WITH ORDINALITY AS part(name, no)`,
+          key: { position: 'part.no' },
+        },
+        forward: { word: 'part.name' },
+      },
+      'where',
+      /column reference "name" is ambiguous/,
+    ],
     ['a key that may be null', { target: 'maybe_words' }, 'each.key.position', /may be null/],
     [
       'a target that is unique by the source’s key alone',

@@ -230,7 +230,7 @@ class ExpressionCheck {
   }
 
   async #checkEach(): Promise<void> {
-    const { each, path } = this.#flow
+    const { each, path, where, from } = this.#flow
     if (each === undefined) return
     for (const { client, rows, side } of this.#sides()) {
       const failure = await failureOf(client, `SELECT FROM ${withEach(this.#flow, rows)} LIMIT 0`)
@@ -239,6 +239,19 @@ class ExpressionCheck {
       return this.#tell(`${path}.each.rows`, `fails on ${side}: ${failure.message}`, remedyOf(failure, remedy))
     }
     for (const mapped of each.key) await this.#checkExpression(mapped, `${path}.each.key.${mapped.to}`)
+    if (where === null) return
+    // It was tried on the source row alone, which is all that it is about; beside the made row a name may be of both.
+    for (const { client, reads, rows, side } of this.#sides()) {
+      const beside = `${reads}SELECT FROM ${withEach(this.#flow, rows)} WHERE ${bracketed(where)} IS TRUE LIMIT 0`
+      const failure = await failureOf(client, beside)
+      if (failure === null) continue
+      const remedy = `Name its columns with their table: ${quoteIdentifier(from.table)}.…`
+      return this.#tell(
+        `${path}.where`,
+        `fails beside each.rows on ${side}: ${failure.message}`,
+        remedyOf(failure, remedy),
+      )
+    }
   }
 
   async #checkExpression(mapped: MappedColumn, path: string): Promise<void> {
