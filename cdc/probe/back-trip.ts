@@ -1,25 +1,18 @@
-import { quoteIdentifier, quoteTable, showTable, type TableName } from '@ficus/core/sql/identifier'
+import { quoteIdentifier, showTable, type TableName } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { isComputed } from '../mapping/computed-rows.ts'
 import { flowsOf, type Sync, targetKey, withEach } from '../mapping/flow.ts'
 import { flowColumns } from '../mapping/flow-columns.ts'
-import {
-  assignedType,
-  columnOf,
-  filterCondition,
-  mappedKey,
-  mappedSelect,
-  sourceSideType,
-} from '../mapping/merge-sql.ts'
-import type { TableShape } from '../mapping/table-shape.ts'
+import { filterCondition, mappedKey, mappedSelect, sourceSideType } from '../mapping/merge-sql.ts'
 import { ownRows } from '../mapping/within.ts'
 import { readsClause } from '../mirror/reads-sql.ts'
 import { type ProbeFinding, problem, refusal, untriedBack } from './finding.ts'
 import { mappedByKey, type Row } from './mapped-sample.ts'
 import type { RoundTrip } from './round-trip.ts'
-import { asText, sampleKeys, textArrays, textRows } from './sample.ts'
+import { asText, sampleKeys } from './sample.ts'
+import { fillTemporary } from './temporary-rows.ts'
 
 /** An entry of `back`, and the mappings that fill the service's tables that it needs. */
 interface BackTrip {
@@ -96,9 +89,10 @@ async function probeEntry(monolith: Client, service: Client, trip: BackTrip, sam
     await monolith.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
     await service.query('BEGIN')
     const { keys, rows } = await sendThereAndBack(monolith, service, trip, sampleSize)
-    const key = flow.key.map(({ to }) => to)
-    await fill(monolith, KEYS, { table: flow.to, shape: target, columns: key }, keys)
-    await fill(monolith, RETURNED, { table: flow.to, shape: target, columns: flow.columns.map(({ to }) => to) }, rows)
+    const names = (columns: readonly { readonly to: string }[]) => columns.map(({ to }) => to)
+    const live = { table: flow.to, shape: target }
+    await fillTemporary(monolith, KEYS, live, names(flow.key), keys)
+    await fillTemporary(monolith, RETURNED, live, names(flow.columns), rows)
     return await compare(monolith, trip)
   } catch (error) {
     if (judgeFailure(error) === 'passing') throw error
@@ -129,7 +123,7 @@ async function sendThereAndBack(
     const rows = await mappedByKey(monolith, filling, `SELECT * FROM ${SAMPLED}`)
     const place = `pg_temp.${quoteIdentifier(`ficus_there_${index}`)}`
     const columns = filling.flow.columns.map(({ to }) => to)
-    await fill(service, place, { table: filling.flow.to, shape: filling.target, columns }, rows)
+    await fillTemporary(service, place, { table: filling.flow.to, shape: filling.target }, columns, rows)
     places.push(place)
   }
   const { flow, target } = back
@@ -149,25 +143,6 @@ async function sendThereAndBack(
       mapped,
     ),
   }
-}
-
-/** Makes a temporary table of some columns of another and fills it. */
-async function fill(
-  client: Client,
-  place: string,
-  like: { readonly table: TableName; readonly shape: TableShape; readonly columns: readonly string[] },
-  rows: readonly Row[],
-): Promise<void> {
-  const list = like.columns.map(quoteIdentifier).join(', ')
-  await client.query(
-    `CREATE TEMPORARY TABLE ${place.replace('pg_temp.', '')} ON COMMIT DROP AS SELECT ${list} FROM ${quoteTable(like.table)} LIMIT 0`,
-  )
-  const values = like.columns.map((name, index) => `c${index}::${assignedType(columnOf(like.shape, name))}`)
-  await client.query(
-    `INSERT INTO ${place} (${list}) SELECT ${values.join(', ')} FROM ${textRows(like.columns)}`,
-    textArrays(like.columns, rows),
-  )
-  await client.query(`ANALYZE ${place}`)
 }
 
 /** Compares what came back with all rows of its keys that are there. */

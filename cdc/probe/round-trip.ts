@@ -5,11 +5,12 @@ import { judgeFailure } from '../database/failure.ts'
 import { isComputed } from '../mapping/computed-rows.ts'
 import { type Flow, flowsOf, type Sync } from '../mapping/flow.ts'
 import { flowColumns } from '../mapping/flow-columns.ts'
-import { assignedType, columnOf, mappedSelect, sourceSideType } from '../mapping/merge-sql.ts'
+import { mappedSelect, sourceSideType } from '../mapping/merge-sql.ts'
 import { probeBackTrips } from './back-trip.ts'
 import { type ProbeFinding, problem, refusal, untried } from './finding.ts'
 import { mappedSample, type Row } from './mapped-sample.ts'
-import { asText, textArrays, textRows } from './sample.ts'
+import { asText } from './sample.ts'
+import { fillTemporary } from './temporary-rows.ts'
 
 /** What became of rows that went there and back. */
 export interface RoundTrip {
@@ -83,14 +84,8 @@ async function readBack(service: Client, { there, back }: BothWays, rows: readon
   const { flow, source, target } = there
   const columns = flow.columns.map(({ to }) => to)
   const live = quoteTable(flow.to)
-  // Not LIKE: NOT NULL and identities of columns that only the service has would be in the way.
-  await service.query(`CREATE TEMPORARY TABLE ficus_probe ON COMMIT DROP AS SELECT * FROM ${live} LIMIT 0`)
-  const values = columns.map((name, index) => `c${index}::${assignedType(columnOf(target, name))}`)
-  await service.query(
-    `INSERT INTO ${SAMPLE} (${columns.map(quoteIdentifier).join(', ')}) SELECT ${values.join(', ')} FROM ${textRows(columns)}`,
-    textArrays(columns, rows),
-  )
   const names = target.columns.map(column => column.name)
+  await fillTemporary(service, SAMPLE, { table: flow.to, shape: target }, columns, rows, names)
   const unmapped = names.filter(name => !columns.includes(name))
   if (unmapped.length > 0) {
     const set = unmapped.map(name => `${quoteIdentifier(name)} = t.${quoteIdentifier(name)}`)
@@ -121,14 +116,8 @@ function sameKey({ key }: Flow, one: string, other: string): string {
 async function compare(monolith: Client, { there, back }: BothWays, rows: readonly Row[]): Promise<RoundTrip> {
   const { source } = there
   const columns = back.columns.map(({ to }) => to)
-  const list = columns.map(quoteIdentifier).join(', ')
   const live = quoteTable(back.to)
-  await monolith.query(`CREATE TEMPORARY TABLE ficus_probe ON COMMIT DROP AS SELECT ${list} FROM ${live} LIMIT 0`)
-  const values = columns.map((name, index) => `c${index}::${assignedType(columnOf(source, name))}`)
-  await monolith.query(
-    `INSERT INTO ${SAMPLE} (${list}) SELECT ${values.join(', ')} FROM ${textRows(columns)}`,
-    textArrays(columns, rows),
-  )
+  await fillTemporary(monolith, SAMPLE, { table: back.to, shape: source }, columns, rows)
   const key = back.key.map(({ to }) => to)
   const match = key.map(name => `s.${quoteIdentifier(name)} = b.${quoteIdentifier(name)}`).join(' AND ')
   const shownKey = `concat_ws(', ', ${key.map(name => `b.${quoteIdentifier(name)}::text`).join(', ')})`
