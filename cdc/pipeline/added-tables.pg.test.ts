@@ -152,14 +152,16 @@ describe('invariant 3: a table that is added to a running capability', () => {
     const pipeline = sync.pipeline({ sync: parseSync({ tables: [PRODUCTS, table] }), batchRows: 3 })
     await pipeline.start()
     await gate.reached(20)
-    // More than one batch holds.
-    const fill = `UPDATE products SET name = repeat('meanwhile ', 20000) WHERE id < 5`
-    await sync.onSource(fill)
+    // What follows is of another shape, and so in another batch.
+    const cut = (column: string) =>
+      sync.onSource(`ALTER TABLE products ADD ${column} int; UPDATE products SET ${column} = 1 WHERE id = 1`)
+    await sync.onSource(`UPDATE products SET name = 'meanwhile' WHERE id = 1`)
+    await cut('one')
     // The second chunk is read before the stream comes to any of this.
     await sync.onSource(`UPDATE slugs SET slug = 'z' WHERE id = 10`)
     await sync.onSource(`UPDATE slugs SET slug = 'a' WHERE id = 30`)
     await sync.onSource(`INSERT INTO slugs VALUES (40, 'n')`)
-    await sync.onSource(fill)
+    await cut('two')
     await sync.onSource(`UPDATE slugs SET slug = 'm' WHERE id = 40`)
     await sync.onSource(`INSERT INTO slugs VALUES (50, 'n')`)
     await gate.open(20)
