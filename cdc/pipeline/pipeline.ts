@@ -1,78 +1,34 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { CopyIndexes, Triggers } from '@ficus/core/config/schema'
-import { FicusError } from '@ficus/core/errors/ficus-error'
 import { databaseError } from '@ficus/core/ledger/connection'
 import type { SyncStatus } from '@ficus/core/ledger/records'
 import type { Part } from '@ficus/core/lifecycle/part'
 import { showTable, type TableName } from '@ficus/core/sql/identifier'
-import pg, { type Client } from 'pg'
-import { AlternatingApplier } from '../apply/alternating-applier.ts'
+import type { Client } from 'pg'
 import { countParked } from '../apply/parked.ts'
 import { claimProgress, createProgressTable, type Progress, ProgressMoved, readProgress } from '../apply/progress.ts'
 import { retryParked } from '../apply/retry-parked.ts'
-import {
-  type ChangeBatch,
-  type ChangeSource,
-  type ChangeSourceFactory,
-  SlotBusy,
-  StreamEnded,
-} from '../change-source/change-source.ts'
+import { type ChangeSource, SlotBusy, StreamEnded } from '../change-source/change-source.ts'
 import { originName, slotName } from '../change-source/names.ts'
-import { lsnToNumber } from '../change-source/position.ts'
 import { AddedTables } from '../copy/added-tables.ts'
 import { restoreIndexes } from '../copy/deferred-indexes.ts'
 import { firstCopy, type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
 import { forgetNotes } from '../copy/flow-notes.ts'
-import { judgeFailure } from '../database/failure.ts'
-import { type Endpoint, endSession, openSession, withSession } from '../database/session.ts'
-import { withoutValues } from '../database/without-values.ts'
-import { Heartbeat } from '../lag/heartbeat.ts'
+import { endSession, openSession, withSession } from '../database/session.ts'
 import { assertMappingFits } from '../mapping/check-mapping.ts'
-import { type Direction, type Flow, flowsOf, opposite, type Sync, sourceTables } from '../mapping/flow.ts'
+import { type Flow, flowsOf, opposite, sourceTables } from '../mapping/flow.ts'
 import { flowColumns } from '../mapping/flow-columns.ts'
 import { inDependencyOrder } from '../mapping/table-order.ts'
 import { type Mirror, planMirrors } from '../mirror/mirror-plan.ts'
 import { fitMirrors } from '../mirror/mirror-tables.ts'
+import { carryStream } from './carry-stream.ts'
 import { type Dropped, dropSync } from './drop.ts'
-import { interleave } from './interleave.ts'
-import { passSyncPoint } from './points.ts'
+import { asFicusError, isStandby, mayPass, notBegun } from './pipeline-failures.ts'
+import type { PipelineOptions } from './pipeline-options.ts'
 import { settleFlows } from './settle-flows.ts'
 import { assertInHistory } from './source-history.ts'
-import { SourceWatch } from './source-watch.ts'
 import { StatusBoard } from './status-board.ts'
 import { takeTurn } from './turn.ts'
 
-export interface PipelineOptions {
-  readonly capability: string
-  readonly direction: Direction
-  /** The id of the ledger that asks for it. */
-  readonly ledger: string
-  /** Where changes come from: the monolith's database for forward. */
-  readonly source: Endpoint
-  readonly target: Endpoint
-  readonly sync: Sync
-  readonly engine: ChangeSourceFactory
-  /** Rows in one applied transaction, about. */
-  readonly batchRows: number
-  readonly copyWorkers: number
-  /** Whether the first copy makes the target's indexes after the rows, where it may; `after` unless given. */
-  readonly copyIndexes?: CopyIndexes
-  /** Whether the target's triggers and foreign keys act on what is written; `auto` unless given. */
-  readonly triggers?: Triggers
-  /** How many changes may be parked before a refused one stops the sync; 1,000 unless given. */
-  readonly maxParked?: number
-  /** Whether standbies of the source keep a copy of the slot, where they can; true unless given. */
-  readonly failoverSlot?: boolean
-  readonly onStatus?: (status: SyncStatus) => void
-  /** Waits between attempts, ms: the first, doubled until the last. */
-  readonly backoff?: { readonly first: number; readonly last: number }
-  readonly heartbeatMs?: number
-  /** How often the source's tables are looked at, ms. */
-  readonly watchMs?: number
-}
-
-const MAX_PARKED = 1_000
-const WATCH_MS = 5_000
 /** Rows that are read beside the stream at a time; the stream waits for so many at most. */
 const CHUNK_ROWS = 10_000
 const BACKOFF = { first: 200, last: 5_000 }
@@ -197,10 +153,7 @@ export class Pipeline implements Part {
     }
   }
 
-  /**
-   * @param stopping tells to stop in order: what is being applied is acknowledged first.
-   * @param lost tells that the turn is.
-   */
+  /** @param stopping, @param lost as in carryStream. */
   async #work(session: Client, stopping: AbortSignal, lost: AbortSignal): Promise<void> {
     const signal = AbortSignal.any([stopping, lost])
     const { source, sync, direction } = this.#options
@@ -228,7 +181,21 @@ export class Pipeline implements Part {
     const added = await this.#settle(session, flows, progress)
     if (progress.position !== null) await this.#source.prepare(progress.position, signal)
     await fitMirrors(session, mirrors)
-    await this.#stream(flows, mirrors, added, progress, stopping, lost)
+    await carryStream(
+      {
+        options: this.#options,
+        changes: this.#source,
+        board: this.#board,
+        flows,
+        mirrors,
+        tables: sourceTables(this.#carried),
+        publication: this.#slot,
+        added,
+        progress,
+      },
+      stopping,
+      lost,
+    )
   }
 
   /** What has to be read beside the stream, because the sync file is not the one that the target was filled by. */
@@ -277,120 +244,6 @@ export class Pipeline implements Part {
       signal,
     })
   }
-
-  async #stream(
-    flows: readonly ShapedFlow[],
-    mirrors: readonly Mirror[],
-    added: AddedTables,
-    progress: Progress,
-    stopping: AbortSignal,
-    lost: AbortSignal,
-  ): Promise<void> {
-    const { source, target } = this.#options
-    if (progress.position === null) throw new ProgressMoved(`the first copy of ${this.name} was begun anew`)
-    const heartbeat = new Heartbeat(source, this.#options.heartbeatMs)
-    const origin = originName(this.#options, target.url)
-    const maxParked = this.#options.maxParked ?? MAX_PARKED
-    const applier = await AlternatingApplier.open({
-      source,
-      target,
-      key: this.#options,
-      flows,
-      mirrors,
-      triggers: this.#options.triggers,
-      origin,
-      progress,
-      maxParked,
-    })
-    const watch = new SourceWatch({
-      source,
-      publication: this.#slot,
-      engine: this.#source.engine,
-      tables: sourceTables(this.#carried),
-      known: new Map(flows.map(({ flow, source: { oid } }) => [showTable(flow.from), oid])),
-      intervalMs: this.#options.watchMs ?? WATCH_MS,
-    })
-    const left = new AbortController()
-    const reading = AbortSignal.any([lost, left.signal, watch.failed])
-    let { position } = progress
-    let betweenTransactions = true
-    /** What is under way. */
-    let applying: Promise<void> = Promise.resolve()
-    /** The source is left once it was told of what is under way. */
-    const leave = () => {
-      applying.catch(() => {}).then(() => left.abort())
-    }
-    const finish = (batch: ChangeBatch) => {
-      this.#source.giveBack(batch)
-      this.#board.parked(applier.parked)
-      if (batch.position === null) return
-      position = batch.position
-      this.#source.acknowledge(batch.position)
-      passSyncPoint('apply.acknowledged')
-      heartbeat.reached(lsnToNumber(batch.position.lsn))
-      this.#board.applied(batch.position)
-    }
-    try {
-      stopping.addEventListener('abort', leave, { once: true })
-      if (stopping.aborted) leave()
-      heartbeat.start()
-      watch.start()
-      this.#board.streaming(progress, heartbeat, added.progress)
-      await added.begin(applier)
-      const batches = interleave(
-        this.#source.read(position, reading),
-        () => added.pending && betweenTransactions,
-        leave,
-      )
-      for await (const batch of batches) {
-        if (stopping.aborted) break
-        if (batch === null) {
-          await applying
-          await added.step(applier, position)
-          continue
-        }
-        this.#board.received(batch)
-        added.received(batch)
-        const before = applying
-        applying = Promise.all([before, applier.apply(batch)]).then(() => finish(batch))
-        applying.catch(() => left.abort())
-        await (AlternatingApplier.mayGoAhead(batch) ? before : applying)
-        betweenTransactions = batch.position !== null
-      }
-      await applying
-      watch.failed.throwIfAborted()
-    } finally {
-      stopping.removeEventListener('abort', leave)
-      await applying.catch(() => {})
-      await Promise.all([heartbeat.stop(), watch.stop(), applier.close(), added.close()])
-    }
-  }
-}
-
-/** A target that holds rows of its own is never copied to: its start is recorded beforehand (begin-without-copy.ts). */
-function notBegun({ direction, capability }: PipelineOptions): FicusError {
-  return new FicusError('FICUS_SYNC_NOT_BEGUN', `nobody recorded where the ${direction} sync of ${capability} starts`)
-}
-
-function isStandby(error: unknown): boolean {
-  return error instanceof SlotBusy
-}
-
-/** Whether trying again without anybody's doing may help. */
-function mayPass(error: unknown): boolean {
-  if (error instanceof SlotBusy || error instanceof StreamEnded || error instanceof ProgressMoved) return true
-  return judgeFailure(error) === 'passing'
-}
-
-/** An engine may wrap why its stream ended, so that it is tried again. */
-function asFicusError(error: unknown, what: string): FicusError {
-  if (error instanceof FicusError) return error
-  if (error instanceof StreamEnded && error.cause instanceof FicusError) return error.cause
-  // A database that said so itself; anything else without a name of its own is ours to mend.
-  const isBusy = error instanceof pg.DatabaseError && judgeFailure(error) === 'passing'
-  return new FicusError(isBusy ? 'FICUS_DATABASE_BUSY' : 'FICUS_INTERNAL', `${what}: ${withoutValues(error)}`, {
-    cause: error,
-  })
 }
 
 async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -6,7 +6,8 @@ import type { Endpoint } from '../database/session.ts'
 import { waitUntilCaughtUp } from '../lag/lag.ts'
 import type { SyncInput } from '../mapping/define-sync.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
-import { Pipeline, type PipelineOptions } from '../pipeline/pipeline.ts'
+import { Pipeline } from '../pipeline/pipeline.ts'
+import type { PipelineOptions } from '../pipeline/pipeline-options.ts'
 
 /** Two databases, and the pipelines of a test between them; `await using` stops and drops all. */
 export interface SyncHarness extends AsyncDisposable {

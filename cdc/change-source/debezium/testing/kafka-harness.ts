@@ -5,7 +5,8 @@ import { diffCapability } from '../../../diff/diff-capability.ts'
 import { waitUntilCaughtUp } from '../../../lag/lag.ts'
 import type { SyncInput } from '../../../mapping/define-sync.ts'
 import { parseSync } from '../../../mapping/parse-sync.ts'
-import type { Pipeline, PipelineOptions } from '../../../pipeline/pipeline.ts'
+import type { Pipeline } from '../../../pipeline/pipeline.ts'
+import type { PipelineOptions } from '../../../pipeline/pipeline-options.ts'
 import {
   CAPABILITY,
   createHarness,

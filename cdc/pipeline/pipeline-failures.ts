@@ -1,0 +1,34 @@
+import { FicusError } from '@ficus/core/errors/ficus-error'
+import pg from 'pg'
+import { ProgressMoved } from '../apply/progress.ts'
+import { SlotBusy, StreamEnded } from '../change-source/change-source.ts'
+import { judgeFailure } from '../database/failure.ts'
+import { withoutValues } from '../database/without-values.ts'
+import type { PipelineOptions } from './pipeline-options.ts'
+
+/** A target that holds rows of its own is never copied to: its start is recorded beforehand (begin-without-copy.ts). */
+export function notBegun({ direction, capability }: PipelineOptions): FicusError {
+  return new FicusError('FICUS_SYNC_NOT_BEGUN', `nobody recorded where the ${direction} sync of ${capability} starts`)
+}
+
+/** Whether another worker does the work. */
+export function isStandby(error: unknown): boolean {
+  return error instanceof SlotBusy
+}
+
+/** Whether trying again without anybody's doing may help. */
+export function mayPass(error: unknown): boolean {
+  if (error instanceof SlotBusy || error instanceof StreamEnded || error instanceof ProgressMoved) return true
+  return judgeFailure(error) === 'passing'
+}
+
+/** An engine may wrap why its stream ended, so that it is tried again. */
+export function asFicusError(error: unknown, what: string): FicusError {
+  if (error instanceof FicusError) return error
+  if (error instanceof StreamEnded && error.cause instanceof FicusError) return error.cause
+  // A database that said so itself; anything else without a name of its own is ours to mend.
+  const isBusy = error instanceof pg.DatabaseError && judgeFailure(error) === 'passing'
+  return new FicusError(isBusy ? 'FICUS_DATABASE_BUSY' : 'FICUS_INTERNAL', `${what}: ${withoutValues(error)}`, {
+    cause: error,
+  })
+}
