@@ -32,6 +32,8 @@ const PIN_SETTINGS = [
   `SET client_min_messages = 'error'`,
   // A policy that hides rows must not hide them from sync: the server then refuses the statement, and says so.
   `SET row_security = off`,
+  // The source lets go what the target says it has, so a crash of the target's server must not undo a commit.
+  `SELECT set_config(name, 'on', false) FROM pg_settings WHERE name = 'synchronous_commit' AND setting = 'off'`,
   `SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',
      'transaction_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout')`,
 ].join('; ')
