@@ -25,8 +25,9 @@ export class DiffState {
   constructor(client: Client, key: ProgressKey, flow: Flow, epoch: number) {
     this.#client = client
     this.#key = key
+    // Of a function the text is all there is to see.
     this.#flow = createHash('sha256')
-      .update(JSON.stringify([flow, epoch]))
+      .update(JSON.stringify([flow, String(flow.compute), epoch]))
       .digest('hex')
       .slice(0, 16)
   }

@@ -311,6 +311,26 @@ describe('the comparison of rows that a function makes', () => {
       'code = P50: the function of tables[0] threw: this name cannot be',
     )
   })
+
+  it('compares all again where the function is another one', async () => {
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, mapping())
+    await sync.streaming()
+    await sync.caughtUp()
+    await sync.onTarget(`UPDATE items SET title = 'differs' WHERE code = 'P20'`)
+    const diff = (input: SyncInput) =>
+      diffCapability({
+        ...WHERE,
+        source: sync.source,
+        target: sync.target,
+        sync: parseSync(input),
+        rangeRows: 5,
+        resume: true,
+        timeoutMs: 40_000,
+      })
+    expect(await diff(mapping())).toMatchObject({ tables: [{ equal: 19 }] })
+    const other = mapping(row => ({ ...forward(row), size: 1 }))
+    expect(await diff(other)).toMatchObject({ resumed: false, tables: [{ compared: 20, equal: 0 }] })
+  })
 })
 
 describe('the check of a mapping by a function', () => {
