@@ -33,8 +33,11 @@ const APPLY_POINTS: readonly SyncPoint[] = [
   'apply.acknowledged',
 ]
 
-/** A fifth of the rounds dies while it copies, and a fifth while a table is added, as long as it has other ways to die. */
-const COPY_SHARE = 0.2
+/**
+ * More than a fifth of the rounds dies while it copies, so that 50 have each card of that deck, and a fifth while a table is
+ * added, as long as it has other ways to die.
+ */
+const COPY_SHARE = 0.22
 const ADD_SHARE = 0.2
 
 /**
