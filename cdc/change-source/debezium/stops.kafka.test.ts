@@ -141,6 +141,23 @@ describe.skipIf(stack === null)('the debezium engine stops or waits, and says wh
     expect(error?.message).toMatch(/was to be read from \d+ on, but/)
   })
 
+  it('invariant 3: says so when the slot was lost under the connector', async () => {
+    await using sync = await create()
+    const pipeline = await sync.streaming()
+    await sync.onSource(`UPDATE things SET note = 'before' WHERE id = 1`)
+    await sync.caughtUp()
+    const ofThis = 'FROM pg_replication_slots WHERE database = current_database()'
+    // The connector takes it again in no time.
+    const drop = async () => {
+      await sync.onSource(`SELECT pg_terminate_backend(active_pid) ${ofThis} AND active`)
+      await sync.onSource(`SELECT pg_drop_replication_slot(slot_name) ${ofThis}`)
+    }
+    await vi.waitFor(drop, { timeout: 20_000, interval: 1 })
+    await sync.onSource(`INSERT INTO things VALUES (101, 'after')`)
+    expect(await tells(pipeline, 'FICUS_SLOT_LOST')).toMatchObject({ state: 'failed' })
+    expect(await sync.onTarget('SELECT FROM copies WHERE id = 101')).toEqual([])
+  })
+
   it('invariants 3, 11: what a connector left out of a transaction stops sync, and a first copy brings it', async () => {
     await using sync = await create()
     const pipeline = await sync.streaming()
