@@ -107,6 +107,23 @@ describe('invariant 3: what may pass is tried again, and nothing is lost or doub
     ])
   })
 
+  it('a statement that somebody cancels, as a time-out of it would', async () => {
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+    const told = await streamingWithNotes(sync)
+    await using other = await otherSession(sync)
+    await other.query('BEGIN; UPDATE names SET title = title WHERE item_id = 7')
+    await sync.onSource(`UPDATE products SET name = 'changed'`)
+    await syncWaits(sync)
+    await sync.onTarget(
+      `SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    )
+    await vi.waitFor(() => expect(waited(told)).toHaveLength(1), { timeout: 20_000 })
+    await other.query('COMMIT')
+    await expectOnce(sync, 50)
+    const message = expect.stringContaining('canceling statement')
+    expect(waited(told)).toEqual([expect.objectContaining({ code: 'FICUS_DATABASE_BUSY', message })])
+  })
+
   it('no connection is left', async () => {
     await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
     const plain = await asPlainUser(sync, ['products'], ['items', 'names', 'writes'])
