@@ -126,10 +126,11 @@ export class Merge {
     if (this.#options.mirrors.length === 0) return []
     const truncated = new Set(changes.filter(({ kind }) => kind === 'truncate').map(({ relation }) => relation))
     return [...new Set(changes.map(({ relation }) => relation))].flatMap(relation =>
-      (this.#stagings.get(relation) ?? []).flatMap(({ table, flows }) => {
+      (this.#stagings.get(relation) ?? []).flatMap(({ table, rows, flows }) => {
         const mirror = this.#options.mirrors.find(candidate => flows.some(({ flow }) => flow === candidate.flow))
         if (mirror === undefined) return []
-        return [{ mirror, table, key: mirror.flow.key.map(({ from }) => from), truncated: truncated.has(relation) }]
+        const key = mirror.flow.key.map(({ from }) => from)
+        return [{ mirror, table, key, rows, truncated: truncated.has(relation) }]
       }),
     )
   }

@@ -52,6 +52,7 @@ export class Staging {
   /** Where the key's columns stand in the relation. */
   readonly keyIndexes: readonly number[]
   readonly #room: StagingRoom
+  #rows = 0
 
   private constructor(relation: Relation, flows: readonly TargetedFlow[], name: string) {
     const all = relation.columns.map(column => column.name)
@@ -143,6 +144,11 @@ export class Staging {
     return [this.#room, ...this.flows.flatMap(({ computed }) => computed?.room ?? [])]
   }
 
+  /** How many are staged. */
+  get rows(): number {
+    return this.#rows
+  }
+
   /** Quoted. */
   get tables(): readonly string[] {
     return [this.table, ...this.flows.flatMap(({ computed }) => computed?.table ?? [])]
@@ -155,11 +161,13 @@ export class Staging {
 
   /** Where there is nothing to fill it with: what was there goes too. */
   async clear(client: Client): Promise<void> {
+    this.#rows = 0
     await client.query(this.#room.emptying(0, 0))
   }
 
   /** Writes rows into the table, in place of those that were there. */
   async fill(client: Client, data: Buffer, rows: readonly RowToStage[]): Promise<void> {
+    this.#rows = rows.length
     const encode = this.relation.format === 'binary' ? binaryRows : textRows
     const columns = [OPERATION_COLUMN, ...this.columns.map(quoteIdentifier)].join(', ')
     await copyIn(

@@ -5,6 +5,7 @@ import type { TargetedFlow } from '../apply/staging.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { columnOf } from '../mapping/merge-sql.ts'
 import { assertNothingLost } from '../mapping/silent-loss.ts'
+import { AffectedKeys } from './affected-keys.ts'
 import {
   affectedByOwn,
   affectedByRead,
@@ -36,6 +37,7 @@ export interface Consequences {
 export interface DerivedFlow extends TargetedFlow {
   readonly statements: DerivedStatements
   readonly stand: Stand
+  readonly affected: AffectedKeys
 }
 
 /**
@@ -59,17 +61,15 @@ export class Derivation {
     const derived: DerivedFlow[] = []
     for (const { flow, target } of flows) {
       if (flow.reads.length === 0) continue
-      const name = `ficus_affected_${derived.length + 1}`
+      const affected = new AffectedKeys(`ficus_affected_${derived.length + 1}`)
       const own = mirrorOf(mirrors, flow.from)
       const stand = {
         from: quoteTable(own.flow.to),
         reads: flow.reads.map(({ table }) => quoteTable(mirrorOf(mirrors, table).flow.to)),
-        affected: `pg_temp.${quoteIdentifier(name)}`,
+        affected: affected.table,
       }
       const columns = flow.key.map(({ from }) => `${quoteIdentifier(from)} ${columnOf(own.target, from).type}`)
-      await client.query(
-        `CREATE TEMPORARY TABLE ${quoteIdentifier(name)} (${columns.join(', ')}) ON COMMIT DELETE ROWS`,
-      )
+      await client.query(affected.creating(columns))
       const statements = derivedStatements(flow, target, stand)
       await assertRuns(client, flow.path, [
         statements.remove,
@@ -78,7 +78,7 @@ export class Derivation {
       ])
       const clause = readsClause(flow, ({ table }) => `${describedRows(mirrorOf(mirrors, table))} AS ficus_mirror`)
       await assertNothingLost(client, flow, `${describedRows(own)} AS ${quoteIdentifier(flow.from.table)}`, clause)
-      derived.push({ flow, target, statements, stand })
+      derived.push({ flow, target, statements, stand, affected })
     }
     return new Derivation(derived)
   }
@@ -90,9 +90,9 @@ export class Derivation {
     const derived = this.#flows.filter(flow => {
       const own = touched.flatMap(mirror => this.#affected(flow, mirror))
       if (own.length === 0) return false
-      // Keys of an earlier part of the same transaction are done with.
-      before.push(`DELETE FROM ${flow.stand.affected}`, ...own.map(statement => statement.before))
-      after.push(...own.flatMap(statement => statement.after ?? []))
+      // Keys of earlier changes are done with.
+      before.push(flow.affected.emptying, ...own.map(statement => statement.before))
+      after.push(...own.flatMap(statement => statement.after ?? []), flow.affected.filled)
       return true
     })
     return { before, after, derived }

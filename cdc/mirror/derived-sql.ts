@@ -20,6 +20,8 @@ export interface Staged {
   /** The staging table, quoted. */
   readonly table: string
   readonly key: readonly string[]
+  /** How many rows are staged; nothing else tells the planner. */
+  readonly rows: number
 }
 
 /** The statements that bring the target rows of affected keys to what the mapping makes of the mirrors. */
@@ -49,7 +51,7 @@ export function derivedStatements(flow: Flow, target: TableShape, stand: Stand):
 
 /** The keys of the flow's own rows that are staged, of those that its mirror holds now. */
 export function affectedByOwn(flow: Flow, stand: Stand, staged: Staged | null): string {
-  const own = staged === null ? '' : ` JOIN ${staged.table} AS s ON ${sameKey(staged, 'f')}`
+  const own = staged === null ? '' : ` JOIN ${rowsOf(staged)} AS s ON ${sameKey(staged, 'f')}`
   return `${insertAffected(flow, stand)} FROM ${stand.from} AS f${own}`
 }
 
@@ -60,7 +62,7 @@ export function affectedByOwn(flow: Flow, stand: Stand, staged: Staged | null): 
  * @param staged null for all of its rows.
  */
 export function affectedByRead(flow: Flow, stand: Stand, index: number, staged: Staged | null): string[] {
-  const of = staged === null ? '' : ` JOIN ${staged.table} AS s ON ${sameKey(staged, 'r')}`
+  const of = staged === null ? '' : ` JOIN ${rowsOf(staged)} AS s ON ${sameKey(staged, 'r')}`
   return (flow.reads[index]?.matches ?? []).map(
     match =>
       `${insertAffected(flow, stand)} FROM ${stand.reads[index]} AS r${of} JOIN ${stand.from} AS f ON ${matchCondition(match, 'r', 'f')}`,
@@ -74,6 +76,11 @@ function insertAffected(flow: Flow, stand: Stand): string {
 
 function keyColumns(flow: Flow): string[] {
   return flow.key.map(({ from }) => quoteIdentifier(from))
+}
+
+/** The LIMIT leaves nothing out: without it the planner expects thousands of rows, and reads whole mirrors for one. */
+function rowsOf({ table, key, rows }: Staged): string {
+  return `(SELECT ${key.map(quoteIdentifier).join(', ')} FROM ${table} LIMIT ${rows})`
 }
 
 function sameKey({ key }: Staged, alias: string): string {
