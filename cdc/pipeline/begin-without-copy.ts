@@ -10,6 +10,7 @@ import { assertMappingFits } from '../mapping/check-mapping.ts'
 import { flowsOf, type Sync, sourceTables } from '../mapping/flow.ts'
 import { planMirrors } from '../mirror/mirror-plan.ts'
 import { createMirrors } from '../mirror/mirror-tables.ts'
+import { forgetHistory } from './source-history.ts'
 import { waitForTurn } from './turn.ts'
 
 /** Nobody waits for the rows of a mirror but the caller. */
@@ -53,6 +54,7 @@ export async function beginWithoutCopy(options: BeginOptions): Promise<Position>
     )
     // The rows that are there are nobody's mapping but their owner's.
     await forgetNotes(writing, options)
+    await forgetHistory(writing, options)
     await dropSlotAndPublication(source, slot)
     const mirrors = await withSession(source, async client => {
       await createPublication(client, source, slot, sourceTables(flowsOf(sync, direction)))

@@ -13,6 +13,7 @@ import { type Endpoint, withSession } from '../database/session.ts'
 import { forgetComparisons } from '../diff/diff-state.ts'
 import { assertDroppable, dropMadeTables } from './made-tables.ts'
 import { passSyncPoint } from './points.ts'
+import { forgetHistory } from './source-history.ts'
 import { waitForTurn } from './turn.ts'
 
 /** A sync that is to be removed. What it mapped does not matter: whoever cannot read the sync file can still go back. */
@@ -44,6 +45,7 @@ export async function dropSync(options: DropOptions): Promise<Dropped> {
     await dropMadeTables(client, target, progress.made)
     await closeParked(client, options, 'true', DROPPED)
     await forgetNotes(client, options)
+    await forgetHistory(client, options)
     await forgetComparisons(client, options)
     await client.query('DELETE FROM ficus.progress WHERE capability = $1 AND direction = $2', [
       options.capability,
@@ -69,6 +71,7 @@ export async function endSync(options: DropOptions): Promise<Dropped> {
        WHERE capability = $1 AND direction = $2`,
       [options.capability, options.direction],
     )
+    await forgetHistory(client, options)
     await client.query('COMMIT')
   })
 }

@@ -25,7 +25,7 @@ import { type Dropped, dropSync } from './drop.ts'
 import { asFicusError, isStandby, mayPass, notBegun } from './pipeline-failures.ts'
 import type { PipelineOptions } from './pipeline-options.ts'
 import { settleFlows } from './settle-flows.ts'
-import { assertInHistory } from './source-history.ts'
+import { assertInHistory, forgetHistory } from './source-history.ts'
 import { StatusBoard } from './status-board.ts'
 import { takeTurn } from './turn.ts'
 
@@ -171,6 +171,7 @@ export class Pipeline implements Part {
     if (progress === null || progress.state === 'copying') {
       await withSession(source, client => assertMappingFits(client, session, sync, direction))
       await forgetNotes(session, this.#options)
+      await forgetHistory(session, this.#options)
       await this.#copy(flows, mirrors, signal)
       progress = await readProgress(session, this.#options)
     }

@@ -229,7 +229,10 @@ describe('failover to a standby', () => {
         message: expect.stringMatching(/does not have: it left the history that they belong to at/),
         remedy: expect.stringContaining('synchronized_standby_slots'),
       })
-      await pipeline.stop()
+      await pipeline.drop()
+      const again = await sync.streaming({ source })
+      await expectEqual(standby.url(), sync.target.url)
+      await again.stop()
     },
     240_000,
   )

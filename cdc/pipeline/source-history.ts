@@ -103,6 +103,12 @@ async function readHistory(target: Client, key: ProgressKey): Promise<SourceHist
   return rows[0] ?? null
 }
 
+/** Forgets which history the positions of a sync belonged to, where it gets a new start or is dropped. */
+export async function forgetHistory(target: Client, key: ProgressKey): Promise<void> {
+  const { rowCount } = await target.query(`SELECT FROM pg_class WHERE oid = to_regclass('ficus.source')`)
+  if (rowCount !== 0) await target.query(`DELETE FROM ficus.source WHERE ${progressRow(key)}`)
+}
+
 async function noteHistory(target: Client, key: ProgressKey, { system, timeline }: SourceHistory): Promise<void> {
   await target.query(
     `INSERT INTO ficus.source VALUES ($1, $2, $3, $4)
