@@ -20,6 +20,7 @@ import { passSyncPoint } from '../pipeline/points.ts'
 import { copyComputed } from './computed-copy.ts'
 import { type CopyTask, copyTasks } from './copy-plan.ts'
 import { dropIndexes, rebuildIndexes, restoreIndexes } from './deferred-indexes.ts'
+import { noteOf } from './flow-notes.ts'
 import { claimTarget, finishCopy } from './target-tables.ts'
 
 /** unique_violation */
@@ -101,6 +102,7 @@ export async function firstCopy(options: FirstCopyOptions): Promise<Position> {
       client,
       key,
       copied.map(({ flow }) => flow),
+      flows.map(({ flow, source: shape }) => noteOf(flow, shape)),
       position,
       rows,
     ),

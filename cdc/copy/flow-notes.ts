@@ -71,10 +71,15 @@ function madeOf({ key, columns }: Flow, index: number): string | null {
   return !key[index]?.computed || expression === quoteIdentifier(key[index].from) ? null : expression
 }
 
-/** The notes by target table; makes their table where it is missing. */
-export async function readNotes(client: Client, key: ProgressKey): Promise<ReadonlyMap<string, FlowNote>> {
+/** Makes the table of notes where it is missing. */
+export async function createNotes(client: Client): Promise<void> {
   const { rows: found } = await client.query(`SELECT FROM pg_class WHERE oid = to_regclass('ficus.flow')`)
   if (found.length === 0) await client.query(TABLE)
+}
+
+/** The notes by target table; makes their table where it is missing. */
+export async function readNotes(client: Client, key: ProgressKey): Promise<ReadonlyMap<string, FlowNote>> {
+  await createNotes(client)
   const { rows } = await client.query<{
     target: string
     source: string

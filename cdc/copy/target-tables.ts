@@ -6,6 +6,7 @@ import type { Position } from '../change-source/position.ts'
 import type { Endpoint } from '../database/session.ts'
 import type { Flow } from '../mapping/flow.ts'
 import { inDependencyOrder } from '../mapping/table-order.ts'
+import { createNotes, type FlowNote, writeNotes } from './flow-notes.ts'
 
 /**
  * Writes down that a first copy fills these tables, and makes sure that they are empty: rows of a copy of ours that was
@@ -42,24 +43,29 @@ export async function claimTarget(
 }
 
 /**
- * Writes down that the copy is whole and where the stream goes on. Statistics first: the merge's plans need them, of the
- * keys by which it finds rows. Those of the other columns take twice as long, and autovacuum sees to them.
+ * Writes down that the copy is whole, by which mappings, and where the stream goes on. Statistics first: the merge's plans
+ * need them, of the keys by which it finds rows. Those of the other columns take twice as long, and autovacuum sees to them.
  */
 export async function finishCopy(
   client: Client,
   key: ProgressKey,
   flows: readonly Flow[],
+  notes: readonly FlowNote[],
   position: Position,
   copiedRows: number,
 ): Promise<void> {
   for (const flow of flows) {
     await client.query(`ANALYZE ${quoteTable(flow.to)} (${flow.key.map(({ to }) => quoteIdentifier(to)).join(', ')})`)
   }
+  await createNotes(client)
+  await client.query('BEGIN')
+  await writeNotes(client, key, notes)
   await client.query(
     `UPDATE ficus.progress SET state = 'streaming', position = $3, copied_rows = $4, updated_at = clock_timestamp()
      WHERE capability = $1 AND direction = $2`,
     [key.capability, key.direction, JSON.stringify(position), copiedRows],
   )
+  await client.query('COMMIT')
 }
 
 /** Within a transaction: removes all rows, at once where the server allows that, else row by row, children before parents. */

@@ -1,3 +1,5 @@
+import { channel } from 'node:diagnostics_channel'
+import { POINT_CHANNEL } from '@ficus/core/lifecycle/point'
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import pg from 'pg'
 import { describe, expect, it, vi } from 'vitest'
@@ -238,6 +240,22 @@ describe('a mapping that changes after the copy', () => {
     const [after] = await sync.onTarget('SELECT count(*)::int AS n FROM opinions WHERE seen')
     expect(after?.n).toBeGreaterThan(0)
     expect(after?.n).toBeLessThanOrEqual(Number(seen[0]?.n) * 2)
+  })
+
+  it('invariant 3: is carried to all rows too where sync died as soon as they were copied', async () => {
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, BEFORE)
+    const first = sync.pipeline()
+    const stopAtOnce = (point: unknown) => {
+      if (point === 'copy.finished') void first.stop()
+    }
+    channel(POINT_CHANNEL).subscribe(stopAtOnce)
+    await first.start()
+    await first.ended()
+    channel(POINT_CHANNEL).unsubscribe(stopAtOnce)
+    await sync.streaming({ sync: parseSync({ tables: [{ ...PRODUCTS, forward: { title: 'upper(name)' } }] }) })
+    await sync.caughtUp()
+    const rows = await sync.onSource('SELECT id AS item_id, upper(name) AS title FROM products ORDER BY 1')
+    expect(await sync.onTarget('SELECT * FROM items ORDER BY 1')).toEqual(rows)
   })
 
   it('invariant 13: is refused where a table was taken out, or the key is another', async () => {
