@@ -13,6 +13,7 @@ import { Merge, type Staged } from './merge.ts'
 import { Parking } from './parking.ts'
 import { cutBatch, isPauseHeld } from './pause.ts'
 import { lockProgress, moveProgress, type Progress, type ProgressKey, ProgressMoved } from './progress.ts'
+import { commitRefused } from './refusal.ts'
 import { segmentsOf } from './segments.ts'
 import type { TargetedFlow } from './staging.ts'
 import { targetChange } from './target-changes.ts'
@@ -169,8 +170,10 @@ export class Applier {
     } catch (error) {
       // The session is thrown away with all it holds, but the row lock should not wait for that.
       await this.#client.query('ROLLBACK').catch(() => {})
-      if (committing && isNew && !this.#merge.checksAtOnce && judgeFailure(error) === 'data')
-        return this.#checkAtOnce(whole)
+      if (committing && judgeFailure(error) === 'data') {
+        if (isNew && !this.#merge.checksAtOnce) return this.#checkAtOnce(whole)
+        if (whole.position !== null) throw commitRefused(error, whole.position.lsn)
+      }
       const aboutShape = error instanceof FicusError && error.code === 'FICUS_SOURCE_CHANGED'
       throw (aboutShape ? await targetChange(this.#client, this.#options.flows) : null) ?? error
     }

@@ -31,3 +31,22 @@ export function changeRefused(
     },
   )
 }
+
+/**
+ * The error of a transaction of several batches that the target refuses only at its commit: its changes are not at hand any
+ * more, to be tried one by one.
+ * @param lsn where it ends in the source's log.
+ */
+export function commitRefused(cause: unknown, lsn: string): FicusError {
+  return new FicusError(
+    'FICUS_CHANGE_REFUSED',
+    `the target refuses the commit of a transaction of several batches, which ends at ${lsn}: ${withoutValues(cause)}`,
+    {
+      cause,
+      details: { reason: messageOf(cause), sqlState: systemCodeOf(cause) },
+      remedy:
+        'Mend in the target what the deferred constraint misses; or make it NOT DEFERRABLE until sync is past, ' +
+        'so that each row is checked by itself and those that it refuses are parked.',
+    },
+  )
+}

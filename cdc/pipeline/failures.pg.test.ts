@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest'
 import { retryParked } from '../apply/retry-parked.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { createSmallDisk } from '../testing/small-disk.ts'
-import { asPlainUser, CAPABILITY, createHarness, LEDGER, type SyncHarness } from '../testing/sync-harness.ts'
+import { asPlainUser, CAPABILITY, createHarness, LEDGER, reaches, type SyncHarness } from '../testing/sync-harness.ts'
 
 const SOURCE = `
   CREATE TABLE products (id int PRIMARY KEY, name text);
@@ -267,6 +267,30 @@ describe('invariant 11: what the target refuses for good is parked', () => {
       await sync.onSource('SELECT * FROM children ORDER BY 1'),
     )
     expect(pipeline.status().state).toBe('streaming')
+  })
+
+  it('but a commit of more than a batch stops sync, which says what to do, and that does it', async () => {
+    const table = 'CREATE TABLE children (id int PRIMARY KEY, parent int'
+    const parents = 'CREATE TABLE parents (id int PRIMARY KEY); INSERT INTO parents VALUES (1)'
+    const tables = [{ source: 'children', target: 'children', key: { id: 'id' }, forward: { parent: 'parent' } }]
+    const target = `${parents}; ${table} CONSTRAINT known REFERENCES parents DEFERRABLE INITIALLY DEFERRED)`
+    await using sync = await createHarness(createDatabase, `${table})`, target, { tables })
+    const plain = await asPlainUser(sync, ['children'], ['parents', 'children'])
+    const pipeline = await plain.streaming({ batchRows: 20 })
+    await sync.onSource('INSERT INTO children SELECT n, CASE n WHEN 7 THEN 7 ELSE 1 END FROM generate_series(1, 20000) n')
+    await reaches(pipeline, 'failed')
+    expect(pipeline.status().error).toMatchObject({
+      code: 'FICUS_CHANGE_REFUSED',
+      message: expect.stringMatching(/refuses the commit of a transaction of several batches.*known/),
+      remedy: expect.stringContaining('NOT DEFERRABLE'),
+    })
+    expect(await sync.onTarget('SELECT FROM children')).toEqual([])
+
+    await sync.onTarget('ALTER TABLE children ALTER CONSTRAINT known NOT DEFERRABLE')
+    const again = await plain.streaming({ batchRows: 20 })
+    await sync.caughtUp()
+    expect(again.status().parked).toBe(1)
+    expect(await sync.onTarget('SELECT FROM children')).toHaveLength(19_999)
   })
 })
 
