@@ -4,6 +4,7 @@ import { quoteIdentifier, quoteTable, showTable } from '@ficus/core/sql/identifi
 import type { Client } from 'pg'
 import { StreamEnded } from '../change-source/change-source.ts'
 import { readSnapshot, Unsettled } from '../copy/visibility.ts'
+import { assertNotRewritten } from '../database/rewritten.ts'
 import { OPERATION_COLUMN } from '../mapping/merge-sql.ts'
 import type { Staging } from './staging.ts'
 
@@ -56,6 +57,7 @@ export async function fetchUnknownValues(
       await fillIn(target, staging, keys, wanted, group, found)
       staging.grow(sizeOf(found))
     }
+    await assertNotRewritten(source, [staging.relation.table])
   } finally {
     await source.query('ROLLBACK')
   }

@@ -5,6 +5,7 @@ import type { Client } from 'pg'
 import type { ProgressKey } from '../apply/progress.ts'
 import type { ChangeBatch, Relation } from '../change-source/change-source.ts'
 import { lsnToNumber, type Position } from '../change-source/position.ts'
+import { isRewritten } from '../database/rewritten.ts'
 import { type Endpoint, endSession, openSession } from '../database/session.ts'
 import type { Flow } from '../mapping/flow.ts'
 import { passSyncPoint } from '../pipeline/points.ts'
@@ -148,7 +149,8 @@ export class AddedTables {
       }
       const { note } = flow
       const chunk = await this.#read(client, flow, chunkRows, seen.lsn, reached)
-      if (chunk === null) return
+      // Rows that look gone were not: the next snapshot sees them.
+      if (chunk === null || (await isRewritten(client, [flow.flow.from]))) return
       const next = {
         ...note,
         after: chunk.last ?? note.after,

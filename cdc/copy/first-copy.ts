@@ -9,6 +9,7 @@ import type { Position } from '../change-source/position.ts'
 import { createExportedSlot, createPublication, dropSlotAndPublication } from '../change-source/slot.ts'
 import { copyAcross } from '../database/copy-across.ts'
 import { judgeFailure } from '../database/failure.ts'
+import { assertNotRewritten } from '../database/rewritten.ts'
 import { type Endpoint, endSession, openSession, withSession } from '../database/session.ts'
 import { withoutValues } from '../database/without-values.ts'
 import { type Flow, sourceTables } from '../mapping/flow.ts'
@@ -197,6 +198,7 @@ class CopyRun {
       for (let task = this.#tasks.shift(); task !== undefined && !stop.aborted; task = this.#tasks.shift()) {
         // Added only once it is known: `+= await` would read the sum before the wait, and forget what others add meanwhile.
         const rows = await this.#copy(task, reader, writer, stop)
+        await assertNotRewritten(reader, [task.flow.from, ...task.flow.reads.map(({ table }) => table)])
         this.#copiedRows += rows
         passSyncPoint('copy.range')
         this.#tell()

@@ -1,6 +1,7 @@
 import { showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import type { ShapedFlow } from '../copy/first-copy.ts'
+import { isRewritten } from '../database/rewritten.ts'
 import { isComputed } from '../mapping/computed-rows.ts'
 import { mappedExpressions, targetKey } from '../mapping/flow.ts'
 import { columnOf } from '../mapping/merge-sql.ts'
@@ -9,7 +10,6 @@ import { type Bench, benchRows, computedSide, needBench } from './computed-side.
 import { bucketRowsSql, bucketsSql, type DiffSide, sideRanges, sourceSide, targetSide } from './diff-sql.ts'
 import { type KeyRange, rangeCondition } from './ranges.ts'
 import { type ComparedColumns, type Difference, keyId } from './recheck.ts'
-import { isRewritten } from './rewritten.ts'
 
 /** What the comparison of one mapping found. */
 export interface TableDiff {

@@ -1,4 +1,5 @@
-import { quoteTable, type TableName } from '@ficus/core/sql/identifier'
+import { FicusError } from '@ficus/core/errors/ficus-error'
+import { quoteTable, showTable, type TableName } from '@ficus/core/sql/identifier'
 import pg, { type Client } from 'pg'
 
 /**
@@ -21,4 +22,21 @@ export async function isRewritten(client: Client, tables: readonly TableName[]):
      ) AS rewritten`,
   )
   return rows[0]?.rewritten ?? false
+}
+
+/**
+ * Makes sure that what was read of these tables, in the session's transaction, is what its snapshot was to see.
+ * @throws FICUS_DATABASE_BUSY, upon which it is read anew.
+ */
+export async function assertNotRewritten(client: Client, tables: readonly TableName[]): Promise<void> {
+  if (!(await isRewritten(client, tables))) return
+  const names = tables.map(showTable).join(', ')
+  throw new FicusError(
+    'FICUS_DATABASE_BUSY',
+    `${names} was rewritten by ALTER TABLE, or truncated, just before it was read: it is read anew`,
+    {
+      remedy:
+        'It goes on by itself. Alter no mapped table, and truncate none, while a first copy is under way: it would begin anew.',
+    },
+  )
 }
