@@ -277,7 +277,9 @@ describe('invariant 11: what the target refuses for good is parked', () => {
     await using sync = await createHarness(createDatabase, `${table})`, target, { tables })
     const plain = await asPlainUser(sync, ['children'], ['parents', 'children'])
     const pipeline = await plain.streaming({ batchRows: 20 })
-    await sync.onSource('INSERT INTO children SELECT n, CASE n WHEN 7 THEN 7 ELSE 1 END FROM generate_series(1, 20000) n')
+    await sync.onSource(
+      'INSERT INTO children SELECT n, CASE n WHEN 7 THEN 7 ELSE 1 END FROM generate_series(1, 20000) n',
+    )
     await reaches(pipeline, 'failed')
     expect(pipeline.status().error).toMatchObject({
       code: 'FICUS_CHANGE_REFUSED',
