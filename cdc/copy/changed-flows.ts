@@ -1,7 +1,6 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
-import { showTable } from '@ficus/core/sql/identifier'
 import type { ShapedFlow } from './first-copy.ts'
-import { type FlowNote, noteOf } from './flow-notes.ts'
+import { type FlowNote, filledBy, noteOf } from './flow-notes.ts'
 
 /** What is to be done about a flow, seen what the target remembers. */
 export interface FlowChange {
@@ -29,7 +28,7 @@ export interface RememberedSync {
  *   FICUS_SOURCE_CHANGED where a source table is not the one that was copied.
  */
 export function changedFlows(flows: readonly ShapedFlow[], { notes, tables }: RememberedSync): FlowChange[] {
-  const gone = [...notes.keys()].filter(target => flows.every(({ flow }) => showTable(flow.to) !== target))
+  const gone = [...notes.keys()].filter(target => flows.every(({ flow }) => filledBy(flow) !== target))
   if (gone.length > 0) throw mappingRemoved(gone)
   return flows.map(shaped => {
     const now = noteOf(shaped.flow, shaped.source)

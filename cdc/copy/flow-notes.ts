@@ -7,8 +7,9 @@ import type { TableShape } from '../mapping/table-shape.ts'
 
 /** What the target remembers of a flow, so that a sync file that changed meanwhile is noticed. */
 export interface FlowNote {
-  /** `schema.table` on both sides. */
+  /** What is filled, see `filledBy`. */
   readonly target: string
+  /** `schema.table` */
   readonly source: string
   /** The source table itself, whatever it is called now. */
   readonly sourceOid: number
@@ -45,6 +46,11 @@ const TABLE = `
     PRIMARY KEY (capability, direction, target)
   )`
 
+/** What a flow fills and no other does: its target, `schema.table`, or its part of a target that others fill too. */
+export function filledBy({ to, from, shared }: Flow): string {
+  return shared ? `${showTable(to)} of ${showTable(from)}` : showTable(to)
+}
+
 /** A note of a flow of which all rows are there. */
 export function noteOf(flow: Flow, source: TableShape): FlowNote {
   const reads = flow.reads.map(({ table, matches }) => ({ table: showTable(table), matches }))
@@ -53,7 +59,7 @@ export function noteOf(flow: Flow, source: TableShape): FlowNote {
   const each = flow.each === undefined ? [] : [flow.each.rows]
   const made = JSON.stringify([flow.where, flow.columns.slice(flow.key.length), reads, ...computed, ...each])
   return {
-    target: showTable(flow.to),
+    target: filledBy(flow),
     source: showTable(flow.from),
     sourceOid: source.oid,
     key: flow.key.map(({ from, to }, index) => `${madeOf(flow, index) ?? from} -> ${to}`).join(', '),
@@ -77,7 +83,7 @@ export async function createNotes(client: Client): Promise<void> {
   if (found.length === 0) await client.query(TABLE)
 }
 
-/** The notes by target table; makes their table where it is missing. */
+/** The notes by what is filled; makes their table where it is missing. */
 export async function readNotes(client: Client, key: ProgressKey): Promise<ReadonlyMap<string, FlowNote>> {
   await createNotes(client)
   const { rows } = await client.query<{
@@ -102,7 +108,7 @@ export async function readNotes(client: Client, key: ProgressKey): Promise<Reado
   )
 }
 
-/** Writes notes, over those of the same target tables. */
+/** Writes notes, over those of the same names. */
 export async function writeNotes(client: Client, key: ProgressKey, notes: readonly FlowNote[]): Promise<void> {
   for (const note of notes) {
     await client.query(
@@ -157,5 +163,5 @@ export async function noteWhole(client: Client, key: ProgressKey, flow: Flow): P
 }
 
 function noteRow(key: ProgressKey, flow: Flow): string {
-  return `${progressRow(key)} AND target = ${pg.escapeLiteral(showTable(flow.to))}`
+  return `${progressRow(key)} AND target = ${pg.escapeLiteral(filledBy(flow))}`
 }

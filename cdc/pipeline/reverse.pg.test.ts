@@ -2,6 +2,7 @@ import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { describe, expect, it } from 'vitest'
 import { waitUntilCaughtUp } from '../lag/lag.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
+import { backOf, startBack } from '../testing/back-mapping.ts'
 import { asPlainUser, CAPABILITY, createHarness, LEDGER, reaches, type SyncHarness } from '../testing/sync-harness.ts'
 import { beginWithoutCopy } from './begin-without-copy.ts'
 import type { Pipeline } from './pipeline.ts'
@@ -103,4 +104,29 @@ it('dropping a sync that was begun without a copy removes no row', async () => {
   const { reverse } = await startBothWays(sync)
   expect(await reverse.drop()).toEqual({ existed: true })
   expect(await sync.onSource('SELECT count(*)::int AS rows FROM products')).toEqual([{ rows: 200 }])
+})
+
+it('two halves of a row of the monolith go on after a restart', async () => {
+  const half = { source: 'products', key: { id: 'id' } }
+  const input = {
+    tables: [
+      { ...half, target: 'english', forward: { name: 'name_en' }, reverse: { name_en: 'name' } },
+      { ...half, target: 'german', forward: { name: 'name_de' }, reverse: { name_de: 'name' } },
+    ],
+  }
+  const names = (table: string) => `CREATE TABLE ${table} (id int PRIMARY KEY, name text);`
+  const source = `${SOURCE} ALTER TABLE products ALTER price SET DEFAULT 1`
+  await using sync = await createHarness(createDatabase, source, names('english') + names('german'), input)
+  await (await sync.streaming()).stop()
+  const mapping = parseSync(input)
+  const options = backOf(sync, mapping)
+  await (await startBack(sync, mapping)).stop()
+  await sync.onTarget(`UPDATE english SET name = 'one' WHERE id = 1; UPDATE german SET name = 'eins' WHERE id = 1`)
+  const again = sync.pipeline(options)
+  await again.start()
+  await reaches(again, 'streaming')
+  await waitUntilCaughtUp({ ...options, timeoutMs: 20_000 })
+  expect(await sync.onSource('SELECT name_en, name_de FROM products WHERE id = 1')).toEqual([
+    { name_en: 'one', name_de: 'eins' },
+  ])
 })
