@@ -5,6 +5,9 @@ import { runInHost } from './testing/host.ts'
 import { CAPABILITY, createMigration, type TestMigration } from './testing/migration.ts'
 import { startSync } from './testing/sync.ts'
 
+/** Many commands, one after the other, each of which takes seconds on a machine with other work. */
+const LONG = { timeout: 240_000 }
+
 /** Runs `ficus … --json` and reads its one document. */
 async function runJson(migration: TestMigration, ...args: string[]) {
   const { code, stdout, stderr } = await runInHost(...args, '--json', '--config', migration.configFile)
@@ -13,7 +16,7 @@ async function runJson(migration: TestMigration, ...args: string[]) {
   return { code, document }
 }
 
-it('walks there and back in processes of their own, each command as text', async () => {
+it('walks there and back in processes of their own, each command as text', LONG, async () => {
   await using migration = await createMigration()
   await using _sync = await startSync(migration)
   const ficus = async (...args: string[]) => {
@@ -52,7 +55,7 @@ it('walks there and back in processes of their own, each command as text', async
   expect(said).toContain('syncing -> legacy (prices are rounded)')
 })
 
-it('prints one JSON document for every command, whichever way it ends', async () => {
+it('prints one JSON document for every command, whichever way it ends', LONG, async () => {
   await using migration = await createMigration()
   await using _sync = await startSync(migration)
   const json = (...args: string[]) => runJson(migration, ...args)
