@@ -126,7 +126,9 @@ export class Applier {
       // Whatever the default: the other session is about to move the position, which this one has to see.
       await this.#client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
       this.#merge.transactions = batch.transactions
-      this.#ahead = await this.#merge.stage(batch.data, changes)
+      const staged = await this.#merge.stage(batch.data, changes)
+      if (staged.rest.length === 0) this.#ahead = staged
+      else await this.#client.query('ROLLBACK')
     } catch {
       await this.#client.query('ROLLBACK').catch(() => {})
     }
@@ -200,8 +202,12 @@ export class Applier {
       const { data, changes } = await read(this.#client)
       for (const segment of segmentsOf(changes)) {
         await this.#merge.prepare(segment)
-        await this.#client.query('SAVEPOINT ficus')
-        await this.#merge.run(await this.#merge.stage(data, segment))
+        for (let rest = segment; rest.length > 0; ) {
+          await this.#client.query('SAVEPOINT ficus')
+          const staged = await this.#merge.stage(data, rest)
+          await this.#merge.run(staged)
+          rest = staged.rest
+        }
       }
       await finish(this.#client)
       await this.#client.query('COMMIT')
@@ -307,13 +313,26 @@ export class Applier {
   }
 
   /** Applies changes at once; if the server refuses a value, in halves, until it is clear which change it is: that is parked. */
-  async #applyChanges(batch: ChangeBatch, all: readonly Change[], staged: Staged | null = null): Promise<void> {
-    const changes = this.#parking.active ? await this.#parking.setAside(batch, all) : all
-    if (changes.length === 0) return
+  async #applyChanges(batch: ChangeBatch, all: readonly Change[], ahead: Staged | null = null): Promise<void> {
+    let staged = ahead
+    let rest = all
+    while (rest.length > 0) {
+      const changes = this.#parking.active ? await this.#parking.setAside(batch, rest) : rest
+      if (changes.length === 0) return
+      rest = await this.#applyTogether(batch, changes, staged)
+      staged = null
+    }
+  }
+
+  /** @returns those of the changes that are still to be applied. */
+  async #applyTogether(batch: ChangeBatch, all: readonly Change[], ahead: Staged | null): Promise<readonly Change[]> {
+    let staged = ahead
     await this.#client.query('SAVEPOINT ficus')
     try {
-      await this.#merge.run(staged ?? (await this.#merge.stage(batch.data, changes)))
+      staged ??= await this.#merge.stage(batch.data, all)
+      await this.#merge.run(staged)
     } catch (error) {
+      const changes = staged?.changes ?? all
       if (judgeFailure(error) !== 'data') throw error
       await this.#client.query('ROLLBACK TO SAVEPOINT ficus; RELEASE SAVEPOINT ficus')
       await this.#assertTargetUnchanged()
@@ -323,10 +342,11 @@ export class Applier {
         const middle = Math.ceil(changes.length / 2)
         await this.#applyChanges(batch, changes.slice(0, middle))
         await this.#applyChanges(batch, changes.slice(middle))
-        return
+      } else {
+        await this.#parking.park(batch, only, error)
       }
-      await this.#parking.park(batch, only, error)
     }
+    return staged?.rest ?? []
   }
 
   /** Once in a transaction that meets a refusal. */

@@ -26,8 +26,14 @@ const update = (...row: Row): Step => ({ kind: 'update', row })
 const rekey = (old: string, ...row: Row): Step => ({ kind: 'update', old: [old, null, null], row })
 const remove = (id: string): Step => ({ kind: 'delete', old: [id, null, null] })
 
-/** What the changes come to: operation and values, `?` for what is unknown. */
-function collapsed(steps: readonly Step[]): { truncated: boolean; rows: string[] } {
+/** What a run comes to: keys that moved, then operations and values, `?` for what is unknown. */
+interface Run {
+  readonly truncated: boolean
+  readonly rows: readonly string[]
+}
+
+/** @returns one run after the other, almost always one. */
+function collapsed(steps: readonly Step[], moves = true): readonly Run[] {
   const builder = new BatchBuilder(1_000, 1_000_000)
   for (const step of steps) {
     const old = 'old' in step && step.old ? encodeTextTuple(step.old) : null
@@ -37,11 +43,17 @@ function collapsed(steps: readonly Step[]): { truncated: boolean; rows: string[]
   }
   builder.commit({ lsn: '0/1' }, 0)
   const { data, changes } = builder.take()
-  return show(data, changes)
+  const runs: Run[] = []
+  for (let rest = changes; rest.length > 0; ) {
+    const { run, taken } = show(data, rest, moves)
+    runs.push(run)
+    rest = rest.slice(taken)
+  }
+  return runs
 }
 
-function show(data: Buffer, changes: readonly Change[]): { truncated: boolean; rows: string[] } {
-  const { truncated, rows } = collapse(data, changes, [0])
+function show(data: Buffer, changes: readonly Change[], moves: boolean): { run: Run; taken: number } {
+  const { truncated, rows, moved, taken } = collapse(data, changes, [0], moves)
   const names = Object.entries(OPERATION)
   const shown = rows.map(({ operation, starts, unknown }) => {
     const places = typeof starts === 'number' ? locate(data, starts) : starts
@@ -50,7 +62,9 @@ function show(data: Buffer, changes: readonly Change[]): { truncated: boolean; r
     )
     return `${names.find(([, code]) => code === operation)?.[0]} ${values.join(' ')}`
   })
-  return { truncated, rows: shown }
+  const keyAt = (starts: readonly number[]) => valueAt(data, starts[0] ?? -1)?.toString()
+  const movements = moved.map(({ from, to }) => `MOVE ${keyAt(from)} ${keyAt(to)}`)
+  return { run: { truncated, rows: [...movements, ...shown] }, taken }
 }
 
 const cases: readonly [name: string, steps: readonly Step[], rows: readonly string[]][] = [
@@ -60,11 +74,30 @@ const cases: readonly [name: string, steps: readonly Step[], rows: readonly stri
   ['a deleted row stays deleted', [update('1', 'a', 'x'), remove('1')], ['DELETE 1 null null']],
   ['a row deleted and inserted anew is replaced', [remove('1'), insert('1', 'b', 'y')], ['REPLACE 1 b y']],
   ['a replaced row stays so', [remove('1'), insert('1', 'b', 'y'), update('1', 'c', undefined)], ['REPLACE 1 c y']],
-  ['a key that changed is both', [rekey('1', '2', 'a', 'x')], ['DELETE 1 null null', 'INSERT 2 a x']],
   [
-    'keys that change places are replaced',
-    [rekey('1', '3', 'a', 'x'), rekey('2', '1', 'b', 'y'), rekey('3', '2', 'a', 'x')],
-    ['REPLACE 1 b y', 'DELETE 3 null null', 'REPLACE 2 a x'],
+    'a row whose key changed is moved, and updated there',
+    [rekey('1', '2', 'a', 'x')],
+    ['MOVE 1 2', 'UPDATE 2 a x', 'DELETE 1 null null'],
+  ],
+  [
+    'a row is moved once, from where it was to where it is',
+    [update('1', 'a', 'x'), rekey('1', '2', 'b', undefined), rekey('2', '3', 'c', 'y')],
+    ['MOVE 1 3', 'UPDATE 3 c y', 'DELETE 1 null null', 'DELETE 2 null null'],
+  ],
+  [
+    'a row that was moved and deleted is deleted',
+    [rekey('1', '2', 'a', 'x'), remove('2')],
+    ['DELETE 1 null null', 'DELETE 2 null null'],
+  ],
+  [
+    'a new row may take the key that another left',
+    [rekey('1', '2', 'a', 'x'), insert('1', 'b', 'y')],
+    ['MOVE 1 2', 'UPDATE 2 a x', 'REPLACE 1 b y'],
+  ],
+  [
+    'a value that nobody told stays with the row that moved',
+    [rekey('1', '2', 'b', undefined)],
+    ['MOVE 1 2', 'UPDATE 2 b ?', 'DELETE 1 null null'],
   ],
   ['an unsent value is the earlier one', [update('1', 'a', 'long'), update('1', 'b', undefined)], ['UPDATE 1 b long']],
   [
@@ -83,14 +116,29 @@ const cases: readonly [name: string, steps: readonly Step[], rows: readonly stri
 
 describe('collapse', () => {
   it.each(cases)('%s', (_name, steps, rows) => {
-    const { rows: shown, truncated } = collapsed(steps)
-    expect(shown.toSorted()).toEqual(rows.toSorted())
-    expect(truncated).toBe(false)
+    const [run, ...others] = collapsed(steps)
+    expect(run?.rows.toSorted()).toEqual(rows.toSorted())
+    expect(run?.truncated).toBe(false)
+    expect(others).toEqual([])
+  })
+
+  it('ends before a row that takes the key of another', () => {
+    const swap = [rekey('1', '3', 'a', 'x'), rekey('2', '1', 'b', 'y'), rekey('3', '2', 'a', 'x')]
+    expect(collapsed(swap).map(({ rows }) => rows[0])).toEqual(['MOVE 1 3', 'MOVE 2 1', 'MOVE 3 2'])
+    expect(collapsed([remove('2'), rekey('1', '2', 'a', 'x')])).toHaveLength(2)
+    expect(collapsed([update('3', 'c', 'z'), remove('2'), insert('2', 'b', 'y')])).toHaveLength(1)
+  })
+
+  it('inserts rows anew that cannot be moved', () => {
+    const swap = [rekey('1', '3', 'a', 'x'), rekey('2', '1', 'b', 'y'), rekey('3', '2', 'a', 'x')]
+    const [run, ...others] = collapsed(swap, false)
+    expect(run?.rows.toSorted()).toEqual(['DELETE 3 null null', 'REPLACE 1 b y', 'REPLACE 2 a x'])
+    expect(others).toEqual([])
   })
 
   it('forgets what came before a truncate', () => {
     const steps = [update('1', 'a', 'x'), { kind: 'truncate' } as const, insert('1', 'b', 'y')]
-    expect(collapsed(steps)).toEqual({ truncated: true, rows: ['INSERT 1 b y'] })
+    expect(collapsed(steps)).toEqual([{ truncated: true, rows: ['INSERT 1 b y'] }])
   })
 
   it('invariant 3: comes to the same table as the changes one by one', () => {
@@ -102,7 +150,8 @@ describe('collapse', () => {
         const steps = choices.map(({ id, other, what }, index) =>
           play(live, String(id), String(other), what, `n${index}`),
         )
-        expect(applied(before, collapsed(steps).rows)).toEqual([...live].sort())
+        const table = collapsed(steps).reduce((rows, run) => applied(rows, run.rows), new Map(before))
+        expect([...table].sort()).toEqual([...live].sort())
       }),
     )
   })
@@ -124,15 +173,24 @@ function play(live: Map<string, string>, id: string, other: string, what: number
   return existed ? update(id, name, 'x') : insert(id, name, 'x')
 }
 
-/** The table after the collapsed rows: all removals first, as the merge does; an update must find its row, an insert none. */
-function applied(before: ReadonlyMap<string, string>, rows: readonly string[]): [string, string][] {
+/**
+ * The table after the collapsed rows: all moves first, each from a row to where none is, then all removals, as the merge does;
+ * an update must find its row, an insert none.
+ */
+function applied(before: ReadonlyMap<string, string>, rows: readonly string[]): Map<string, string> {
   const table = new Map(before)
   const parsed = rows.map(row => row.split(' '))
+  for (const [operation, from = '', to = ''] of parsed) {
+    if (operation !== 'MOVE') continue
+    expect([before.has(from), before.has(to)], `${from} to ${to}`).toEqual([true, false])
+    table.set(to, table.get(from) ?? '')
+    table.delete(from)
+  }
   for (const [operation, id = ''] of parsed) if (operation === 'DELETE' || operation === 'REPLACE') table.delete(id)
   for (const [operation, id = '', name = ''] of parsed) {
-    if (operation === 'DELETE') continue
+    if (operation === 'DELETE' || operation === 'MOVE') continue
     expect(table.has(id), `${operation} ${id}`).toBe(operation === 'UPDATE')
     table.set(id, name)
   }
-  return [...table].sort()
+  return table
 }

@@ -15,54 +15,86 @@ export interface StagedRow {
   readonly unknown: readonly number[]
 }
 
+/** A row that lay at one key and lies at another now. Each is where the columns of a tuple with that key start. */
+export interface MovedRow {
+  readonly from: readonly number[]
+  readonly to: readonly number[]
+}
+
 /** What a run of changes of one table comes to. */
 export interface Collapsed {
   /** All rows were truncated before those below came. */
   readonly truncated: boolean
   readonly rows: readonly StagedRow[]
+  /** Rows that were there before the run, under another key: to be moved first, all at once. */
+  readonly moved: readonly MovedRow[]
+  /** How many of the changes this is about. The others can only follow once these are applied. */
+  readonly taken: number
 }
+
+/** So many rows can be moved at once (`movedFrom`). */
+const MOST_MOVED = 16_000
 
 /**
  * Reduces the changes of one table to at most one per key: the last one, with what is known from those before. A key
- * that changed becomes a deletion of the old and an insertion of the new; a row deleted and inserted anew is replaced.
- * An unchanged TOAST value is taken from the row's earlier change or its old tuple; else it stays unknown.
+ * that changed becomes a deletion of the old and, where rows are moved, an update of the new; a row deleted and inserted
+ * anew is replaced. An unchanged TOAST value is taken from the row's earlier change or its old tuple; else it stays unknown.
+ *
+ * It ends before a row that moves to a key that has been another's in the run: keys that change places do so one by one.
  *
  * @param changes of one relation, in order.
  * @param keyColumns indexes of the key's columns in the relation.
+ * @param moves whether rows whose key changed can be moved; else they are inserted anew.
  */
-export function collapse(data: Buffer, changes: readonly Change[], keyColumns: readonly number[]): Collapsed {
+export function collapse(
+  data: Buffer,
+  changes: readonly Change[],
+  keyColumns: readonly number[],
+  moves: boolean,
+): Collapsed {
   const readBack = readBackColumns(changes[0])
   if (changes.every(change => change.kind === 'insert')) {
-    return { truncated: false, rows: changes.map(asInsert(data, readBack)) }
+    return { truncated: false, rows: changes.map(asInsert(data, readBack)), moved: [], taken: changes.length }
   }
-  const entries = new Map<string, StagedRow>()
+  const entries: Entries = new Map()
+  const moved: Moved | null = moves ? new Map() : null
   let truncated = false
+  let taken = 0
   for (const change of changes) {
     if (change.kind === 'truncate') {
       truncated = true
       entries.clear()
+      moved?.clear()
     } else if (change.kind === 'insert') {
       const unknown = unsent(data, change.newTuple, readBack)
       insert(entries, keyIn(data, change.newTuple, keyColumns), change.newTuple, unknown)
     } else if (change.kind === 'delete') {
       const key = keyIn(data, change.oldTuple, keyColumns)
       entries.set(key, { operation: OPERATION.DELETE, starts: change.oldTuple, unknown: NONE })
+      moved?.delete(key)
     } else if (change.oldTuple < 0 && isWhole(data, change.newTuple)) {
       updateInPlace(entries, keyIn(data, change.newTuple, keyColumns), change.newTuple, NONE)
-    } else {
-      update(data, entries, change, keyColumns, readBack)
+    } else if (!update(data, entries, moved, change, keyColumns, readBack)) {
+      break
     }
+    taken += 1
   }
-  return { truncated, rows: [...entries.values()] }
+  return { truncated, rows: [...entries.values()], moved: [...(moved?.values() ?? [])], taken }
 }
 
+/** By the key that a row has now. */
+type Entries = Map<string, StagedRow>
+type Moved = Map<string, MovedRow>
+
+/** @returns false where the row has to wait until the changes before it are applied. */
 function update(
   data: Buffer,
-  entries: Map<string, StagedRow>,
+  entries: Entries,
+  moved: Moved | null,
   change: Change,
   keyColumns: readonly number[],
   readBack: readonly number[],
-): void {
+): boolean {
   const starts = locate(data, change.newTuple)
   const old = change.oldTuple < 0 ? null : locate(data, change.oldTuple)
   // A key value that was not sent (it is that large) did not change either, so the old tuple has it.
@@ -75,24 +107,34 @@ function update(
   const leftOut = unsent(data, change.newTuple, readBack)
   const unknown = [...leftOut, ...complete(data, starts, before, old, leftOut)]
 
-  if (oldKey !== newKey && old !== null) {
-    entries.set(oldKey, { operation: OPERATION.DELETE, starts: old, unknown: [] })
-    insert(entries, newKey, starts, unknown)
-    return
+  if (oldKey === newKey || old === null) {
+    updateInPlace(entries, newKey, starts, unknown)
+    return true
   }
-  updateInPlace(entries, newKey, starts, unknown)
+  const wasThere = before === undefined || before.operation === OPERATION.UPDATE
+  if (moved !== null && wasThere) {
+    if (entries.has(newKey) || moved.size === MOST_MOVED) return false
+    const from = moved.get(oldKey)?.from ?? old
+    moved.delete(oldKey)
+    moved.set(newKey, { from, to: starts })
+    entries.set(newKey, { operation: OPERATION.UPDATE, starts, unknown })
+  } else {
+    insert(entries, newKey, starts, unknown)
+  }
+  entries.set(oldKey, { operation: OPERATION.DELETE, starts: old, unknown: [] })
+  return true
 }
 
 type Starts = StagedRow['starts']
 
 /** A row that is new in this batch stays new, whatever became of it since. */
-function updateInPlace(entries: Map<string, StagedRow>, key: string, starts: Starts, unknown: readonly number[]): void {
+function updateInPlace(entries: Entries, key: string, starts: Starts, unknown: readonly number[]): void {
   const before = entries.get(key)
   const isNew = before?.operation === OPERATION.INSERT || before?.operation === OPERATION.REPLACE
   entries.set(key, { operation: isNew ? before.operation : OPERATION.UPDATE, starts, unknown })
 }
 
-function insert(entries: Map<string, StagedRow>, key: string, starts: Starts, unknown: readonly number[]): void {
+function insert(entries: Entries, key: string, starts: Starts, unknown: readonly number[]): void {
   const operation = entries.has(key) ? OPERATION.REPLACE : OPERATION.INSERT
   entries.set(key, { operation, starts, unknown })
 }

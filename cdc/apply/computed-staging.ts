@@ -41,8 +41,9 @@ export class ComputedStaging {
     this.room = new StagingRoom(this.table)
     this.statements = mergeStatements(asItIs(flow), target, this.table, names)
     this.#create = `CREATE TEMPORARY TABLE ${quoteIdentifier(name)} (${computedColumns(flow, target)})`
-    // Of a deleted row the key alone is known. A row with a placeholder is gone from the source: its deletion is to come.
-    const rows = `SELECT * FROM ${staging} WHERE ${OPERATION_COLUMN} < ${OPERATION.KEPT}`
+    // Of a deleted row the key alone is known, and of those below 0. A row with a placeholder is gone from the source: its
+    // deletion is to come.
+    const rows = `SELECT * FROM ${staging} WHERE ${OPERATION_COLUMN} >= 0 AND ${OPERATION_COLUMN} < ${OPERATION.KEPT}`
     this.#input = `SELECT ${OPERATION_COLUMN}, ${functionInput(flow, target, columns, `${OPERATION_COLUMN} <> ${OPERATION.DELETE}`)} FROM (${rows}) AS ${quoteIdentifier(flow.from.table)}`
     this.#copy = `COPY ${this.table} (${[OPERATION_COLUMN, ...names.map(quoteIdentifier)].join(', ')}) FROM STDIN (FORMAT text)`
     this.#compute = rowComputer(flow, columns)

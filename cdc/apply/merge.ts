@@ -2,11 +2,12 @@ import { showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import type { Change, Relation } from '../change-source/change-source.ts'
 import { type Endpoint, endSession, openSession } from '../database/session.ts'
-import { OPERATION } from '../mapping/merge-sql.ts'
+import type { Flow } from '../mapping/flow.ts'
+import { moveStatement, OPERATION } from '../mapping/merge-sql.ts'
 import { assertUnaltered, columnsOfOtherType } from '../mirror/altered-source.ts'
 import type { Derivation, TouchedMirror } from '../mirror/derivation.ts'
 import type { Mirror } from '../mirror/mirror-plan.ts'
-import { collapse, type StagedRow } from './collapse.ts'
+import { type Collapsed, collapse, type StagedRow } from './collapse.ts'
 import { assertNoneDoubled } from './doubled-rows.ts'
 import { assertAllOwn } from './own-rows.ts'
 import { canKeep, Staging, type TargetedFlow } from './staging.ts'
@@ -74,19 +75,31 @@ export class Merge {
     return changes.every(({ relation }) => this.#stagings.has(relation))
   }
 
-  /** Fills the staging tables. @returns what takes the rows from there to the target's tables. */
+  /** Fills the staging tables. @returns what takes the rows from there to the target's tables, and which changes have to wait. */
   async stage(data: Buffer, changes: readonly Change[]): Promise<Staged> {
-    const statements = new StatementPlan()
+    const reduced: { staging: Staging; rows: Collapsed }[] = []
+    let end = changes.length
     for (const [relation, ofTable] of Map.groupBy(changes, change => change.relation)) {
       for (const staging of this.#stagings.get(relation) ?? []) {
-        await this.#stage(staging, data, ofTable, statements)
+        // Where rows were read beside the stream, one may be at its new key already.
+        const moves = staging.moves && !this.expected.has(showTable(relation.table))
+        const rows = collapse(data, ofTable, staging.keyIndexes, moves)
+        reduced.push({ staging, rows })
+        const left = ofTable[rows.taken]
+        if (left !== undefined) end = Math.min(end, changes.indexOf(left))
       }
     }
-    return { changes, statements }
+    if (end < changes.length) {
+      const { statements, changes: taken } = await this.stage(data, changes.slice(0, end))
+      return { changes: taken, statements, rest: changes.slice(end) }
+    }
+    const statements = new StatementPlan()
+    for (const { staging, rows } of reduced) await this.#stage(staging, data, rows, statements)
+    return { changes, statements, rest: [] }
   }
 
   /** Merges what is staged; the savepoint is released in the same round trip. */
-  async run({ changes, statements }: Staged): Promise<void> {
+  async run({ changes, statements }: Omit<Staged, 'rest'>): Promise<void> {
     const { flows, mirrors } = this.#options
     const { before, after, derived } = this.#derivation.follow(this.#touchedMirrors(changes))
     for (const { flow, statements: ofKeys } of derived) {
@@ -135,12 +148,13 @@ export class Merge {
     )
   }
 
-  async #stage(staging: Staging, data: Buffer, changes: readonly Change[], plan: StatementPlan): Promise<void> {
-    const { truncated, rows } = collapse(data, changes, staging.keyIndexes)
+  async #stage(staging: Staging, data: Buffer, collapsed: Collapsed, plan: StatementPlan): Promise<void> {
+    const { truncated, rows, moved } = collapsed
     if (truncated) for (const { flow, statements } of staging.flows) plan.remove(flow, statements.clear)
     if (rows.length === 0) return staging.clear(this.#client)
     const { toStage, groups } = groupUnknown(staging, rows, this.expected.has(showTable(staging.relation.table)))
-    await staging.fill(this.#client, data, toStage)
+    await staging.fill(this.#client, data, moved.length === 0 ? toStage : [...toStage, ...staging.moving(moved)])
+    if (moved.length > 0) this.#move(staging, plan)
     for (const group of groups) await this.#complete(staging, group, plan)
     for (const { flow, computed, statements } of staging.flows) {
       await computed?.fill(this.#client)
@@ -157,6 +171,17 @@ export class Merge {
       if (inserts) plan.write(flow, statements.insert)
       if (updates) plan.write(flow, statements.update)
       plan.guard(flow, statements.others)
+    }
+  }
+
+  /** Of a flow whose rows are computed from a mirror of this table, the rows are moved like the mirror's. */
+  #move({ relation, table, flows }: Staging, plan: StatementPlan): void {
+    for (const { flow, move } of flows) if (move !== null) plan.move(flow, move)
+    const keyed = new Set(flows.map(({ flow }) => stagedWith(flow)))
+    for (const { flow, target } of this.#options.flows) {
+      if (flow.reads.length === 0 || showTable(flow.from) !== showTable(relation.table)) continue
+      const move = keyed.has(stagedWith(flow)) ? moveStatement(flow, target, table) : null
+      if (move !== null) plan.move(flow, move)
     }
   }
 
@@ -193,7 +218,7 @@ export class Merge {
       await this.#assertMirrorsFit(relation, mirrors)
       const flows = staged.filter(({ flow }) => showTable(flow.from) === showTable(relation.table))
       const stagings: Staging[] = []
-      for (const sameKey of Map.groupBy(flows, stagedWith).values()) {
+      for (const sameKey of Map.groupBy(flows, ({ flow }) => stagedWith(flow)).values()) {
         this.#stagingCount += 1
         stagings.push(await Staging.create(this.#client, relation, sameKey, `${STAGING_PREFIX}${this.#stagingCount}`))
       }
@@ -231,7 +256,7 @@ export class Merge {
 }
 
 /** What flows have in common whose rows are staged once; one with `each` stands alone, since it needs whole rows (`canKeep`). */
-function stagedWith({ flow }: TargetedFlow): string {
+function stagedWith(flow: Flow): string {
   return [flow.each === undefined ? '' : flow.path, ...flow.key.map(({ from }) => from)].join('\0')
 }
 
@@ -239,6 +264,8 @@ function stagedWith({ flow }: TargetedFlow): string {
 export interface Staged {
   readonly changes: readonly Change[]
   readonly statements: StatementPlan
+  /** The changes that follow, and can be staged only once these are merged. */
+  readonly rest: readonly Change[]
 }
 
 /** Asks, once what goes before a flow's rows was written, whether these would overwrite others. */
@@ -247,11 +274,19 @@ interface Guard {
   readonly others: string
 }
 
-/** The merge's statements: all that remove rows, children first; then all that write them, parents first. */
+/**
+ * The merge's statements: all that move rows to other keys, parents first; then all that remove rows, children first; then all
+ * that write them, parents first.
+ */
 class StatementPlan {
+  readonly #moves = new Map<unknown, string>()
   readonly #removes = new Map<unknown, string[]>()
   readonly #writes = new Map<unknown, string[]>()
   readonly #guards = new Map<unknown, Guard>()
+
+  move(flow: TargetedFlow['flow'], sql: string): void {
+    this.#moves.set(flow, sql)
+  }
 
   remove(flow: TargetedFlow['flow'], sql: string): void {
     this.#removes.set(flow, [...(this.#removes.get(flow) ?? []), sql])
@@ -266,9 +301,10 @@ class StatementPlan {
   }
 
   inOrder(flows: readonly TargetedFlow[]): (string | Guard)[] {
+    const moves = flows.flatMap(({ flow }) => this.#moves.get(flow) ?? [])
     const removes = flows.toReversed().flatMap(({ flow }) => this.#removes.get(flow) ?? [])
     const writes = flows.flatMap(({ flow }) => [this.#guards.get(flow) ?? [], this.#writes.get(flow) ?? []].flat())
-    return [...removes, ...writes]
+    return [...moves, ...removes, ...writes]
   }
 }
 

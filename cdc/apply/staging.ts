@@ -8,10 +8,19 @@ import { isComputed } from '../mapping/computed-rows.ts'
 import { columnsRead } from '../mapping/expression-columns.ts'
 import { type Flow, mappedExpressions } from '../mapping/flow.ts'
 import { flowColumns } from '../mapping/flow-columns.ts'
-import { keptStatement, type MergeStatements, mergeStatements, OPERATION_COLUMN } from '../mapping/merge-sql.ts'
+import {
+  keptStatement,
+  type MergeStatements,
+  mergeStatements,
+  movedFrom,
+  movedTo,
+  moveStatement,
+  OPERATION_COLUMN,
+} from '../mapping/merge-sql.ts'
 import { assertNothingLost } from '../mapping/silent-loss.ts'
 import type { TableShape } from '../mapping/table-shape.ts'
 import { MIRROR_SCHEMA } from '../mirror/mirror-plan.ts'
+import type { MovedRow } from './collapse.ts'
 import { ComputedStaging } from './computed-staging.ts'
 import { StagingRoom } from './staging-room.ts'
 import { binaryRows, type RowToStage, textRows } from './staging-rows.ts'
@@ -28,6 +37,8 @@ export interface TargetedFlow {
 export interface StagedFlow extends TargetedFlow {
   readonly feeds: readonly TableName[]
   readonly statements: MergeStatements
+  /** The statement that moves rows to their new keys; null where it cannot be done. */
+  readonly move: string | null
   /** Where the flow's rows are merged from if a function makes them. */
   readonly computed: ComputedStaging | null
   /** What each mapped expression reads of the source row, in the order of `mappedExpressions`. */
@@ -74,6 +85,7 @@ export class Staging {
         feeds,
         computed,
         statements: computed?.statements ?? mergeStatements(flow, target, this.table, this.columns),
+        move: moveStatement(flow, target, this.table),
         reads: mappedExpressions(flow).map(({ expression }) =>
           computed === null ? columnsRead(expression, flow.from.table, all) : new Set(all),
         ),
@@ -110,9 +122,10 @@ export class Staging {
       await client.query(
         `CREATE TEMPORARY TABLE ${quoteIdentifier(name)} (${[`${OPERATION_COLUMN} int2`, ...columns].join(', ')})`,
       )
-      for (const { statements, computed } of staging.flows) {
+      for (const { statements, computed, move } of staging.flows) {
         await computed?.create(client)
         for (const statement of [
+          move,
           statements.remove,
           statements.insert,
           statements.update,
@@ -142,6 +155,21 @@ export class Staging {
   /** Of this table and of those for rows that functions make. */
   get rooms(): readonly StagingRoom[] {
     return [this.#room, ...this.flows.flatMap(({ computed }) => computed?.room ?? [])]
+  }
+
+  /** Whether rows keep all that their flows do not write when their key changes. */
+  get moves(): boolean {
+    return this.flows.every(({ move }) => move !== null)
+  }
+
+  /** Those of which each one's key changed, to be staged beside the others: two rows each, with the key alone. */
+  moving(moved: readonly MovedRow[]): RowToStage[] {
+    const keyAlone = (starts: readonly number[]) =>
+      starts.map((start, column) => (this.keyIndexes.includes(column) ? start : -1))
+    return moved.flatMap(({ from, to }, pair) => [
+      { operation: movedFrom(pair), starts: keyAlone(from) },
+      { operation: movedTo(pair), starts: keyAlone(to) },
+    ])
   }
 
   /** How many are staged. */

@@ -2,13 +2,25 @@ import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
 import { doubledRows, removedOfEach } from './each-sql.ts'
 import { bracketed, type Flow, keyExpressions, type MappedColumn, targetKey, withEach } from './flow.ts'
 import type { ColumnShape, TableShape } from './table-shape.ts'
-import { othersWritten, ownRows, removedRows } from './within.ts'
+import { movedRows, othersWritten, ownRows, removedRows } from './within.ts'
 
 /** The column of a staging table that says what is to be done with its row. */
 export const OPERATION_COLUMN = quoteIdentifier('ficus operation')
 
 /** What is to be done with a staged row. From `KEPT` on: an update that leaves the columns of one list as they are. */
 export const OPERATION = { INSERT: 0, UPDATE: 1, DELETE: 2, REPLACE: 3, KEPT: 4 } as const
+
+/**
+ * Two rows that hold a key alone say that the row of the first key has the second now: they are staged under the operations
+ * `movedFrom` and `movedTo` of the pair's number.
+ */
+export function movedFrom(pair: number): number {
+  return -2 * pair - 1
+}
+
+export function movedTo(pair: number): number {
+  return movedFrom(pair) - 1
+}
 
 /** The statements of one flow from one staging table, and what each is for. */
 export interface MergeStatements {
@@ -83,6 +95,24 @@ export function mergeMapped(flow: Flow, target: TableShape, rows: string): strin
   )
 }
 
+/**
+ * The statement that gives target rows the new keys of their source rows, as `movedFrom` and `movedTo` stage them: all their
+ * columns stay, the service's own too, and foreign keys that say ON UPDATE take rows along. Null where the target numbers its
+ * rows itself (GENERATED ALWAYS AS IDENTITY), which no UPDATE may change.
+ */
+export function moveStatement(flow: Flow, target: TableShape, staging: string): string | null {
+  const keys = keyExpressions(flow).map(({ to }) => columnOf(target, to))
+  if (keys.some(column => column.identityAlways)) return null
+  const staged = (operation: string) =>
+    `(SELECT ${OPERATION_COLUMN}, ${mappedKey(flow, target)} FROM ${staging} AS ${quoteIdentifier(flow.from.table)} WHERE ${operation})`
+  const names = keys.map(({ name }) => quoteIdentifier(name))
+  const rows =
+    `${staged(`${OPERATION_COLUMN} < 0 AND ${OPERATION_COLUMN} % 2 <> 0`)} AS s ` +
+    `JOIN ${staged(`${OPERATION_COLUMN} < 0 AND ${OPERATION_COLUMN} % 2 = 0`)} AS n ON n.${OPERATION_COLUMN} = s.${OPERATION_COLUMN} - 1`
+  const match = names.map(name => `t.${name} = s.${name}`).join(' AND ')
+  return movedRows(flow, names.map(name => `${name} = n.${name}`).join(', '), rows, match)
+}
+
 /** The update of rows of which some source columns are unknown: target columns that read one of them stay as they are. */
 export function keptStatement(
   flow: Flow,
@@ -152,7 +182,7 @@ function removedKeys(flow: Flow, target: TableShape, staging: string, staged: re
 
 /** Keys of all rows that are written, those of which columns are unknown too. */
 function writtenKeys(flow: Flow, target: TableShape, staging: string): string {
-  return `SELECT ${mappedKey(flow, target)} FROM ${staging} AS ${quoteIdentifier(flow.from.table)} WHERE ${OPERATION_COLUMN} <> ${OPERATION.DELETE} AND ${filterCondition(flow)}`
+  return `SELECT ${mappedKey(flow, target)} FROM ${staging} AS ${quoteIdentifier(flow.from.table)} WHERE ${OPERATION_COLUMN} >= 0 AND ${OPERATION_COLUMN} <> ${OPERATION.DELETE} AND ${filterCondition(flow)}`
 }
 
 /** The target's key as a select list over the key columns of rows that come from. */

@@ -42,6 +42,12 @@ export function removedRows(flow: Flow, keys: string, match: string): string {
   return `${reads}DELETE FROM ${quoteTable(flow.to)} AS t USING (${keys}) AS s WHERE ${match}${own}`
 }
 
+/** `UPDATE` of those of `rows` that are the flow's own. @param rows a FROM item that `match` joins to the target's row `t`. */
+export function movedRows(flow: Flow, assignments: string, rows: string, match: string): string {
+  const [reads, own] = keepsOthers(flow) ? [ownRows(flow).reads, ` AND ${isOwn(flow)}`] : ['', '']
+  return `${reads}UPDATE ${quoteTable(flow.to)} AS t SET ${assignments} FROM ${rows} WHERE ${match}${own}`
+}
+
 /**
  * A query of the key, as texts, of a row that would be written and is not the flow's own; null where that cannot be told.
  * @param rows a query of the target's keys.
