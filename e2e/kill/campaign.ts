@@ -1,14 +1,28 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { Endpoint } from '@ficus/cdc/database/session'
 import { waitUntilCaughtUp } from '@ficus/cdc/lag/lag'
+import type { Direction } from '@ficus/cdc/mapping/flow'
+import { parseSync } from '@ficus/cdc/mapping/parse-sync'
+import { beginWithoutCopy } from '@ficus/cdc/pipeline/begin-without-copy'
 import { createSyncFolder, type SyncChild, type SyncFolder } from '@ficus/cdc/testing/sync-child'
 import { Ledger } from '@ficus/core/ledger/ledger'
 import type { Phase } from '@ficus/core/phases/phase'
 import pg from 'pg'
 import type { Servers } from './servers.ts'
-import { COUNT_WRITES, digests, type Factor, INDEXES, NOTE_WRITES, readSchema, syncFile } from './tables.ts'
+import {
+  COUNT_WRITES,
+  digests,
+  type Factor,
+  fillings,
+  INDEXES,
+  mapping,
+  NOTE_WRITES,
+  readSchema,
+  syncFile,
+} from './tables.ts'
 import { describeVictim, type Round, type Victim } from './victims.ts'
-import { startWriter } from './writer.ts'
+import { startWriter, type Writer } from './writer.ts'
 
 /** One round as it went. */
 export interface RoundLog {
@@ -21,8 +35,10 @@ export interface RoundLog {
 
 export interface CampaignReport {
   readonly rounds: readonly RoundLog[]
-  /** Transactions that the source acknowledged to the writer. */
+  /** Transactions that the source acknowledged to the writer: all of them, those that truncated a table, and that altered one. */
   readonly transactions: number
+  readonly truncated: number
+  readonly altered: number
   /** Writes that the target's trigger saw while rows streamed, and those that it saw more than once. */
   readonly seen: number
   readonly seenTwice: number
@@ -35,6 +51,9 @@ export interface CampaignReport {
 
 export interface CampaignOptions {
   readonly servers: Servers
+  /** `reverse`: the service is the source, and the monolith holds its rows from the start. Forward unless given. */
+  readonly direction?: Direction
+  /** In reverse none that copies, drops or adds. */
   readonly rounds: readonly Round[]
   /** 0 to 1, exclusive: what the writer writes. */
   readonly random: () => number
@@ -43,6 +62,8 @@ export interface CampaignOptions {
 }
 
 const CAPABILITY = 'catalog'
+/** What a star of a review is worth, where reviews are mapped from the start. */
+const FIRST_FACTOR = 10
 const KILL_AT = fileURLToPath(new URL('./kill-at.ts', import.meta.url))
 /** How long a part may take to come back, and a victim to reach its point. */
 const PATIENCE_MS = 180_000
@@ -65,15 +86,18 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
 
 class Campaign {
   readonly #options: CampaignOptions
+  readonly #direction: Direction
   readonly #ledger: Ledger
   readonly #folder: SyncFolder
   readonly #indexes: string
   readonly #log: RoundLog[] = []
   #child: SyncChild | undefined
-  #factor: Factor = null
+  #factor: Factor
 
   private constructor(options: CampaignOptions, ledger: Ledger, folder: SyncFolder, indexes: string) {
     this.#options = options
+    this.#direction = options.direction ?? 'forward'
+    this.#factor = this.#direction === 'forward' ? null : FIRST_FACTOR
     this.#ledger = ledger
     this.#folder = folder
     this.#indexes = indexes
@@ -81,28 +105,52 @@ class Campaign {
 
   static async open(options: CampaignOptions, resources: AsyncDisposableStack): Promise<Campaign> {
     const { sourceUrl, targetUrl, ledgerUrl, cdc } = options.servers
+    const { direction = 'forward' } = options
+    const [monolithUrl, serviceUrl] = direction === 'forward' ? [sourceUrl, targetUrl] : [targetUrl, sourceUrl]
     await query(sourceUrl, await readSchema('source'))
     await query(targetUrl, await readSchema('target'))
     const ledger = await Ledger.open(ledgerUrl, [CAPABILITY])
     resources.defer(() => ledger.close())
-    const urls = { monolithUrl: sourceUrl, serviceUrl: targetUrl, ledgerUrl }
-    const folder = await createSyncFolder({ ...urls, sync: syncFile(null), cdc: { ...cdc, batchRows: BATCH_ROWS } })
+    const sync = syncFile(direction, direction === 'forward' ? null : FIRST_FACTOR)
+    const settings = { ...cdc, batchRows: BATCH_ROWS }
+    const folder = await createSyncFolder({ monolithUrl, serviceUrl, ledgerUrl, sync, cdc: settings })
     resources.use(folder)
     return new Campaign(options, ledger, folder, JSON.stringify(await query(targetUrl, INDEXES)))
   }
 
   async run(): Promise<CampaignReport> {
     const { servers, rounds, random } = this.#options
+    if (this.#direction === 'reverse') await this.#beginReverse()
     const writer = startWriter(servers.sourceUrl, random, PAUSE_MS[servers.engine])
     try {
-      await this.#copies(rounds.filter(({ during }) => during === 'copy' || during === 'drop'))
+      if (this.#direction === 'forward')
+        await this.#copies(rounds.filter(({ during }) => during === 'copy' || during === 'drop'))
+      else await this.#carryReverse()
       await query(servers.targetUrl, NOTE_WRITES)
       for (const round of rounds.filter(({ during }) => during === 'add')) await this.#addRound(round)
       for (const round of rounds.filter(({ during }) => during === 'stream')) await this.#streamRound(round)
     } finally {
       await writer.stop()
     }
-    return this.#report(writer.committed)
+    return this.#report(writer)
+  }
+
+  /** Leaves both sides as a switch does: equal, with the spot in the service's log from which its changes are kept. */
+  async #beginReverse(): Promise<void> {
+    const { sourceUrl, targetUrl } = this.#options.servers
+    for (const { read, fill } of fillings(this.#factor)) {
+      const [found] = await query(sourceUrl, read)
+      await query(targetUrl, fill, [found?.rows])
+    }
+    const ledger = await this.#ledger.id()
+    const sync = parseSync(mapping('reverse', this.#factor))
+    await beginWithoutCopy({ ...this.#ends(), capability: CAPABILITY, direction: 'reverse', ledger, sync })
+    await this.#move('extracted')
+  }
+
+  async #carryReverse(): Promise<void> {
+    await this.#restart(null)
+    await this.#applies()
   }
 
   /** Copies, dies, copies again; each time from nothing but what the death before left behind. */
@@ -110,6 +158,7 @@ class Campaign {
     await this.#move('syncing')
     for (const round of rounds) {
       if (round.during === 'drop') {
+        if (this.#child === undefined) await this.#restart(null)
         await this.#becomes('streaming')
         await this.#restart(round.victim)
         await this.#move('legacy')
@@ -129,8 +178,8 @@ class Campaign {
 
   /** Adds a table to the running sync; once it is there, changes its mapping, so that all its rows are read anew. */
   async #addRound(round: Round): Promise<void> {
-    this.#factor = (this.#factor ?? 9) + 1
-    await this.#folder.replaceSync(syncFile(this.#factor))
+    this.#factor = this.#factor === null ? FIRST_FACTOR : this.#factor + 1
+    await this.#folder.replaceSync(syncFile('forward', this.#factor))
     await this.#restart(round.victim)
     await this.#died(round)
     await this.#until('the added table is whole', async () => {
@@ -212,11 +261,10 @@ class Campaign {
     await this.#ledger.move({ ...move, reason: null, evidence: {} })
   }
 
-  async #report(transactions: number): Promise<CampaignReport> {
+  async #report({ committed, truncated, altered }: Writer): Promise<CampaignReport> {
     const { sourceUrl, targetUrl } = this.#options.servers
-    const source = { url: sourceUrl, name: 'the source' }
-    const target = { url: targetUrl, name: 'the target' }
-    await waitUntilCaughtUp({ source, target, capability: CAPABILITY, direction: 'forward', timeoutMs: QUIET_MS })
+    const sync = { capability: CAPABILITY, direction: this.#direction }
+    await waitUntilCaughtUp({ ...this.#ends(), ...sync, timeoutMs: QUIET_MS })
     const digested = async (url: string, side: 'source' | 'target') => {
       const found = []
       for (const sql of digests(side, this.#factor)) found.push(...(await query(url, sql)))
@@ -226,13 +274,20 @@ class Campaign {
     const [counted] = await query(targetUrl, COUNT_WRITES)
     return {
       rounds: this.#log,
-      transactions,
+      transactions: committed,
+      truncated,
+      altered,
       seen: Number(counted?.seen),
       seenTwice: Number(counted?.twice),
       rows: { source: ofSource.map(({ rows }) => Number(rows)), target: ofTarget.map(({ rows }) => Number(rows)) },
       equal: JSON.stringify(ofSource) === JSON.stringify(ofTarget),
       indexed: JSON.stringify(await query(targetUrl, INDEXES)) === this.#indexes,
     }
+  }
+
+  #ends(): { source: Endpoint; target: Endpoint } {
+    const { sourceUrl, targetUrl } = this.#options.servers
+    return { source: { url: sourceUrl, name: 'the source' }, target: { url: targetUrl, name: 'the target' } }
   }
 
   async #pause(ms: number): Promise<void> {
@@ -257,12 +312,12 @@ class Campaign {
 }
 
 /** One statement in a session of its own: any server may be dead at any time. */
-async function query(url: string, sql: string): Promise<Record<string, unknown>[]> {
+async function query(url: string, sql: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 })
   client.on('error', () => {})
   try {
     await client.connect()
-    const { rows } = await client.query<Record<string, unknown>>(sql)
+    const { rows } = await client.query<Record<string, unknown>>(sql, values)
     return rows
   } finally {
     await client.end().catch(() => {})

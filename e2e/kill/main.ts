@@ -1,5 +1,6 @@
 // Kills sync and everything around it, again and again, under writes; then proves that nothing was lost and nothing applied twice.
 import { writeFile } from 'node:fs/promises'
+import type { Direction } from '@ficus/cdc/mapping/flow'
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import { shutdownSignal } from '@ficus/core/lifecycle/shutdown'
 import { mulberry32 } from '@ficus/deploy/testing/random'
@@ -8,13 +9,26 @@ import { type CampaignReport, type RoundLog, runCampaign } from './campaign.ts'
 import { type Engine, startServers } from './servers.ts'
 import { planRounds } from './victims.ts'
 
+interface Variant {
+  readonly engine: Engine
+  readonly layout: 'single' | 'tables'
+  readonly direction: Direction
+}
+
+const TOPICS = { single: {}, tables: { layout: 'tables', partitions: 3 } } as const
+
 const HELP = `Kills sync at each named point, and PostgreSQL, Kafka and Kafka Connect at random times, while rows are written.
 
-Usage: npm run test:kill -- [--engine postgres|debezium] [--rounds N] [--seed N] [--json FILE]
-  --engine   how changes travel (default postgres; debezium needs Java and Maven)
-  --rounds   how many lives to take (default 50): a fifth while rows are copied, some while a table is added, the rest while they stream
-  --seed     which lives, when, and what is written; printed, so that a run can be had again (default: from the clock)
-  --json     writes the whole log to FILE
+Usage: npm run test:kill -- [--engine postgres|debezium] [--layout single|tables] [--direction forward|reverse]
+                             [--rounds N] [--seed N] [--json FILE]
+  --engine     how changes travel (default postgres; debezium needs Java and Maven)
+  --layout     the topics of debezium (default single): all tables in one, or a topic a table with three partitions
+  --direction  forward (default): from the monolith to the service. reverse: from the service, which is then the source, to the
+               monolith, as after the switch
+  --rounds     how many lives to take (default 50): a fifth while rows are copied, some while a table is added, the rest while they
+               stream; in reverse, which copies nothing, all of them while rows stream
+  --seed       which lives, when, and what is written; printed, so that a run can be had again (default: from the clock)
+  --json       writes the whole log to FILE
 
 Exits 0 when both sides are equal in the end, no trigger of the target saw a change twice and its indexes are there, 1 when not or
 when something did not come back, 2 on wrong usage, 130 on Ctrl-C.
@@ -23,6 +37,8 @@ Example: npm run test:kill -- --rounds 50 --seed 7 --json kill.json`
 
 const values = readOptions(HELP, {
   engine: { type: 'string', default: 'postgres' },
+  layout: { type: 'string', default: 'single' },
+  direction: { type: 'string', default: 'forward' },
   rounds: { type: 'string', default: '50' },
   seed: { type: 'string', default: String(Date.now() % 1_000_000) },
   json: { type: 'string' },
@@ -33,7 +49,9 @@ if (values.help) {
   process.exit(0)
 }
 const [count, seed] = [Number(values.rounds), Number(values.seed)]
-if (!isEngine(values.engine) || !Number.isInteger(count) || count < 1 || !Number.isInteger(seed)) {
+const numbered = Number.isInteger(count) && count >= 1 && Number.isInteger(seed)
+const wanted = readVariant(values)
+if (wanted === null || !numbered) {
   console.error(HELP)
   process.exit(2)
 }
@@ -42,21 +60,24 @@ await using resources = new AsyncDisposableStack()
 const interrupted = new AbortController()
 void shutdownSignal().then(() => interrupted.abort())
 try {
-  process.exitCode = await run(values.engine)
+  process.exitCode = await run(wanted)
 } catch (error) {
   const remedy = error instanceof FicusError ? `\n  ${error.remedy}` : ''
   console.error(interrupted.signal.aborted ? 'broken off' : `${messageOf(error)}${remedy}`)
   process.exitCode = interrupted.signal.aborted ? 130 : 1
 }
 
-async function run(engine: Engine): Promise<number> {
-  console.log(`${count} rounds, engine ${engine}, seed ${seed}`)
-  const servers = await startServers(engine, resources, line => console.error(line))
+async function run({ engine, layout, direction }: Variant): Promise<number> {
+  console.log(
+    `${count} rounds ${direction}, engine ${engine}${layout === 'tables' ? ', a topic a table' : ''}, seed ${seed}`,
+  )
+  const servers = await startServers(engine, resources, line => console.error(line), TOPICS[layout])
   const random = mulberry32(seed)
-  const rounds = planRounds(count, servers.names, random)
-  const report = await runCampaign({ servers, rounds, random, onRound: printRound, signal: interrupted.signal })
+  const rounds = planRounds(count, servers.names, random, direction)
+  const { signal } = interrupted
+  const report = await runCampaign({ servers, direction, rounds, random, onRound: printRound, signal })
   if (values.json !== undefined)
-    await writeFile(values.json, `${JSON.stringify({ engine, seed, ...report }, null, 2)}\n`)
+    await writeFile(values.json, `${JSON.stringify({ engine, layout, direction, seed, ...report }, null, 2)}\n`)
   return conclude(report)
 }
 
@@ -67,10 +88,13 @@ function printRound({ round, during, victim, recoveredMs }: RoundLog): void {
   )
 }
 
-function conclude({ transactions, seen, seenTwice, rows, equal, indexed }: CampaignReport): number {
+function conclude(report: CampaignReport): number {
+  const { transactions, truncated, altered, seen, seenTwice, rows, equal, indexed } = report
   const listed = new Intl.ListFormat('en')
   const counts = (side: readonly number[]) => listed.format(side.map(number => number.toLocaleString('en-US')))
-  console.log(`${transactions.toLocaleString('en-US')} transactions were acknowledged to the writer.`)
+  console.log(
+    `${transactions.toLocaleString('en-US')} transactions were acknowledged to the writer: ${truncated} truncated a table, ${altered} altered one.`,
+  )
   console.log(
     `The source holds ${counts(rows.source)} rows, the target ${counts(rows.target)}: ${equal ? 'EQUAL' : 'DIFFERENT'}.`,
   )
@@ -81,6 +105,10 @@ function conclude({ transactions, seen, seenTwice, rows, equal, indexed }: Campa
   return equal && indexed && seenTwice === 0 && seen > 0 ? 0 : 1
 }
 
-function isEngine(name: string): name is Engine {
-  return name === 'postgres' || name === 'debezium'
+/** What is killed: null where an option has a value that it cannot have. */
+function readVariant({ engine, layout, direction }: Readonly<Record<keyof Variant, string>>): Variant | null {
+  if (engine !== 'postgres' && engine !== 'debezium') return null
+  if (layout !== 'single' && (layout !== 'tables' || engine !== 'debezium')) return null
+  if (direction !== 'forward' && direction !== 'reverse') return null
+  return { engine, layout, direction }
 }

@@ -32,11 +32,16 @@ interface Life {
   revive(): Promise<void>
 }
 
-/** @param resources gets everything that has to be released. @throws FicusError where a part is missing. */
+/**
+ * @param resources gets everything that has to be released.
+ * @param topics what goes into `cdc.topics` of the config.
+ * @throws FicusError where a part is missing.
+ */
 export async function startServers(
   engine: Engine,
   resources: AsyncDisposableStack,
   progress: (line: string) => void,
+  topics: Readonly<Record<string, unknown>> = {},
 ): Promise<Servers> {
   const [source, target, ledger] = [
     await startDatabase(resources),
@@ -64,7 +69,7 @@ export async function startServers(
     revive: name => life(name).revive(),
     anew: topics => withDatabases(number + 1, { topics }),
   })
-  return withDatabases(1, {})
+  return withDatabases(1, { topics })
 }
 
 async function startDatabase(resources: AsyncDisposableStack): Promise<PostgresServer> {

@@ -47,3 +47,13 @@ CREATE TABLE reviews (
 );
 
 INSERT INTO reviews (id, stars, body) SELECT n, n % 5, 'review ' || n FROM generate_series(1, 6000) AS n;
+
+-- Truncated and altered: columns come and go that no mapping names, and types become wider.
+CREATE TABLE drafts (
+  id int PRIMARY KEY,
+  line varchar(20),
+  score numeric(8,2),
+  version bigint NOT NULL DEFAULT nextval('versions')
+);
+
+INSERT INTO drafts (id, line, score) SELECT n, 'draft ' || n, n / 8.0 FROM generate_series(1, 500) AS n;

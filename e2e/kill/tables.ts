@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
-import type { SyncInput } from '@ficus/cdc/mapping/define-sync'
+import type { BackMapping, SyncInput, TableMapping } from '@ficus/cdc/mapping/define-sync'
+import type { Direction } from '@ficus/cdc/mapping/flow'
 import type { RowFunction } from '@ficus/cdc/mapping/row-function'
 
 /** Both sides' tables. Every version of a row has a number that no other row ever has. */
@@ -7,7 +8,7 @@ export const readSchema = (side: 'source' | 'target'): Promise<string> =>
   readFile(new URL(`./${side}.sql`, import.meta.url), 'utf8')
 
 /** Of these each write is noted. Rows that are read anew beside the stream are written twice, rightly. */
-const NOTED = ['items', 'levels', 'tags']
+const NOTED = ['items', 'levels', 'tags', 'papers']
 
 /** Fires for whoever writes, sync included, and notes each write. */
 export const NOTE_WRITES = [
@@ -35,73 +36,139 @@ const labelled: RowFunction = ({ label = '', rank = null, version = null }) =>
     ? null
     : { shout: `${label?.toUpperCase()}!`, stars: '*'.repeat(Number(rank) % 5), version }
 
-/** The mapping: the text of the sync file of a process imports it. */
-export function mapping(factor: Factor): SyncInput {
+/** A sync file that carries rows in `direction`, with a function in it: its text imports the mapping. */
+export function syncFile(direction: Direction, factor: Factor): string {
+  return `import { mapping } from '${import.meta.url}'\nexport default mapping('${direction}', ${factor})\n`
+}
+
+/** The mapping; in reverse the service has the tables that are written to, and the monolith gets them. */
+export function mapping(direction: Direction, factor: Factor): SyncInput {
+  if (direction === 'forward') return { tables: [PRODUCTS, STOCK, ...others(factor)] }
+  return {
+    tables: [turned(PRODUCTS, { name: 'title' }), turned(STOCK, { amount: 'pieces / 12' })],
+    back: others(factor),
+  }
+}
+
+const PRODUCTS = {
+  source: 'public.products',
+  target: 'public.items',
+  key: { id: 'item_id' },
+  forward: { title: 'upper(name)', version: 'version', body: 'body' },
+}
+const STOCK = {
+  source: 'public.stock',
+  target: 'public.levels',
+  key: { product_id: 'item_id', place: 'place' },
+  forward: { pieces: 'amount * 12', version: 'version' },
+}
+
+/** What is written in the same way for either direction. */
+function others(factor: Factor): (TableMapping & BackMapping)[] {
   const reviews = {
     source: 'public.reviews',
     target: 'public.opinions',
     key: { id: 'review_id' },
     forward: { points: `stars * ${factor}`, body: 'body', version: 'version' },
   }
-  return {
-    tables: [
-      {
-        source: 'public.products',
-        target: 'public.items',
-        key: { id: 'item_id' },
-        forward: { title: 'upper(name)', version: 'version', body: 'body' },
-      },
-      {
-        source: 'public.stock',
-        target: 'public.levels',
-        key: { product_id: 'item_id', place: 'place' },
-        forward: { pieces: 'amount * 12', version: 'version' },
-      },
-      {
-        source: 'public.stock',
-        target: 'public.pallets',
-        key: { product_id: 'item_id', place: 'place' },
-        each: { rows: 'generate_series(1, stock.amount % 4) AS pallet(number)', key: { number: 'pallet.number' } },
-        forward: { version: 'version' },
-      },
-      {
-        source: 'public.labels',
-        target: 'public.tags',
-        key: { id: 'tag_id' },
-        columns: { forward: ['shout', 'stars', 'version'] },
-        forward: labelled,
-      },
-      ...(factor === null ? [] : [reviews]),
-    ],
-  }
+  return [
+    {
+      source: 'public.stock',
+      target: 'public.pallets',
+      key: { product_id: 'item_id', place: 'place' },
+      each: { rows: 'generate_series(1, stock.amount % 4) AS pallet(number)', key: { number: 'pallet.number' } },
+      forward: { version: 'version' },
+    },
+    {
+      source: 'public.labels',
+      target: 'public.tags',
+      key: { id: 'tag_id' },
+      columns: { forward: ['shout', 'stars', 'version'] },
+      forward: labelled,
+    },
+    {
+      source: 'public.drafts',
+      target: 'public.papers',
+      key: { id: 'paper_id' },
+      forward: { line: 'line', score: 'score', version: 'version' },
+    },
+    ...(factor === null ? [] : [reviews]),
+  ]
 }
 
-/** A sync file with that mapping, which has a function in it. */
-export function syncFile(factor: Factor): string {
-  return `import { mapping } from '${import.meta.url}'\nexport default mapping(${factor})\n`
+/** A mapping the other way round: what it writes is written in reverse, and `forward` is what would lead here. */
+function turned(
+  { source, target, key, forward }: typeof PRODUCTS | typeof STOCK,
+  back: Record<string, string>,
+): TableMapping {
+  const names = Object.entries(key).map(([from, to]) => [to, from])
+  return { source: target, target: source, key: Object.fromEntries(names), forward: back, reverse: { ...forward } }
+}
+
+/** A table of the target, and the rows that it must hold: `select` of the source's rows gives its columns, the key's first. */
+interface Expected {
+  readonly table: string
+  readonly columns: string
+  readonly keys: number
+  readonly select: string
+}
+
+function expectedTables(factor: Factor): Expected[] {
+  const tables = [
+    {
+      table: 'items',
+      columns: 'item_id, title, version, body',
+      keys: 1,
+      select: 'SELECT id, upper(name), version, body FROM products',
+    },
+    {
+      table: 'levels',
+      columns: 'item_id, place, pieces, version',
+      keys: 2,
+      select: 'SELECT product_id, place, amount * 12, version FROM stock',
+    },
+    {
+      table: 'pallets',
+      columns: 'item_id, place, number, version',
+      keys: 3,
+      select: 'SELECT product_id, place, number, version FROM stock, generate_series(1, amount % 4) AS number',
+    },
+    {
+      table: 'tags',
+      columns: 'tag_id, shout, stars, version',
+      keys: 1,
+      select: `SELECT id, upper(label) || '!', repeat('*', rank % 5), version FROM labels WHERE label NOT LIKE 'hidden%'`,
+    },
+    {
+      table: 'papers',
+      columns: 'paper_id, line, score, version',
+      keys: 1,
+      select: 'SELECT id, line, score, version FROM drafts',
+    },
+    {
+      table: 'opinions',
+      columns: 'review_id, points, body, version',
+      keys: 1,
+      select: `SELECT id, stars * ${factor}, body, version FROM reviews`,
+    },
+  ]
+  return factor === null ? tables.slice(0, -1) : tables
 }
 
 /** Rows and a digest of all of them, for either side: equal tables give equal answers. */
 export function digests(side: 'source' | 'target', factor: Factor): string[] {
-  const ofSide = {
-    source: [
-      digest('products', 'id', 'upper(name), version, body'),
-      digest('stock', 'product_id, place', 'amount * 12, version'),
-      digest('stock, generate_series(1, amount % 4) AS number', 'product_id, place, number', 'version'),
-      digest(`labels WHERE label NOT LIKE 'hidden%'`, 'id', `upper(label) || '!', repeat('*', rank % 5), version`),
-      digest('reviews', 'id', `stars * ${factor}, body, version`),
-    ],
-    target: [
-      digest('items', 'item_id', 'title, version, body'),
-      digest('levels', 'item_id, place', 'pieces, version'),
-      digest('pallets', 'item_id, place, number', 'version'),
-      digest('tags', 'tag_id', 'shout, stars, version'),
-      digest('opinions', 'review_id', 'points, body, version'),
-    ],
-  }[side]
-  return factor === null ? ofSide.slice(0, -1) : ofSide
+  return expectedTables(factor).map(({ table, columns, keys, select }) => {
+    const rows = side === 'source' ? select : `SELECT ${columns} FROM ${table}`
+    const key = columns.split(', ').slice(0, keys).join(', ')
+    return `SELECT count(*)::int AS rows, md5(string_agg(md5(ROW(${columns})::text), '' ORDER BY ${key})) AS digest
+            FROM (${rows}) AS r (${columns})`
+  })
 }
 
-function digest(table: string, key: string, values: string): string {
-  return `SELECT count(*)::int AS rows, md5(string_agg(md5(ROW(${key}, ${values})::text), '' ORDER BY ${key})) AS digest FROM ${table}`
+/** For each table a query of the source for its rows as JSON, and the statement that fills the target with them as $1. */
+export function fillings(factor: Factor): { readonly read: string; readonly fill: string }[] {
+  return expectedTables(factor).map(({ table, columns, select }) => ({
+    read: `SELECT json_agg(r)::text AS rows FROM (${select}) AS r (${columns})`,
+    fill: `INSERT INTO ${table} (${columns}) SELECT ${columns} FROM json_populate_recordset(null::${table}, $1)`,
+  }))
 }

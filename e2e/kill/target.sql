@@ -23,6 +23,8 @@ CREATE TABLE tags (tag_id int PRIMARY KEY, shout text NOT NULL, stars text NOT N
 
 CREATE TABLE opinions (review_id int PRIMARY KEY, points int NOT NULL, body text, version bigint NOT NULL);
 
+CREATE TABLE papers (paper_id bigint PRIMARY KEY, line text, score numeric, version bigint NOT NULL);
+
 CREATE TABLE writes (table_name text, operation text, version bigint);
 
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -52,3 +52,9 @@ it('plans the same for the same seed, and something else for another', () => {
   expect(plan(7)).toEqual(plan(7))
   expect(plan(7)).not.toEqual(plan(8))
 })
+
+it('copies, drops and adds nothing in reverse', () => {
+  const rounds = planRounds(30, EVERYBODY, mulberry32(1), 'reverse')
+  expect(rounds).toHaveLength(30)
+  expect(new Set(rounds.map(({ during }) => during))).toEqual(new Set(['stream']))
+})

@@ -1,3 +1,4 @@
+import type { Direction } from '@ficus/cdc/mapping/flow'
 import type { SyncPoint } from '@ficus/cdc/pipeline/points'
 
 /** The servers that sync lives between. */
@@ -41,11 +42,17 @@ const COPY_SHARE = 0.22
 const ADD_SHARE = 0.2
 
 /**
- * The rounds of a campaign, copies first, then additions. Each kind of death comes up before any comes up again.
+ * The rounds of a campaign, copies first, then additions; in reverse, where nothing is ever copied, they all die while rows
+ * stream. Each kind of death comes up before any comes up again.
  * @param random 0 to 1, exclusive; the same series gives the same rounds.
  * @param servers those that there are.
  */
-export function planRounds(count: number, servers: readonly ServerName[], random: () => number): Round[] {
+export function planRounds(
+  count: number,
+  servers: readonly ServerName[],
+  random: () => number,
+  direction: Direction = 'forward',
+): Round[] {
   const upTo = (limit: number) => Math.floor(random() * limit)
   const databases = servers.filter(server => server === 'source' || server === 'target')
   const copyDeck = (): Round[] => [
@@ -70,6 +77,7 @@ export function planRounds(count: number, servers: readonly ServerName[], random
       victim: { kind: 'server' as const, server, afterMs: upTo(800) },
     })),
   ]
+  if (direction === 'reverse') return deal(count, streamDeck, random)
   // The table is new once only; after that its mapping changes, and its rows are read anew.
   const adds: Round[] = [
     { during: 'add', victim: { kind: 'sync at point', point: 'added.published', pass: 1 } },

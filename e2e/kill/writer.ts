@@ -3,8 +3,10 @@ import pg from 'pg'
 
 /** Somebody who writes to the source all the time, and begins anew when it dies. */
 export interface Writer {
-  /** Transactions that the source has acknowledged. */
+  /** Transactions that the source has acknowledged; how many of them truncated a table, and how many altered one. */
   readonly committed: number
+  readonly truncated: number
+  readonly altered: number
   /** @throws where the source refused a statement. */
   stop(): Promise<void>
 }
@@ -47,6 +49,48 @@ const TRANSACTIONS: readonly { readonly weight: number; readonly sql: string }[]
           UPDATE reviews SET id = nextval('ids'), version = nextval('versions') WHERE id BETWEEN $id % 6000 AND $id % 6000 + 2;
           DELETE FROM reviews WHERE id IN (SELECT id FROM reviews WHERE id > 100000 ORDER BY id LIMIT 20)`,
   },
+  {
+    weight: 2,
+    sql: `INSERT INTO drafts (id, line, score) SELECT nextval('ids'), 'new', $some / 8.0 FROM generate_series(1, $some);
+          UPDATE drafts SET score = score + 1, version = nextval('versions') WHERE id % 5 = $id % 5;
+          UPDATE drafts SET id = nextval('ids'), version = nextval('versions') WHERE id IN (SELECT id FROM drafts ORDER BY id LIMIT 3);
+          DELETE FROM drafts WHERE id IN (SELECT id FROM drafts ORDER BY id DESC LIMIT 20)`,
+  },
+  {
+    weight: 0.15,
+    sql: `UPDATE drafts SET line = 'in vain', version = nextval('versions');
+          TRUNCATE drafts;
+          INSERT INTO drafts (id, line) SELECT nextval('ids'), 'first' FROM generate_series(1, $some)`,
+  },
+  // A column that no mapping names comes, and goes.
+  {
+    weight: 0.1,
+    sql: `ALTER TABLE drafts ADD COLUMN IF NOT EXISTS remark text DEFAULT 'none';
+          UPDATE drafts SET remark = 'seen', version = nextval('versions')`,
+  },
+  {
+    weight: 0.1,
+    sql: `UPDATE drafts SET line = 'old', version = nextval('versions') WHERE id % 2 = 0;
+          ALTER TABLE drafts DROP COLUMN IF EXISTS remark;
+          UPDATE drafts SET line = 'bare', version = nextval('versions') WHERE id % 3 = 0`,
+  },
+  // Types become wider, the key's too, and rows come that need them.
+  {
+    weight: 0.1,
+    sql: `UPDATE drafts SET score = 1, version = nextval('versions') WHERE id % 2 = 0;
+          DO $do$
+          DECLARE
+            length int := (SELECT atttypmod - 4 FROM pg_attribute WHERE attrelid = 'drafts'::regclass AND attname = 'line');
+            digits int := (SELECT (atttypmod - 4) >> 16 FROM pg_attribute WHERE attrelid = 'drafts'::regclass AND attname = 'score');
+          BEGIN
+            EXECUTE format(
+              'ALTER TABLE drafts ALTER id TYPE bigint, ALTER line TYPE varchar(%s), ALTER score TYPE numeric(%s, 2)',
+              length + 1, digits + 1);
+            INSERT INTO drafts (id, line, score)
+            SELECT nextval('ids') + 3000000000, repeat('w', length + 1), repeat('8', digits - 1)::numeric
+            FROM generate_series(1, 5);
+          END $do$`,
+  },
   // Larger than a batch of sync.
   { weight: 0.2, sql: `UPDATE products SET version = nextval('versions') WHERE id BETWEEN $id AND $id + 3000` },
 ]
@@ -57,14 +101,17 @@ const WEIGHTS = TRANSACTIONS.reduce((sum, { weight }) => sum + weight, 0)
  * @param pauseMs between two transactions.
  */
 export function startWriter(url: string, random: () => number, pauseMs: number): Writer {
-  let committed = 0
+  let [committed, truncated, altered] = [0, 0, 0]
   let writing = true
   let client: pg.Client | undefined
   const write = async () => {
     try {
       client ??= await connect(url)
-      await client.query(`BEGIN; ${nextTransaction(random)}; COMMIT`)
+      const sql = nextTransaction(random)
+      await client.query(`BEGIN; ${sql}; COMMIT`)
       committed += 1
+      if (sql.includes('TRUNCATE')) truncated += 1
+      if (sql.includes('ALTER TABLE')) altered += 1
       await sleep(pauseMs)
     } catch (error) {
       // A statement that is wrong stays wrong, and nobody would miss what it was to write.
@@ -87,6 +134,12 @@ export function startWriter(url: string, random: () => number, pauseMs: number):
   return {
     get committed() {
       return committed
+    },
+    get truncated() {
+      return truncated
+    },
+    get altered() {
+      return altered
     },
     stop: async () => {
       writing = false
