@@ -27,8 +27,12 @@ CREATE TABLE papers (paper_id bigint PRIMARY KEY, line text, score numeric, vers
 
 CREATE TABLE writes (table_name text, operation text, version bigint);
 
+-- A row whose key changes is moved with the version that it had, then written. What is written once more is the same row.
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  operation text := TG_OP;
 BEGIN
-  INSERT INTO writes VALUES (TG_TABLE_NAME, TG_OP, CASE TG_OP WHEN 'DELETE' THEN OLD.version ELSE NEW.version END);
+  IF TG_OP = 'UPDATE' AND NEW.version = OLD.version AND NEW IS DISTINCT FROM OLD THEN operation := 'MOVE'; END IF;
+  INSERT INTO writes VALUES (TG_TABLE_NAME, operation, CASE TG_OP WHEN 'DELETE' THEN OLD.version ELSE NEW.version END);
   RETURN NULL;
 END $$;
