@@ -9,7 +9,7 @@ export interface FlowChange {
    * - `none`: as it was.
    * - `adopt`: its rows were copied, by a Ficus that wrote no notes; or are not ours to copy.
    * - `add`: its table was never filled.
-   * - `read`: its rows are being read, or have to be read anew because they were made by another mapping.
+   * - `read`: its rows are being read, or have to be read anew: they were made by another mapping, or of other values.
    */
   readonly kind: 'none' | 'adopt' | 'add' | 'read'
   /** What the target is to remember. */
@@ -40,12 +40,18 @@ export function changedFlows(flows: readonly ShapedFlow[], { notes, tables }: Re
     assertSameTable(shaped, before, now)
     if (before.key !== now.key) throw keyChanged(shaped, before, now)
     // Rows that sync did not copy are not read anew either: there the new mapping counts from the next change on.
+    const storage = storageSince(before, now)
     if (before.mapping !== now.mapping && tables.includes(now.target)) {
-      return { shaped, kind: 'read', note: { ...now, reading: true } }
+      return { shaped, kind: 'read', note: { ...now, storage, reading: true } }
     }
-    const note = { ...before, source: now.source, mapping: now.mapping }
+    const note = { ...before, source: now.source, mapping: now.mapping, storage }
     return { shaped, kind: note.reading ? 'read' : 'none', note }
   })
+}
+
+/** What was altered since is left to the watch to see, once the stream is past it (pipeline/source-watch.ts). */
+function storageSince(before: FlowNote, now: FlowNote): FlowNote['storage'] {
+  return before.storage === null || before.storage.altered === now.storage?.altered ? now.storage : before.storage
 }
 
 function mappingRemoved(targets: readonly string[]): FicusError {

@@ -4,6 +4,7 @@ import pg, { type Client } from 'pg'
 import { type ProgressKey, progressRow } from '../apply/progress.ts'
 import type { Flow } from '../mapping/flow.ts'
 import type { TableShape } from '../mapping/table-shape.ts'
+import { type FlowStorage, flowStorage } from '../mapping/table-storage.ts'
 
 /** What the target remembers of a flow, so that a sync file that changed meanwhile is noticed. */
 export interface FlowNote {
@@ -16,6 +17,8 @@ export interface FlowNote {
   readonly key: string
   /** Fingerprint of what the target's rows are made by. */
   readonly mapping: string
+  /** As the source table was when that was noted; null in a note of a Ficus that did not look. */
+  readonly storage: FlowStorage | null
   /** Rows are being read beside the stream: the table was added, or its mapping changed. */
   readonly reading: boolean
   /** The last key that was read; null before the first. */
@@ -44,7 +47,8 @@ const TABLE = `
     until pg_lsn,
     rows bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (capability, direction, target)
-  )`
+  );
+  ALTER TABLE ficus.flow ADD COLUMN IF NOT EXISTS storage jsonb`
 
 /** What a flow fills and no other does: its target, `schema.table`, or its part of a target that others fill too. */
 export function filledBy({ to, from, shared }: Flow): string {
@@ -64,6 +68,7 @@ export function noteOf(flow: Flow, source: TableShape): FlowNote {
     sourceOid: source.oid,
     key: flow.key.map(({ from, to }, index) => `${madeOf(flow, index) ?? from} -> ${to}`).join(', '),
     mapping: createHash('sha256').update(made).digest('hex').slice(0, 16),
+    storage: flowStorage(flow, source.storage),
     reading: false,
     after: null,
     until: null,
@@ -79,7 +84,9 @@ function madeOf({ key, columns }: Flow, index: number): string | null {
 
 /** Makes the table of notes where it is missing. */
 export async function createNotes(client: Client): Promise<void> {
-  const { rows: found } = await client.query(`SELECT FROM pg_class WHERE oid = to_regclass('ficus.flow')`)
+  const { rows: found } = await client.query(
+    `SELECT FROM pg_attribute WHERE attrelid = to_regclass('ficus.flow') AND attname = 'storage'`,
+  )
   if (found.length === 0) await client.query(TABLE)
 }
 
@@ -92,12 +99,13 @@ export async function readNotes(client: Client, key: ProgressKey): Promise<Reado
     source_oid: string
     key: string
     mapping: string
+    storage: FlowStorage | null
     reading: boolean
     after: string[] | null
     until: string | null
     rows: string
   }>(
-    `SELECT target, source, source_oid::int8::text AS source_oid, key, mapping, reading, after, until::text, rows
+    `SELECT target, source, source_oid::int8::text AS source_oid, key, mapping, storage, reading, after, until::text, rows
      FROM ficus.flow WHERE ${progressRow(key)}`,
   )
   return new Map(
@@ -112,10 +120,13 @@ export async function readNotes(client: Client, key: ProgressKey): Promise<Reado
 export async function writeNotes(client: Client, key: ProgressKey, notes: readonly FlowNote[]): Promise<void> {
   for (const note of notes) {
     await client.query(
-      `INSERT INTO ficus.flow VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+      `INSERT INTO ficus.flow
+         (capability, direction, target, source, source_oid, key, mapping, reading, after, until, rows, storage)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
        ON CONFLICT (capability, direction, target) DO UPDATE
          SET source = excluded.source, source_oid = excluded.source_oid, key = excluded.key, mapping = excluded.mapping,
-             reading = excluded.reading, after = excluded.after, until = excluded.until, rows = excluded.rows`,
+             reading = excluded.reading, after = excluded.after, until = excluded.until, rows = excluded.rows,
+             storage = excluded.storage`,
       [
         key.capability,
         key.direction,
@@ -128,6 +139,7 @@ export async function writeNotes(client: Client, key: ProgressKey, notes: readon
         note.after === null ? null : JSON.stringify(note.after),
         note.until,
         note.rows,
+        note.storage === null ? null : JSON.stringify(note.storage),
       ],
     )
   }
@@ -160,6 +172,20 @@ export function noteReading(key: ProgressKey, flow: Flow, reading: Pick<FlowNote
 export async function noteWhole(client: Client, key: ProgressKey, flow: Flow): Promise<void> {
   await client.query(`ANALYZE ${quoteTable(flow.to)}`)
   await client.query(`UPDATE ficus.flow SET reading = false, after = NULL, until = NULL WHERE ${noteRow(key, flow)}`)
+}
+
+/** Notes that all rows of these flows are to be read anew, since the source's were rewritten to be as `storage` says. */
+export async function noteRewritten(
+  client: Client,
+  key: ProgressKey,
+  flows: readonly { readonly flow: Flow; readonly storage: FlowStorage }[],
+): Promise<void> {
+  for (const { flow, storage } of flows) {
+    await client.query(
+      `UPDATE ficus.flow SET reading = true, after = NULL, until = NULL, rows = 0, storage = $1 WHERE ${noteRow(key, flow)}`,
+      [JSON.stringify(storage)],
+    )
+  }
 }
 
 function noteRow(key: ProgressKey, flow: Flow): string {

@@ -1,6 +1,7 @@
-import type { TableName } from '@ficus/core/sql/identifier'
+import { quoteTable, type TableName } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { preciseNumeric } from './numeric-modifier.ts'
+import { readStorage, type TableStorage } from './table-storage.ts'
 
 /** A live column, as its database's catalog has it. */
 export interface ColumnShape {
@@ -51,6 +52,7 @@ export interface TableShape {
   readonly pages: number
   /** Whether the session's user owns the table, which a publication needs. */
   readonly owned: boolean
+  readonly storage: TableStorage
 }
 
 /** `regclass`, `regtype`, …, and arrays of them; regexp functions have no types of their own. */
@@ -70,7 +72,8 @@ export async function readTableShape(client: Client, name: TableName): Promise<T
     [name.schema, name.table],
   )
   const [table] = rows
-  if (table === undefined) return null
+  const storage = (await readStorage(client, [name])).get(quoteTable(name))
+  if (table === undefined || storage === undefined) return null
   const columns = await readColumns(client, table.oid)
   const indexes = await readUniqueIndexes(client, table.oid)
   return {
@@ -83,6 +86,7 @@ export async function readTableShape(client: Client, name: TableName): Promise<T
     estimatedRows: Math.round(Number(table.estimated_rows)),
     pages: Number(table.pages),
     owned: table.owned,
+    storage,
   }
 }
 

@@ -11,7 +11,7 @@ import type { Mirror } from '../mirror/mirror-plan.ts'
 import { interleave } from './interleave.ts'
 import type { PipelineOptions } from './pipeline-options.ts'
 import { passSyncPoint } from './points.ts'
-import { SourceWatch } from './source-watch.ts'
+import { SourceWatch, type SourceWatchOptions } from './source-watch.ts'
 import type { StatusBoard } from './status-board.ts'
 
 const MAX_PARKED = 1_000
@@ -27,6 +27,8 @@ export interface StreamSession {
   /** Every table of the source whose changes come. */
   readonly tables: readonly TableName[]
   readonly publication: string
+  /** Flows whose rows can be read anew, and what their tables were like when they were read. */
+  readonly readable: SourceWatchOptions['readable']
   /** What is read beside the stream. */
   readonly added: AddedTables
   /** Where it begins. */
@@ -65,6 +67,8 @@ export async function carryStream(session: StreamSession, stopping: AbortSignal,
     engine: changes.engine,
     tables: session.tables,
     known: new Map(flows.map(({ flow, source: { oid } }) => [showTable(flow.from), oid])),
+    readable: session.readable,
+    reached: () => lsnToNumber(position.lsn),
     intervalMs: options.watchMs ?? WATCH_MS,
   })
   const left = new AbortController()

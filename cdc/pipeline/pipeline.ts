@@ -12,7 +12,7 @@ import { originName, slotName } from '../change-source/names.ts'
 import { AddedTables } from '../copy/added-tables.ts'
 import { restoreIndexes } from '../copy/deferred-indexes.ts'
 import { firstCopy, type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
-import { forgetNotes } from '../copy/flow-notes.ts'
+import { filledBy, forgetNotes, noteRewritten, readNotes } from '../copy/flow-notes.ts'
 import { endSession, openSession, withSession } from '../database/session.ts'
 import { assertMappingFits } from '../mapping/check-mapping.ts'
 import { type Flow, flowsOf, opposite, sourceTables } from '../mapping/flow.ts'
@@ -26,6 +26,7 @@ import { asFicusError, isStandby, mayPass, notBegun } from './pipeline-failures.
 import type { PipelineOptions } from './pipeline-options.ts'
 import { settleFlows } from './settle-flows.ts'
 import { assertInHistory, forgetHistory } from './source-history.ts'
+import { RowsRewritten } from './source-watch.ts'
 import { StatusBoard } from './status-board.ts'
 import { takeTurn } from './turn.ts'
 
@@ -182,21 +183,35 @@ export class Pipeline implements Part {
     const added = await this.#settle(session, flows, progress)
     if (progress.position !== null) await this.#source.prepare(progress.position, signal)
     await fitMirrors(session, mirrors)
-    await carryStream(
-      {
-        options: this.#options,
-        changes: this.#source,
-        board: this.#board,
-        flows,
-        mirrors,
-        tables: sourceTables(this.#carried),
-        publication: this.#slot,
-        added,
-        progress,
-      },
-      stopping,
-      lost,
-    )
+    const stream = {
+      options: this.#options,
+      changes: this.#source,
+      board: this.#board,
+      flows,
+      mirrors,
+      tables: sourceTables(this.#carried),
+      publication: this.#slot,
+      readable: await this.#readable(session, flows, progress),
+      added,
+      progress,
+    }
+    try {
+      await carryStream(stream, stopping, lost)
+    } catch (error) {
+      // Once nothing writes notes any more; the next session reads the rows.
+      if (error instanceof RowsRewritten) await noteRewritten(session, this.#options, error.flows)
+      throw error
+    }
+  }
+
+  /** Those that sync has copied itself, and does not compute from mirrors. */
+  async #readable(session: Client, flows: readonly ShapedFlow[], { tables }: Progress) {
+    if (tables.length === 0) return []
+    const notes = await readNotes(session, this.#options)
+    return flows.flatMap(({ flow }) => {
+      const storage = notes.get(filledBy(flow))?.storage ?? null
+      return flow.reads.length > 0 || storage === null ? [] : [{ flow, storage }]
+    })
   }
 
   /** What has to be read beside the stream, because the sync file is not the one that the target was filled by. */

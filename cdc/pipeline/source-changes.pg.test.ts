@@ -31,6 +31,19 @@ async function expectEqual(sync: SyncHarness, expected = EXPECTED): Promise<void
   expect(await sync.onTarget(ACTUAL)).toEqual(await sync.onSource(expected))
 }
 
+/** When the source was last looked at. */
+function watched(sync: SyncHarness): Promise<unknown> {
+  return sync.onSource(
+    `SELECT query_start FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%AS files%' AND pid <> pg_backend_pid()`,
+  )
+}
+
+/** Rows are read anew some time after the stream has passed what rewrote them. */
+async function becomesEqual(sync: SyncHarness): Promise<void> {
+  const expected = await sync.onSource(EXPECTED)
+  await vi.waitFor(async () => expect(await sync.onTarget(ACTUAL)).toEqual(expected), { timeout: 20_000, interval: 50 })
+}
+
 async function failsWith(pipeline: Pipeline, code: string, message: RegExp): Promise<void> {
   await reaches(pipeline, 'failed')
   expect(pipeline.status().error).toMatchObject({ code, message: expect.stringMatching(message) })
@@ -71,6 +84,19 @@ describe('invariant 3: a source that changes its shape while sync is down', () =
     await expectEqual(sync)
   })
 
+  it('a type is changed with USING: what the old values became comes, not what the stream has of them yet', async () => {
+    await using sync = await open()
+    await (await sync.streaming()).stop()
+    await sync.onSource(`UPDATE products SET stock = 5 WHERE id = 1`)
+    await sync.onSource('ALTER TABLE products ALTER stock TYPE bigint USING stock * 100')
+    await sync.streaming()
+    await becomesEqual(sync)
+    expect(await sync.onTarget('SELECT stock FROM items WHERE item_id < 3 ORDER BY item_id')).toEqual([
+      { stock: '500' },
+      { stock: '200' },
+    ])
+  })
+
   it('a mapped column is renamed: with the old sync file it comes to that point, with the new one it goes on', async () => {
     await using sync = await open()
     await (await sync.streaming()).stop()
@@ -106,6 +132,30 @@ describe('invariant 3: a source that changes its shape while sync is down', () =
 })
 
 describe('invariant 13: a source that changes its shape while sync runs', () => {
+  it('values are rewritten, be it in the same type: its rows are read anew', async () => {
+    await using sync = await open()
+    await sync.streaming()
+    await sync.onSource('ALTER TABLE products ALTER price TYPE numeric(6,2) USING price * 2')
+    await becomesEqual(sync)
+  })
+
+  it('its files are made anew and no column is altered: nothing is read anew', async () => {
+    await using sync = await open()
+    await sync.streaming()
+    // What was read anew would be as the source has it.
+    await sync.onTarget(`UPDATE items SET note = 'OF THE SERVICE' WHERE item_id = 9`)
+    await sync.onSource('VACUUM FULL products')
+    await sync.onSource('ALTER TABLE products ADD COLUMN extra text; UPDATE products SET stock = 0 WHERE id = 10')
+    await sync.caughtUp()
+    // The third look would find it, and that the stream is past what the first one saw.
+    for (let look = 0; look < 3; look++) {
+      const last = await watched(sync)
+      await vi.waitFor(async () => expect(await watched(sync)).not.toEqual(last), { timeout: 20_000, interval: 20 })
+      await sync.caughtUp()
+    }
+    expect(await sync.onTarget(`SELECT note FROM items WHERE item_id = 9`)).toEqual([{ note: 'OF THE SERVICE' }])
+  })
+
   it('a mapped column is given a type that the target would round: stops, and goes on once that is written', async () => {
     await using sync = await open()
     const pipeline = await sync.streaming()
@@ -242,7 +292,7 @@ describe('invariant 13: a source that changes its shape while sync runs', () => 
     await using sync = await open()
     await (await sync.streaming()).stop()
     // So long after its first look the next one finds what happened meanwhile.
-    const looked = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' AND query LIKE '%AS children%'`
+    const looked = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' AND query LIKE '%AS files%'`
     const pipeline = sync.pipeline({
       watchMs: 1_000,
       engine: options => {

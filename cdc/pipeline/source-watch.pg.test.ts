@@ -16,6 +16,8 @@ const PARTS = [
         publication: 'none',
         tables: [],
         known: new Map(),
+        readable: [],
+        reached: () => 0n,
         intervalMs: 60_000,
       }),
   ],

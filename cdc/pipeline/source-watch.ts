@@ -1,8 +1,11 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
 import { quoteTable, showTable, type TableName } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
-import type { ChangeSource } from '../change-source/change-source.ts'
+import { type ChangeSource, StreamEnded } from '../change-source/change-source.ts'
+import { lsnToNumber } from '../change-source/position.ts'
 import { type Endpoint, endSession, openSession } from '../database/session.ts'
+import type { Flow } from '../mapping/flow.ts'
+import { type FlowStorage, flowStorage, readStorage, valuesRewritten } from '../mapping/table-storage.ts'
 
 export interface SourceWatchOptions {
   readonly source: Endpoint
@@ -12,7 +15,26 @@ export interface SourceWatchOptions {
   readonly tables: readonly TableName[]
   /** OIDs of those of which it is known which table was copied, by name. */
   readonly known: ReadonlyMap<string, number>
+  /** Flows whose rows can be read anew, and what their tables were like when they were read. */
+  readonly readable: readonly { readonly flow: Flow; readonly storage: FlowStorage }[]
+  /** How far the stream is applied. */
+  readonly reached: () => bigint
   readonly intervalMs: number
+}
+
+/** The session has to begin anew: rows of the source were rewritten, and are to be read anew. */
+export class RowsRewritten extends StreamEnded {
+  readonly flows: SourceWatchOptions['readable']
+
+  constructor(flows: SourceWatchOptions['readable']) {
+    const tables = [...new Set(flows.map(({ flow }) => showTable(flow.from)))].join(', ')
+    super(`${tables} was rewritten by ALTER TABLE`, {
+      cause: new FicusError('FICUS_DATABASE_BUSY', `${tables} was rewritten by ALTER TABLE: its rows are read anew`, {
+        remedy: 'It goes on by itself.',
+      }),
+    })
+    this.flows = flows
+  }
 }
 
 /** What is looked at of one table: whatever changes it so that its changes no longer come. */
@@ -34,6 +56,8 @@ export class SourceWatch {
   readonly #failed = new AbortController()
   readonly #oids = new Map<string, string>()
   #client: Client | undefined
+  /** What was found rewritten, and where the source's log was by then. */
+  #rewritten: { readonly seen: string; readonly at: bigint } | undefined
   #timer: NodeJS.Timeout | undefined
   #stopped = false
 
@@ -45,7 +69,7 @@ export class SourceWatch {
     }
   }
 
-  /** Aborted with a FICUS_SOURCE_CHANGED. */
+  /** Aborted with a FICUS_SOURCE_CHANGED, or with RowsRewritten. */
   get failed(): AbortSignal {
     return this.#failed.signal
   }
@@ -63,7 +87,8 @@ export class SourceWatch {
   async #look(): Promise<void> {
     try {
       this.#client ??= await openSession(this.#options.source)
-      const problem = problemOf(await this.#read(this.#client), this.#options)
+      const problem =
+        problemOf(await this.#read(this.#client), this.#options) ?? (await this.#findRewritten(this.#client))
       if (problem !== null) this.#failed.abort(problem)
     } catch {
       // A source that is away is found to be so by whoever reads changes.
@@ -73,6 +98,28 @@ export class SourceWatch {
     // It may have been opened while `stop` found none to end.
     if (this.#stopped) await endSession(this.#client)
     else this.#timer = setTimeout(() => void this.#look(), this.#options.intervalMs)
+  }
+
+  /**
+   * No change tells that ALTER TABLE gave rows other values. They are read anew once the stream has passed that: it may have
+   * to bring older values of some rows yet, and nothing would set these right.
+   */
+  async #findRewritten(client: Client): Promise<RowsRewritten | null> {
+    const { readable, reached } = this.#options
+    if (readable.length === 0) return null
+    const live = await readStorage(
+      client,
+      readable.map(({ flow }) => flow.from),
+    )
+    const rewritten = readable.flatMap(({ flow, storage }) => {
+      const table = live.get(quoteTable(flow.from))
+      const now = table === undefined ? storage : flowStorage(flow, table)
+      return valuesRewritten(storage, now) ? [{ flow, storage: now }] : []
+    })
+    if (rewritten.length === 0) return null
+    const seen = JSON.stringify(rewritten.map(({ storage }) => storage))
+    if (this.#rewritten?.seen !== seen) this.#rewritten = { seen, at: await readPosition(client) }
+    return reached() >= this.#rewritten.at ? new RowsRewritten(rewritten) : null
   }
 
   async #read(client: Client): Promise<WatchedTable[]> {
@@ -101,6 +148,11 @@ export class SourceWatch {
       return { ...row, name: table === undefined ? row.name : showTable(table), oid: swapped ? null : row.oid }
     })
   }
+}
+
+async function readPosition(client: Client): Promise<bigint> {
+  const { rows } = await client.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn')
+  return lsnToNumber(rows[0]?.lsn ?? '0/0')
 }
 
 const RENAMED = 'Put the new name into the capability’s sync file and start sync again; it resumes where it stopped.'
