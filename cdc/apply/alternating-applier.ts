@@ -63,8 +63,8 @@ export class AlternatingApplier {
   }
 
   /** Applies rows that were read beside the stream, while no batch is under way; see `Applier.applyBeside`. */
-  async applyBeside(batch: ChangeBatch, note: string): Promise<void> {
-    await this.#current.applyBeside(batch, note)
+  async applyBeside(batch: ChangeBatch, note: string, mirrors: boolean): Promise<void> {
+    await this.#current.applyBeside(batch, note, mirrors)
     this.#parked = this.#current.parked
   }
 

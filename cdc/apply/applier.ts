@@ -218,12 +218,12 @@ export class Applier {
     }
   }
 
-  /** Applies rows that were read beside the stream, and runs `note` with them; the position stays. */
-  async applyBeside(batch: ChangeBatch, note: string): Promise<void> {
+  /** Applies rows that were read beside the stream, and runs `note` with them (copy/added-tables.ts). */
+  async applyBeside(batch: ChangeBatch, note: string, mirrors: boolean): Promise<void> {
     let committing = false
     try {
       await this.#begin()
-      await this.#merge.prepare(batch.changes, { beside: true })
+      await this.#merge.prepare(batch.changes, { beside: mirrors ? 'mirrors too' : 'no mirrors' })
       await this.#applyChanges(batch, batch.changes)
       committing = true
       await this.#client.query(`${note}; COMMIT`)
@@ -231,7 +231,7 @@ export class Applier {
     } catch (error) {
       await this.#client.query('ROLLBACK').catch(() => {})
       if (!committing || this.#merge.checksAtOnce || judgeFailure(error) !== 'data') throw error
-      await this.#checkingAtOnce(() => this.applyBeside(batch, note))
+      await this.#checkingAtOnce(() => this.applyBeside(batch, note, mirrors))
     }
   }
 

@@ -206,12 +206,13 @@ export class Merge {
   /**
    * Makes the staging tables of tables that are met for the first time, or in a new shape. Flows with `reads` have none:
    * their rows follow from the mirrors.
-   * @param beside whether they were read beside the stream: mirrors take no part, for they are whole since the first copy.
+   * @param beside they were read beside the stream. Mirrors take no part, for they are whole since the first copy, unless
+   *   it is their rows that are read anew.
    * @throws FICUS_SOURCE_CHANGED; StreamEnded where a mirror has to be given the new shape first.
    */
-  async prepare(changes: readonly Change[], { beside = false } = {}): Promise<void> {
+  async prepare(changes: readonly Change[], { beside }: { beside?: 'no mirrors' | 'mirrors too' } = {}): Promise<void> {
     await this.#dropOutdated()
-    const mirrors = beside ? [] : this.#options.mirrors
+    const mirrors = beside === 'no mirrors' ? [] : this.#options.mirrors
     const staged = [...mirrors, ...this.#options.flows.filter(({ flow }) => flow.reads.length === 0)]
     for (const relation of new Set(changes.map(change => change.relation))) {
       if (this.#stagings.has(relation)) continue
@@ -223,7 +224,7 @@ export class Merge {
         stagings.push(await Staging.create(this.#client, relation, sameKey, `${STAGING_PREFIX}${this.#stagingCount}`))
       }
       this.#stagings.set(relation, stagings)
-      this.#replaceLatest(`${beside ? 'beside' : 'streamed'} ${showTable(relation.table)}`, relation)
+      this.#replaceLatest(`${beside ?? 'streamed'} ${showTable(relation.table)}`, relation)
     }
   }
 

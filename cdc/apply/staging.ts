@@ -19,7 +19,7 @@ import {
 } from '../mapping/merge-sql.ts'
 import { assertNothingLost } from '../mapping/silent-loss.ts'
 import type { TableShape } from '../mapping/table-shape.ts'
-import { MIRROR_SCHEMA } from '../mirror/mirror-plan.ts'
+import { isMirror } from '../mirror/mirror-plan.ts'
 import type { MovedRow } from './collapse.ts'
 import { ComputedStaging } from './computed-staging.ts'
 import { StagingRoom } from './staging-room.ts'
@@ -146,7 +146,7 @@ export class Staging {
     const columns = this.columnIndexes.map(index => describedColumn(this.relation.columns[index])).join(', ')
     for (const { flow } of this.flows) {
       // A mirror follows its table’s types: rows of before are cast as the table’s own were.
-      if (flow.to.schema === MIRROR_SCHEMA) continue
+      if (isMirror(flow)) continue
       const rows = `(SELECT ${columns} FROM ${this.table}) AS ${quoteIdentifier(flow.from.table)}`
       await assertNothingLost(client, flow, rows)
     }

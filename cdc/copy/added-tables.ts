@@ -8,6 +8,7 @@ import { lsnToNumber, type Position } from '../change-source/position.ts'
 import { isRewritten } from '../database/rewritten.ts'
 import { type Endpoint, endSession, openSession } from '../database/session.ts'
 import type { Flow } from '../mapping/flow.ts'
+import { isMirror } from '../mirror/mirror-plan.ts'
 import { passSyncPoint } from '../pipeline/points.ts'
 import type { CopyProgress, ShapedFlow } from './first-copy.ts'
 import { type FlowNote, noteReading, noteWhole } from './flow-notes.ts'
@@ -21,8 +22,11 @@ export interface ReadFlow extends ShapedFlow {
 
 /** Takes rows that were read beside the stream (apply/applier.ts). */
 export interface RowTaker {
-  /** Writes the rows and runs `note` in one transaction; the position stays. */
-  applyBeside(batch: ChangeBatch, note: string): Promise<void>
+  /**
+   * Writes the rows and runs `note` in one transaction; the position stays.
+   * @param mirrors whether they are for mirrors too, and so for what is computed from these.
+   */
+  applyBeside(batch: ChangeBatch, note: string, mirrors: boolean): Promise<void>
   /** From now on, inserts into these source tables may meet rows that are there. */
   expectRows(tables: ReadonlySet<string>): void
 }
@@ -157,7 +161,7 @@ export class AddedTables {
         until: chunk.whole ? seen.lsn : null,
         rows: note.rows + chunk.batch.changes.length,
       }
-      await taker.applyBeside(chunk.batch, noteReading(key, flow.flow, next))
+      await taker.applyBeside(chunk.batch, noteReading(key, flow.flow, next), isMirror(flow.flow))
       passSyncPoint('added.chunk')
       this.#flows = this.#flows.map(other => (other === flow ? { ...flow, note: next } : other))
       this.#tell()
@@ -170,7 +174,7 @@ export class AddedTables {
   async #read(client: Client, { flow, note }: ReadFlow, rows: number, lsn: string, reached: bigint) {
     try {
       const chunk = await readChunk(client, flow, this.#options.carried, note.after, rows, relation =>
-        this.#same(relation),
+        this.#same(relation, isMirror(flow)),
       )
       this.#misfit = undefined
       return chunk
@@ -190,9 +194,9 @@ export class AddedTables {
     }
   }
 
-  /** One shape is one object, so that its staging table is made once. */
-  #same(relation: Relation): Relation {
-    const shape = JSON.stringify(relation)
+  /** One shape is one object, so that its staging table is made once; a second one where rows are for mirrors too. */
+  #same(relation: Relation, mirrors: boolean): Relation {
+    const shape = JSON.stringify([relation, mirrors])
     const known = this.#relations.get(shape) ?? relation
     this.#relations.set(shape, known)
     return known

@@ -1,4 +1,5 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
+import { MIRROR_SCHEMA } from '../mirror/mirror-plan.ts'
 import type { ShapedFlow } from './first-copy.ts'
 import { type FlowNote, filledBy, noteOf } from './flow-notes.ts'
 
@@ -28,7 +29,9 @@ export interface RememberedSync {
  *   FICUS_SOURCE_CHANGED where a source table is not the one that was copied.
  */
 export function changedFlows(flows: readonly ShapedFlow[], { notes, tables }: RememberedSync): FlowChange[] {
-  const gone = [...notes.keys()].filter(target => flows.every(({ flow }) => filledBy(flow) !== target))
+  const gone = [...notes.keys()].filter(
+    target => !target.startsWith(`${MIRROR_SCHEMA}.`) && flows.every(({ flow }) => filledBy(flow) !== target),
+  )
   if (gone.length > 0) throw mappingRemoved(gone)
   return flows.map(shaped => {
     const now = noteOf(shaped.flow, shaped.source)

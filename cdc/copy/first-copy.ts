@@ -103,7 +103,7 @@ export async function firstCopy(options: FirstCopyOptions): Promise<Position> {
       client,
       key,
       copied.map(({ flow }) => flow),
-      flows.map(({ flow, source: shape }) => noteOf(flow, shape)),
+      copied.map(({ flow, source: shape }) => noteOf(flow, shape)),
       position,
       rows,
     ),

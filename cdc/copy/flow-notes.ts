@@ -174,6 +174,26 @@ export async function noteWhole(client: Client, key: ProgressKey, flow: Flow): P
   await client.query(`UPDATE ficus.flow SET reading = false, after = NULL, until = NULL WHERE ${noteRow(key, flow)}`)
 }
 
+/** Which mirrors are to be read anew. Notes those of which nothing was noted yet. */
+export async function readMirrorsAnew<M extends { readonly flow: Flow; readonly source: TableShape }>(
+  client: Client,
+  key: ProgressKey,
+  mirrors: readonly M[],
+): Promise<(M & { readonly note: FlowNote })[]> {
+  if (mirrors.length === 0) return []
+  const notes = await readNotes(client, key)
+  const noted = mirrors.map(mirror => ({
+    ...mirror,
+    note: notes.get(filledBy(mirror.flow)) ?? noteOf(mirror.flow, mirror.source),
+  }))
+  await writeNotes(
+    client,
+    key,
+    noted.map(({ note }) => note),
+  )
+  return noted.filter(({ note }) => note.reading)
+}
+
 /** Notes that all rows of these flows are to be read anew, since the source's were rewritten to be as `storage` says. */
 export async function noteRewritten(
   client: Client,

@@ -8,6 +8,10 @@ import { columnsSeen } from './read-columns.ts'
 /** The schema that holds the mirrors of all capabilities of a target database. */
 export const MIRROR_SCHEMA = 'ficus_mirror'
 
+export function isMirror({ to }: Pick<Flow, 'to'>): boolean {
+  return to.schema === MIRROR_SCHEMA
+}
+
 /**
  * A source table kept, as replicated, beside the target: the columns that mappings with `reads` need, under the source's
  * key. It is filled and written by a flow like any other, whose expressions are the columns themselves.

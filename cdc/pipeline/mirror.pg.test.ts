@@ -1,5 +1,5 @@
 import { createDatabase } from '@ficus/deploy/testing/postgres'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { retryParked } from '../apply/retry-parked.ts'
 import { PostgresSource } from '../change-source/postgres/postgres-source.ts'
 import { diffCapability } from '../diff/diff-capability.ts'
@@ -269,6 +269,37 @@ describe('invariant 3: a column of a table read that is given another type', () 
     for (const statement of statements) await sync.onSource(statement)
     await sync.caughtUp()
     expect(await sync.onTarget('SELECT total FROM docs')).toEqual([{ total: '1.5' }])
+  })
+
+  it('with USING, of the table itself and of one read: what the values became is there', async () => {
+    await using sync = await open()
+    await (await sync.streaming()).stop()
+    await sync.onSource('INSERT INTO lines VALUES (2, 1, 7); INSERT INTO orders VALUES (2)')
+    await sync.onSource('ALTER TABLE lines ALTER amount TYPE bigint USING amount * 100')
+    const pipeline = await sync.streaming()
+    const becomes = (rows: readonly unknown[]) =>
+      vi.waitFor(async () => expect(await sync.onTarget('SELECT * FROM docs ORDER BY id')).toEqual(rows), {
+        timeout: 20_000,
+        interval: 50,
+      })
+    await becomes([
+      { id: 1, total: '1200' },
+      { id: 2, total: null },
+    ])
+    await reaches(pipeline, 'streaming')
+    await sync.onSource(
+      'ALTER TABLE lines ALTER amount TYPE bigint USING amount + 1; INSERT INTO lines VALUES (3, 2, 3)',
+    )
+    await becomes([
+      { id: 1, total: '1202' },
+      { id: 2, total: '3' },
+    ])
+    await reaches(pipeline, 'streaming')
+    await sync.onSource('DELETE FROM lines WHERE id = 2')
+    await becomes([
+      { id: 1, total: '501' },
+      { id: 2, total: '3' },
+    ])
   })
 
   it('while sync is down: changes of before are applied too', async () => {

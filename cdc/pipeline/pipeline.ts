@@ -12,7 +12,7 @@ import { originName, slotName } from '../change-source/names.ts'
 import { AddedTables } from '../copy/added-tables.ts'
 import { restoreIndexes } from '../copy/deferred-indexes.ts'
 import { firstCopy, type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
-import { filledBy, forgetNotes, noteRewritten, readNotes } from '../copy/flow-notes.ts'
+import { filledBy, forgetNotes, noteRewritten, readMirrorsAnew, readNotes } from '../copy/flow-notes.ts'
 import { endSession, openSession, withSession } from '../database/session.ts'
 import { assertMappingFits } from '../mapping/check-mapping.ts'
 import { type Flow, flowsOf, opposite, sourceTables } from '../mapping/flow.ts'
@@ -180,7 +180,7 @@ export class Pipeline implements Part {
     signal.throwIfAborted()
     this.#board.parked(await countParked(session, this.#options))
     if (progress.position !== null) await assertInHistory(source, session, this.#options, progress.position)
-    const added = await this.#settle(session, flows, progress)
+    const added = await this.#settle(session, flows, mirrors, progress)
     if (progress.position !== null) await this.#source.prepare(progress.position, signal)
     await fitMirrors(session, mirrors)
     const stream = {
@@ -191,7 +191,7 @@ export class Pipeline implements Part {
       mirrors,
       tables: sourceTables(this.#carried),
       publication: this.#slot,
-      readable: await this.#readable(session, flows, progress),
+      readable: await this.#readable(session, [...flows, ...mirrors]),
       added,
       progress,
     }
@@ -204,9 +204,8 @@ export class Pipeline implements Part {
     }
   }
 
-  /** Those that sync has copied itself, and does not compute from mirrors. */
-  async #readable(session: Client, flows: readonly ShapedFlow[], { tables }: Progress) {
-    if (tables.length === 0) return []
+  /** All but those that are computed from mirrors: they follow these. */
+  async #readable(session: Client, flows: readonly ShapedFlow[]) {
     const notes = await readNotes(session, this.#options)
     return flows.flatMap(({ flow }) => {
       const storage = notes.get(filledBy(flow))?.storage ?? null
@@ -215,7 +214,12 @@ export class Pipeline implements Part {
   }
 
   /** What has to be read beside the stream, because the sync file is not the one that the target was filled by. */
-  async #settle(session: Client, flows: readonly ShapedFlow[], progress: Progress): Promise<AddedTables> {
+  async #settle(
+    session: Client,
+    flows: readonly ShapedFlow[],
+    mirrors: readonly Mirror[],
+    progress: Progress,
+  ): Promise<AddedTables> {
     const { source, target, batchRows } = this.#options
     const toRead = await withSession(source, client =>
       settleFlows({
@@ -233,7 +237,7 @@ export class Pipeline implements Part {
       source,
       target: session,
       key: this.#options,
-      flows: toRead,
+      flows: [...(await readMirrorsAnew(session, this.#options, mirrors)), ...toRead],
       carried: this.#carried,
       chunkRows: Math.min(batchRows, CHUNK_ROWS),
       retryParked: async table => {

@@ -1,5 +1,5 @@
 import { createDatabase } from '@ficus/deploy/testing/postgres'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { waitUntilCaughtUp } from '../lag/lag.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { backOf, startBack } from '../testing/back-mapping.ts'
@@ -129,4 +129,18 @@ it('two halves of a row of the monolith go on after a restart', async () => {
   expect(await sync.onSource('SELECT name_en, name_de FROM products WHERE id = 1')).toEqual([
     { name_en: 'one', name_de: 'eins' },
   ])
+})
+
+it('values that ALTER TABLE rewrote in the service come to the monolith', async () => {
+  await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+  const { quiet } = await startBothWays(sync)
+  await sync.onTarget('UPDATE items SET cents = 100 WHERE item_id = 1')
+  await quiet()
+  await sync.onTarget('ALTER TABLE items ALTER cents TYPE bigint USING cents + 1')
+  await vi.waitFor(
+    async () => expect(await sync.onSource('SELECT price FROM products WHERE id = 1')).toEqual([{ price: '1.01' }]),
+    { timeout: 20_000, interval: 50 },
+  )
+  await quiet()
+  expect(await sync.onSource('SELECT count(*)::int AS rows FROM products')).toEqual([{ rows: 200 }])
 })
