@@ -39,9 +39,10 @@ export interface CampaignReport {
   readonly transactions: number
   readonly truncated: number
   readonly altered: number
-  /** Writes that the target's trigger saw while rows streamed, and those that it saw more than once. */
+  /** Writes that the target's triggers saw while rows streamed, and those that they saw more than once: in all, and by table. */
   readonly seen: number
   readonly seenTwice: number
+  readonly seenTwiceOf: Readonly<Record<string, number>>
   /** Rows of each table, source and target; and whether they are the same to the last byte. */
   readonly rows: { readonly source: readonly number[]; readonly target: readonly number[] }
   readonly equal: boolean
@@ -271,14 +272,16 @@ class Campaign {
       return found
     }
     const [ofSource, ofTarget] = [await digested(sourceUrl, 'source'), await digested(targetUrl, 'target')]
-    const [counted] = await query(targetUrl, COUNT_WRITES)
+    const counted = await query(targetUrl, COUNT_WRITES)
+    const twice = counted.map(({ table_name, twice }) => [String(table_name), Number(twice)] as const)
     return {
       rounds: this.#log,
       transactions: committed,
       truncated,
       altered,
-      seen: Number(counted?.seen),
-      seenTwice: Number(counted?.twice),
+      seen: counted.reduce((sum, { seen }) => sum + Number(seen), 0),
+      seenTwice: twice.reduce((sum, [, times]) => sum + times, 0),
+      seenTwiceOf: Object.fromEntries(twice),
       rows: { source: ofSource.map(({ rows }) => Number(rows)), target: ofTarget.map(({ rows }) => Number(rows)) },
       equal: JSON.stringify(ofSource) === JSON.stringify(ofTarget),
       indexed: JSON.stringify(await query(targetUrl, INDEXES)) === this.#indexes,

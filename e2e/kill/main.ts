@@ -101,6 +101,7 @@ function conclude(report: CampaignReport): number {
   console.log(
     `The target’s triggers saw ${seen.toLocaleString('en-US')} writes while rows streamed, ${seenTwice} of them more than once.`,
   )
+  if (seenTwice > 0) console.log(`More than once, by table: ${JSON.stringify(report.seenTwiceOf)}`)
   if (!indexed) console.log('The target does NOT have the indexes that it began with.')
   return equal && indexed && seenTwice === 0 && seen > 0 ? 0 : 1
 }

@@ -19,10 +19,11 @@ export const NOTE_WRITES = [
   ]),
 ].join('; ')
 
-/** What the trigger saw: in all, and more than once, which must never be. */
+/** What the triggers saw of each table: in all, and more than once, which must never be. */
 export const COUNT_WRITES = `
-  SELECT coalesce(sum(times), 0)::int AS seen, count(*) FILTER (WHERE times > 1)::int AS twice
-  FROM (SELECT count(*) AS times FROM writes GROUP BY table_name, operation, version) AS w`
+  SELECT table_name, sum(times)::int AS seen, count(*) FILTER (WHERE times > 1)::int AS twice
+  FROM (SELECT table_name, count(*) AS times FROM writes GROUP BY table_name, operation, version) AS w
+  GROUP BY table_name ORDER BY table_name`
 
 /** The target's indexes, which a first copy takes away and makes again. */
 export const INDEXES = `SELECT indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY indexname`
@@ -69,7 +70,7 @@ function others(factor: Factor): (TableMapping & BackMapping)[] {
     source: 'public.reviews',
     target: 'public.opinions',
     key: { id: 'review_id' },
-    forward: { points: `stars * ${factor}`, body: 'body', version: 'version' },
+    forward: { points: `stars * ${factor}`, score: 'score', body: 'body', version: 'version' },
   }
   return [
     {
@@ -90,7 +91,7 @@ function others(factor: Factor): (TableMapping & BackMapping)[] {
       source: 'public.drafts',
       target: 'public.papers',
       key: { id: 'paper_id' },
-      forward: { line: 'line', score: 'score', version: 'version' },
+      forward: { line: 'line', version: 'version' },
     },
     ...(factor === null ? [] : [reviews]),
   ]
@@ -141,15 +142,15 @@ function expectedTables(factor: Factor): Expected[] {
     },
     {
       table: 'papers',
-      columns: 'paper_id, line, score, version',
+      columns: 'paper_id, line, version',
       keys: 1,
-      select: 'SELECT id, line, score, version FROM drafts',
+      select: 'SELECT id, line, version FROM drafts',
     },
     {
       table: 'opinions',
-      columns: 'review_id, points, body, version',
+      columns: 'review_id, points, score, body, version',
       keys: 1,
-      select: `SELECT id, stars * ${factor}, body, version FROM reviews`,
+      select: `SELECT id, stars * ${factor}, score, body, version FROM reviews`,
     },
   ]
   return factor === null ? tables.slice(0, -1) : tables

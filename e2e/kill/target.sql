@@ -21,9 +21,9 @@ CREATE INDEX levels_by_place ON levels (place, pieces);
 
 CREATE TABLE tags (tag_id int PRIMARY KEY, shout text NOT NULL, stars text NOT NULL, version bigint NOT NULL UNIQUE);
 
-CREATE TABLE opinions (review_id int PRIMARY KEY, points int NOT NULL, body text, version bigint NOT NULL);
+CREATE TABLE opinions (review_id bigint PRIMARY KEY, points int NOT NULL, score numeric, body text, version bigint NOT NULL);
 
-CREATE TABLE papers (paper_id bigint PRIMARY KEY, line text, score numeric, version bigint NOT NULL);
+CREATE TABLE papers (paper_id int PRIMARY KEY, line text, version bigint NOT NULL);
 
 CREATE TABLE writes (table_name text, operation text, version bigint);
 

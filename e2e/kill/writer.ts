@@ -51,8 +51,8 @@ const TRANSACTIONS: readonly { readonly weight: number; readonly sql: string }[]
   },
   {
     weight: 2,
-    sql: `INSERT INTO drafts (id, line, score) SELECT nextval('ids'), 'new', $some / 8.0 FROM generate_series(1, $some);
-          UPDATE drafts SET score = score + 1, version = nextval('versions') WHERE id % 5 = $id % 5;
+    sql: `INSERT INTO drafts (id, line) SELECT nextval('ids'), 'new' FROM generate_series(1, $some);
+          UPDATE drafts SET line = 'changed', version = nextval('versions') WHERE id % 5 = $id % 5;
           UPDATE drafts SET id = nextval('ids'), version = nextval('versions') WHERE id IN (SELECT id FROM drafts ORDER BY id LIMIT 3);
           DELETE FROM drafts WHERE id IN (SELECT id FROM drafts ORDER BY id DESC LIMIT 20)`,
   },
@@ -74,22 +74,33 @@ const TRANSACTIONS: readonly { readonly weight: number; readonly sql: string }[]
           ALTER TABLE drafts DROP COLUMN IF EXISTS remark;
           UPDATE drafts SET line = 'bare', version = nextval('versions') WHERE id % 3 = 0`,
   },
-  // Types become wider, the key's too, and rows come that need them.
+  // Types become wider, and values come that need them.
   {
     weight: 0.1,
-    sql: `UPDATE drafts SET score = 1, version = nextval('versions') WHERE id % 2 = 0;
-          DO $do$
-          DECLARE
-            length int := (SELECT atttypmod - 4 FROM pg_attribute WHERE attrelid = 'drafts'::regclass AND attname = 'line');
-            digits int := (SELECT (atttypmod - 4) >> 16 FROM pg_attribute WHERE attrelid = 'drafts'::regclass AND attname = 'score');
+    sql: `UPDATE products SET name = 'before', version = nextval('versions') WHERE id BETWEEN $id AND $id + 20;
+          DO $do$ DECLARE
+            longer int := (SELECT atttypmod - 4 + 1 FROM pg_attribute WHERE attrelid = 'products'::regclass AND attname = 'name');
           BEGIN
-            EXECUTE format(
-              'ALTER TABLE drafts ALTER id TYPE bigint, ALTER line TYPE varchar(%s), ALTER score TYPE numeric(%s, 2)',
-              length + 1, digits + 1);
-            INSERT INTO drafts (id, line, score)
-            SELECT nextval('ids') + 3000000000, repeat('w', length + 1), repeat('8', digits - 1)::numeric
-            FROM generate_series(1, 5);
+            EXECUTE format('ALTER TABLE products ALTER name TYPE varchar(%s)', longer);
+            UPDATE products SET name = repeat('n', longer), version = nextval('versions') WHERE id BETWEEN $id + 10 AND $id + 30;
           END $do$`,
+  },
+  {
+    weight: 0.1,
+    sql: `UPDATE reviews SET score = 1.5, version = nextval('versions') WHERE id BETWEEN $id % 6000 AND $id % 6000 + 20;
+          DO $do$ DECLARE
+            digits int := (SELECT (atttypmod - 4 >> 16) + 1 FROM pg_attribute WHERE attrelid = 'reviews'::regclass AND attname = 'score');
+          BEGIN
+            EXECUTE format('ALTER TABLE reviews ALTER score TYPE numeric(%s, 2)', digits);
+            INSERT INTO reviews (id, stars, score) SELECT nextval('ids'), 1, repeat('9', digits - 2)::numeric FROM generate_series(1, 5);
+          END $do$`,
+  },
+  // A key becomes wider, once: PostgreSQL writes the whole table anew.
+  {
+    weight: 0.02,
+    sql: `UPDATE reviews SET stars = 2, version = nextval('versions') WHERE id BETWEEN $id % 6000 AND $id % 6000 + 20;
+          ALTER TABLE reviews ALTER id TYPE bigint;
+          INSERT INTO reviews (id, stars) SELECT nextval('ids') + 3000000000, 2 FROM generate_series(1, 5)`,
   },
   // Larger than a batch of sync.
   { weight: 0.2, sql: `UPDATE products SET version = nextval('versions') WHERE id BETWEEN $id AND $id + 3000` },
