@@ -301,3 +301,26 @@ async function expectParked(sync: SyncHarness, sqlstate: string, reason: string)
   const changed = `SELECT count(*)::int AS rows FROM items WHERE title LIKE 'changed%'`
   expect(await sync.onTarget(changed)).toEqual([{ rows: 49 }])
 }
+
+it('rows that a publication of the target’s has and nothing identifies: stops, says so, and goes on once a key is there', async () => {
+  const unkeyed = TARGET.replace('items (item_id int PRIMARY KEY', 'items (item_id int UNIQUE NOT NULL')
+  await using sync = await createHarness(createDatabase, SOURCE, unkeyed, {
+    tables: [flow('items')],
+  })
+  const pipeline = await sync.streaming()
+  await sync.onTarget('CREATE PUBLICATION theirs FOR TABLE items')
+  await sync.onSource(`UPDATE products SET name = 'changed' WHERE id = 5`)
+  await reaches(pipeline, 'failed')
+  expect(pipeline.status()).toMatchObject({
+    parked: 0,
+    error: {
+      code: 'FICUS_DATABASE_UNFIT',
+      message: expect.stringMatching(/refuses to change rows: .*"items".* replica identity/),
+      remedy: expect.stringContaining('primary key'),
+    },
+  })
+  await sync.onTarget('ALTER TABLE items ADD PRIMARY KEY (item_id)')
+  await sync.streaming()
+  await sync.caughtUp()
+  expect(await sync.onTarget('SELECT title FROM items WHERE item_id = 5')).toEqual([{ title: 'changed' }])
+})

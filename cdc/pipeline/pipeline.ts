@@ -13,6 +13,7 @@ import { AddedTables } from '../copy/added-tables.ts'
 import { restoreIndexes } from '../copy/deferred-indexes.ts'
 import { firstCopy, type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
 import { filledBy, forgetNotes, noteRewritten, readMirrorsAnew, readNotes } from '../copy/flow-notes.ts'
+import { unpublishable } from '../database/failure.ts'
 import { endSession, openSession, withSession } from '../database/session.ts'
 import { assertMappingFits } from '../mapping/check-mapping.ts'
 import { type Flow, flowsOf, opposite, sourceTables } from '../mapping/flow.ts'
@@ -148,7 +149,7 @@ export class Pipeline implements Part {
       await this.#work(session, signal, lost.signal)
       lost.signal.throwIfAborted()
     } catch (error) {
-      throw databaseError(error, target.name, target.url)
+      throw databaseError(unpublishable(error, target.name), target.name, target.url)
     } finally {
       await endSession(session)
     }
