@@ -1,6 +1,8 @@
 import type { Ledger } from '@ficus/core/ledger/ledger'
 import pg from 'pg'
 import { expect, it, vi } from 'vitest'
+import { beginDirection } from '../joint/cdc.ts'
+import { awaitStreaming } from '../move/await-streaming.ts'
 import { startCli } from '../testing/cli.ts'
 import { runInHost } from '../testing/host.ts'
 import { CAPABILITY, createMigration, type TestMigration } from '../testing/migration.ts'
@@ -78,4 +80,31 @@ it('journals a repair before it is made and when it is done, so that one that is
   ])
   const { stdout } = await ficus('journal')
   expect(stdout).toMatch(/ada +begin repair +2 rows of public.notes -> public.memos/)
+})
+
+it('compares and repairs the monolith’s rows while the service owns them', async () => {
+  const table = `source: 'notes', target: 'memos', key: { id: 'memo_id' }, forward: { heading: 'title' }, reverse: { title: 'heading' }`
+  await using migration = await createMigration({ sync: `export default { tables: [{ ${table} }] }` })
+  await using _sync = await startSync(migration)
+  const ficus = await copied(migration)
+  const control = await migration.control()
+  const { ledger, loaded } = control
+  await beginDirection(loaded, CAPABILITY, 'reverse', await ledger.id())
+  const { epoch } = await ledger.capability(CAPABILITY)
+  const move = { capability: CAPABILITY, epoch, actor: 'ada', action: 'move', reason: null, evidence: {} }
+  await ledger.move({ ...move, to: 'extracted' })
+  await awaitStreaming(control, CAPABILITY, new AbortController().signal)
+  await migration.run('target', `UPDATE memos SET heading = 'of the service' WHERE memo_id = 1`)
+  await migration.run('source', `UPDATE notes SET title = 'FORGED' WHERE id IN (17, 18)`)
+
+  const found = await ficus('verify', CAPABILITY, '--data')
+  expect(found).toMatchObject({ code: 1, stdout: expect.stringMatching(/public\.memos -> public\.notes +500 +2/) })
+  expect(found.stdout).toContain('on the monolith')
+  const repaired = await ficus('verify', CAPABILITY, '--data', '--repair', '--yes')
+  expect(repaired).toMatchObject({ code: 0, stdout: expect.stringContaining('2 rows repaired') })
+  expect(await migration.run('source', 'SELECT title FROM notes WHERE id IN (1, 17) ORDER BY id')).toEqual([
+    { title: 'of the service' },
+    { title: 'note 17' },
+  ])
+  expect(await migration.run('target', `SELECT FROM memos WHERE heading = 'FORGED'`)).toEqual([])
 })

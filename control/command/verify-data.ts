@@ -48,7 +48,7 @@ export async function verifyData(
   capability: string,
   options: VerifyDataOptions,
 ): Promise<DataDiff> {
-  const { terminal, loaded, signal } = session
+  const { terminal, signal } = session
   const compare = async (resume: boolean): Promise<ComparedData> => {
     const progress = terminal.progress('  data', 'rows', true)
     const watched = {
@@ -66,7 +66,7 @@ export async function verifyData(
       onProgress: progress.update,
       onRemark: (remark: string) => terminal.remark(`  ${remark}`),
     }
-    const comparing = compareData(loaded, capability, watched).finally(() => progress.stop())
+    const comparing = compareData(control, capability, watched).finally(() => progress.stop())
     return comparing.catch((error: unknown) => {
       if (!signal.aborted) throw error
       const again = `ficus verify ${capability} --data --resume${options.repair === undefined ? '' : ' --repair'}`
@@ -77,7 +77,9 @@ export async function verifyData(
   renderDiff(found.diff, terminal)
   const listed = found.report.tables.reduce((sum, { differing }) => sum + differing.length, 0)
   if (options.repair === undefined || listed === 0) return found.diff
-  const question = `This changes ${plural(listed, 'row')} in the database of ${capability}'s service. Go on?`
+  const whose =
+    found.diff.direction === 'reverse' ? "the monolith's database" : `the database of ${capability}'s service`
+  const question = `This changes ${plural(listed, 'row')} in ${whose}. Go on?`
   if (options.yes !== true && !(await terminal.confirm(question))) return found.diff
   await repair(control, session, capability, found)
   const again = await compare(true)
@@ -88,7 +90,7 @@ export async function verifyData(
 /** The journal keeps what is to be repaired before anything is, and what became of it. */
 async function repair(
   control: Control,
-  { terminal, loaded, signal }: Session,
+  { terminal, signal }: Session,
   capability: string,
   found: ComparedData,
 ): Promise<void> {
@@ -99,7 +101,7 @@ async function repair(
   await note('begin repair', {
     rows: listed.map(({ source, target, differing }) => ({ source, target, rows: differing.length })),
   })
-  const repairing = repairData(loaded, capability, await ledger.id(), found, signal)
+  const repairing = repairData(control, capability, found, signal)
   const tables = await repairing.catch(async (error: unknown) => {
     // Not the message: what a database says may hold values.
     const why = signal.aborted ? 'INTERRUPTED' : toFicusError(error).code

@@ -5,7 +5,7 @@ import type { Finding, Gate, Judgement } from './gate.ts'
 import { judgeLag } from './lag.ts'
 
 /** Judges a comparison of all rows: not one may differ, and nothing is proved where there is none. */
-export function judgeData(diff: Omit<DataDiff, 'manner'>): Judgement {
+export function judgeData(diff: Pick<DataDiff, 'tables' | 'rows'>): Judgement {
   const compared = diff.tables.reduce((total, table) => total + table.compared, 0)
   const differing = diff.tables.reduce((total, table) => total + table.differing, 0)
   const undecided = diff.tables.reduce((total, table) => total + table.undecided, 0)
@@ -29,7 +29,7 @@ export function judgeData(diff: Omit<DataDiff, 'manner'>): Judgement {
 }
 
 /** Of these the comparison says nothing. */
-function emptyTables({ tables }: Omit<DataDiff, 'manner'>): string {
+function emptyTables({ tables }: Pick<DataDiff, 'tables' | 'rows'>): string {
   const empty = tables.filter(({ compared }) => compared === 0).map(({ table }) => table)
   return empty.length === 0 ? '' : `; empty: ${empty.join(', ')}`
 }
@@ -44,7 +44,7 @@ export const dataGate: Gate = {
     // Nobody would bring the target up to the point that is compared, or the comparison would wait until somebody does.
     if (lag.verdict !== 'pass') return notCompared(lag.summary)
     try {
-      const diff = await diffData(control.loaded, capability, {
+      const diff = await diffData(control, capability, {
         signal,
         limits: usualLimits(config),
         onProgress: progress.update,

@@ -3,17 +3,20 @@ import { type DiffMode, type DiffReport, diffCapability } from '@ficus/cdc/diff/
 import type { Difference } from '@ficus/cdc/diff/recheck'
 import { type RepairedTable, repairRows } from '@ficus/cdc/diff/repair'
 import type { LoadLimits } from '@ficus/cdc/diff/throttle'
+import type { Direction } from '@ficus/cdc/mapping/flow'
 import { endpointsOf, loadSyncOf, triggersOf } from '@ficus/cdc/worker/capability-sync'
-import type { LoadedConfig } from '@ficus/core/config/load-config'
 import type { Capability } from '@ficus/core/config/schema'
+import { FicusError } from '@ficus/core/errors/ficus-error'
+import type { Control } from '../control.ts'
+import { directionOf } from './direction.ts'
 
 // What control asks of cdc about rows that differ.
 
 export type { LoadLimits }
 
-/** A row that is not the same on both sides: `missing` on the service, `extra` there, or `different`. */
+/** A row that is not the same on both sides: `missing` on the side that rows are carried to, `extra` there, or `different`. */
 export interface DifferingRow extends Difference {
-  /** `public.products -> catalog.items` */
+  /** `public.products -> catalog.items`, or `catalog.items -> public.products` in reverse. */
   readonly table: string
 }
 
@@ -47,6 +50,8 @@ export interface DiffManner {
 
 /** What a comparison of all mapped rows found. */
 export interface DataDiff {
+  /** In reverse the monolith's rows are compared with the service's, to which they belong. */
+  readonly direction: Direction
   readonly tables: readonly DiffedTable[]
   /** The first of those that differ. */
   readonly rows: readonly DifferingRow[]
@@ -84,54 +89,61 @@ export function usualLimits({ gates }: Pick<Capability, 'gates'>): LoadLimits {
 const NAMED_ROWS = 50
 
 /**
- * Compares every mapped row of both sides while writes go on. Needs a sync that streams.
+ * Compares every mapped row of both sides while writes go on, in the direction in which they are carried. Needs a sync that
+ * streams.
  * @throws FICUS_SYNC_BEHIND where nothing was copied yet, or the target does not catch up.
  */
-export async function diffData(loaded: LoadedConfig, capability: string, options: DiffOptions): Promise<DataDiff> {
-  return (await compareData(loaded, capability, options)).diff
+export async function diffData(control: Control, capability: string, options: DiffOptions): Promise<DataDiff> {
+  return (await compareData(control, capability, options)).diff
 }
 
 /** As `diffData`, for a caller that may repair what differs. */
-export async function compareData(
-  loaded: LoadedConfig,
-  capability: string,
-  options: DiffOptions,
-): Promise<ComparedData> {
+export async function compareData(control: Control, capability: string, options: DiffOptions): Promise<ComparedData> {
   const started = performance.now()
+  const { loaded } = control
   const { onProgress, ...rest } = options
+  const direction = await directionOf(control, capability)
   const report = await diffCapability({
     ...rest,
-    ...endpointsOf(loaded, capability, 'forward'),
+    ...endpointsOf(loaded, capability, direction),
     capability,
-    direction: 'forward',
+    direction,
     sync: await loadSyncOf(loaded, capability),
     onProgress: ({ rows, estimatedRows }) => onProgress?.(rows, estimatedRows),
   })
-  return { report, diff: toDataDiff(report, Math.round(performance.now() - started) / 1_000) }
+  return { report, diff: toDataDiff(report, direction, Math.round(performance.now() - started) / 1_000) }
 }
 
 /**
  * Brings the listed rows that differ to what the source holds, through the applier's merge, and compares them again.
- * @param ledger the ledger's id.
+ * @throws FICUS_SYNC_BEHIND where the phase was moved meanwhile, and rows are carried the other way.
  */
 export async function repairData(
-  loaded: LoadedConfig,
+  control: Control,
   capability: string,
-  ledger: string,
-  { report }: ComparedData,
+  { report, diff: { direction } }: ComparedData,
   signal: AbortSignal,
 ): Promise<RepairedTable[]> {
+  const { loaded } = control
+  if ((await directionOf(control, capability)) !== direction) {
+    throw new FicusError(
+      'FICUS_SYNC_BEHIND',
+      `rows of ${capability} are no longer carried ${direction}: none is repaired`,
+    )
+  }
   const sync = await loadSyncOf(loaded, capability)
-  const triggers = triggersOf(loaded, capability, 'forward')
-  const ends = endpointsOf(loaded, capability, 'forward')
-  return repairRows({ capability, direction: 'forward', ledger, ...ends, sync, triggers, signal }, report.tables)
+  const triggers = triggersOf(loaded, capability, direction)
+  const ends = endpointsOf(loaded, capability, direction)
+  const ledger = await control.ledger.id()
+  return repairRows({ capability, direction, ledger, ...ends, sync, triggers, signal }, report.tables)
 }
 
-function toDataDiff(report: DiffReport, seconds: number): DataDiff {
+function toDataDiff(report: DiffReport, direction: Direction, seconds: number): DataDiff {
   const { tables, mode, inexact, positions, pausedMs, since, resumed } = report
   const name = ({ source, target }: DiffReport['tables'][number]) => `${source} -> ${target}`
   const rows = tables.flatMap(table => table.differing.map(row => ({ table: name(table), ...row })))
   return {
+    direction,
     tables: tables.map(table => ({
       table: name(table),
       compared: table.compared,

@@ -3,8 +3,8 @@ import { showKey } from '@ficus/cdc/apply/refusal'
 import { type Chosen, discardParked, type Retried, retryParked } from '@ficus/cdc/apply/retry-parked'
 import { withSession } from '@ficus/cdc/database/session'
 import { endpointsOf, loadSyncOf, triggersOf } from '@ficus/cdc/worker/capability-sync'
-import { PHASE_RULES } from '@ficus/core/phases/phase'
 import type { Control } from '../control.ts'
+import { directionOf } from './direction.ts'
 
 // What control asks of cdc about parked changes.
 
@@ -52,8 +52,7 @@ export async function discard(
   return discardParked({ ...key, target, by: control.actor, reason }, chosen)
 }
 
-async function keyOf({ ledger }: Control, capability: string) {
-  const { phase } = await ledger.capability(capability)
-  const direction = PHASE_RULES[phase].sync === 'reverse' ? 'reverse' : 'forward'
-  return { capability, direction, ledger: await ledger.id() } as const
+async function keyOf(control: Control, capability: string) {
+  const direction = await directionOf(control, capability)
+  return { capability, direction, ledger: await control.ledger.id() } as const
 }

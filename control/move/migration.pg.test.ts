@@ -87,7 +87,7 @@ it('a row that differs is named, and no phase moves over it', async () => {
     `UPDATE memos SET heading = 'FORGED' WHERE memo_id = 17; DELETE FROM memos WHERE memo_id = 18`,
   )
 
-  const diff = await diffData(control.loaded, CAPABILITY, { signal })
+  const diff = await diffData(control, CAPABILITY, { signal })
   expect(diff.tables).toMatchObject([{ table: 'public.notes -> public.memos', compared: 500, differing: 2 }])
   expect(diff.rows.toSorted((a, b) => a.kind.localeCompare(b.kind))).toMatchObject([
     { key: { memo_id: '17' }, kind: 'different', columns: ['heading'] },

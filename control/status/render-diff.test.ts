@@ -26,6 +26,7 @@ async function rendered(diff: DataDiff): Promise<string[]> {
 it('names the keys and columns of the first rows that differ, and counts the others', async () => {
   const name = 'public.notes -> public.memos'
   const lines = await rendered({
+    direction: 'forward',
     tables: [{ table: name, compared: 500, differing: 1_203, undecided: 0 }],
     rows: [
       { table: name, key: { memo_id: '17' }, kind: 'different', columns: ['heading', 'body'] },
@@ -50,7 +51,7 @@ it('has a column for rows that stayed undecided, where there are any', async () 
     { table: 'a -> b', compared: 5, differing: 0, undecided: 2 },
     { table: 'c -> d', compared: 7, differing: 0, undecided: 0 },
   ]
-  expect((await rendered({ tables, rows: [], manner })).slice(0, 3)).toEqual([
+  expect((await rendered({ direction: 'forward', tables, rows: [], manner })).slice(0, 3)).toEqual([
     'table   rows  differ  undecided',
     'a -> b  5     0       2',
     'c -> d  7     0       0',

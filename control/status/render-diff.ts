@@ -28,7 +28,9 @@ export function renderDiff(diff: DataDiff, terminal: Terminal): void {
   if (diff.rows.length === 0) return
   terminal.line()
   const rows = diff.rows.map(row => [row.table, showKey(row.key), row.kind, row.columns.join(', ')])
-  terminal.line(table(['table', 'key', 'on the service', 'columns'], rows))
+  terminal.line(
+    table(['table', 'key', diff.direction === 'reverse' ? 'on the monolith' : 'on the service', 'columns'], rows),
+  )
   const unnamed = diff.tables.reduce((sum, { differing }) => sum + differing, 0) - diff.rows.length
   if (unnamed > 0) terminal.line(colour.dim(`and ${plural(unnamed, 'row')} more that differ and are not named`))
   const values = diff.rows.flatMap(({ table: name, key, values = {} }) =>
