@@ -127,7 +127,8 @@ class Campaign {
       if (this.#direction === 'forward')
         await this.#copies(rounds.filter(({ during }) => during === 'copy' || during === 'drop'))
       else await this.#carryReverse()
-      await query(servers.targetUrl, NOTE_WRITES)
+      // It may get into a deadlock with a sync that writes.
+      await this.#until('writes are noted', () => query(servers.targetUrl, NOTE_WRITES))
       for (const round of rounds.filter(({ during }) => during === 'add')) await this.#addRound(round)
       for (const round of rounds.filter(({ during }) => during === 'stream')) await this.#streamRound(round)
     } finally {
