@@ -44,10 +44,12 @@ export function changedFlows(flows: readonly ShapedFlow[], { notes, tables }: Re
     if (before.key !== now.key) throw keyChanged(shaped, before, now)
     // Rows that sync did not copy are not read anew either: there the new mapping counts from the next change on.
     const storage = storageSince(before, now)
-    if (before.mapping !== now.mapping && tables.includes(now.target)) {
+    // A mapping that was refused in the end may have made some rows before.
+    const isOther = before.mapping !== now.mapping || before.misfit !== null
+    if (isOther && tables.includes(now.target)) {
       return { shaped, kind: 'read', note: { ...now, storage, reading: true } }
     }
-    const note = { ...before, source: now.source, mapping: now.mapping, storage }
+    const note = { ...before, source: now.source, mapping: now.mapping, storage, misfit: null }
     return { shaped, kind: note.reading ? 'read' : 'none', note }
   })
 }

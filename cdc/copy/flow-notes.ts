@@ -19,6 +19,8 @@ export interface FlowNote {
   readonly mapping: string
   /** As the source table was when that was noted; null in a note of a Ficus that did not look. */
   readonly storage: FlowStorage | null
+  /** The fingerprint of a newer mapping that did not fit the source, and where its log was by then; null where there is none. */
+  readonly misfit: { readonly mapping: string; readonly lsn: string } | null
   /** Rows are being read beside the stream: the table was added, or its mapping changed. */
   readonly reading: boolean
   /** The last key that was read; null before the first. */
@@ -48,7 +50,7 @@ const TABLE = `
     rows bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (capability, direction, target)
   );
-  ALTER TABLE ficus.flow ADD COLUMN IF NOT EXISTS storage jsonb`
+  ALTER TABLE ficus.flow ADD COLUMN IF NOT EXISTS storage jsonb, ADD COLUMN IF NOT EXISTS misfit jsonb`
 
 /** What a flow fills and no other does: its target, `schema.table`, or its part of a target that others fill too. */
 export function filledBy({ to, from, shared }: Flow): string {
@@ -69,6 +71,7 @@ export function noteOf(flow: Flow, source: TableShape): FlowNote {
     key: flow.key.map(({ from, to }, index) => `${madeOf(flow, index) ?? from} -> ${to}`).join(', '),
     mapping: createHash('sha256').update(made).digest('hex').slice(0, 16),
     storage: flowStorage(flow, source.storage),
+    misfit: null,
     reading: false,
     after: null,
     until: null,
@@ -85,7 +88,7 @@ function madeOf({ key, columns }: Flow, index: number): string | null {
 /** Makes the table of notes where it is missing. */
 export async function createNotes(client: Client): Promise<void> {
   const { rows: found } = await client.query(
-    `SELECT FROM pg_attribute WHERE attrelid = to_regclass('ficus.flow') AND attname = 'storage'`,
+    `SELECT FROM pg_attribute WHERE attrelid = to_regclass('ficus.flow') AND attname = 'misfit'`,
   )
   if (found.length === 0) await client.query(TABLE)
 }
@@ -100,12 +103,13 @@ export async function readNotes(client: Client, key: ProgressKey): Promise<Reado
     key: string
     mapping: string
     storage: FlowStorage | null
+    misfit: FlowNote['misfit']
     reading: boolean
     after: string[] | null
     until: string | null
     rows: string
   }>(
-    `SELECT target, source, source_oid::int8::text AS source_oid, key, mapping, storage, reading, after, until::text, rows
+    `SELECT target, source, source_oid::int8::text AS source_oid, key, mapping, storage, misfit, reading, after, until::text, rows
      FROM ficus.flow WHERE ${progressRow(key)}`,
   )
   return new Map(
@@ -121,12 +125,12 @@ export async function writeNotes(client: Client, key: ProgressKey, notes: readon
   for (const note of notes) {
     await client.query(
       `INSERT INTO ficus.flow
-         (capability, direction, target, source, source_oid, key, mapping, reading, after, until, rows, storage)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+         (capability, direction, target, source, source_oid, key, mapping, reading, after, until, rows, storage, misfit)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
        ON CONFLICT (capability, direction, target) DO UPDATE
          SET source = excluded.source, source_oid = excluded.source_oid, key = excluded.key, mapping = excluded.mapping,
              reading = excluded.reading, after = excluded.after, until = excluded.until, rows = excluded.rows,
-             storage = excluded.storage`,
+             storage = excluded.storage, misfit = excluded.misfit`,
       [
         key.capability,
         key.direction,
@@ -140,6 +144,7 @@ export async function writeNotes(client: Client, key: ProgressKey, notes: readon
         note.until,
         note.rows,
         note.storage === null ? null : JSON.stringify(note.storage),
+        note.misfit === null ? null : JSON.stringify(note.misfit),
       ],
     )
   }

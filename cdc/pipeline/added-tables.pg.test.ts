@@ -258,6 +258,50 @@ describe('a mapping that changes after the copy', () => {
     expect(await sync.onTarget('SELECT * FROM items ORDER BY 1')).toEqual(rows)
   })
 
+  it('invariant 13: is refused where it does not fit, be the table idle or not; mended, it goes on, and reads anew', async () => {
+    const named = (name: string) => parseSync({ tables: [{ ...PRODUCTS, forward: { title: name } }] })
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, BEFORE)
+    await (await sync.streaming()).stop()
+    const stops = async (name: string, message: RegExp) => {
+      const pipeline = sync.pipeline({ sync: named(name) })
+      await pipeline.start()
+      await reaches(pipeline, 'failed')
+      expect(pipeline.status().error).toMatchObject({
+        code: 'FICUS_MAPPING_INVALID',
+        message: expect.stringMatching(message),
+      })
+    }
+    const lacks = /tables\[0\]\.forward\.title: fails on the source: column "label" does not exist/
+    await stops('upper(label)', lacks)
+    // Again, now that the stream is past where that was seen.
+    await stops('upper(label)', lacks)
+    await sync.onSource(`ALTER TABLE products ADD COLUMN label text DEFAULT 'given'`)
+    await (await sync.streaming({ sync: named('upper(label)') })).stop()
+    expect(await sync.onTarget('SELECT DISTINCT title FROM items')).toEqual([{ title: 'GIVEN' }])
+    // By a change that the stream has.
+    await sync.onSource(`UPDATE products SET label = 'changed' WHERE id = 1`)
+    await stops('lower(labels)', /column "labels" does not exist/)
+    const mended = await sync.streaming({ sync: named('upper(label)') })
+    await sync.caughtUp()
+    expect(await sync.onTarget('SELECT title FROM items WHERE item_id = 1')).toEqual([{ title: 'CHANGED' }])
+    await mended.stop()
+    // It fits what the stream holds at first, and makes rows of it.
+    await sync.onSource('ALTER TABLE products ADD COLUMN tag text; UPDATE products SET tag = 1')
+    await sync.onSource('ALTER TABLE products DROP COLUMN tag')
+    await stops('label || tag', /column "tag" does not exist/)
+    expect(await sync.onTarget('SELECT title FROM items WHERE item_id = 1')).toEqual([{ title: 'changed1' }])
+    await sync.streaming({ sync: named('upper(label)') })
+    await vi.waitFor(
+      async () => {
+        expect(await sync.onTarget('SELECT DISTINCT title FROM items ORDER BY 1')).toEqual([
+          { title: 'CHANGED' },
+          { title: 'GIVEN' },
+        ])
+      },
+      { timeout: 20_000 },
+    )
+  })
+
   it('invariant 13: is refused where a table was taken out, or the key is another', async () => {
     await using sync = await createHarness(createDatabase, SOURCE, TARGET, { tables: [PRODUCTS, REVIEWS] })
     await (await sync.streaming()).stop()

@@ -11,6 +11,7 @@ import type { Mirror } from '../mirror/mirror-plan.ts'
 import { interleave } from './interleave.ts'
 import type { PipelineOptions } from './pipeline-options.ts'
 import { passSyncPoint } from './points.ts'
+import type { Misfit } from './settle-flows.ts'
 import { SourceWatch, type SourceWatchOptions } from './source-watch.ts'
 import type { StatusBoard } from './status-board.ts'
 
@@ -29,6 +30,7 @@ export interface StreamSession {
   readonly publication: string
   /** Flows whose rows can be read anew, and what their tables were like when they were read. */
   readonly readable: SourceWatchOptions['readable']
+  readonly misfit: Misfit | null
   /** What is read beside the stream. */
   readonly added: AddedTables
   /** Where it begins. */
@@ -68,6 +70,7 @@ export async function carryStream(session: StreamSession, stopping: AbortSignal,
     tables: session.tables,
     known: new Map(flows.map(({ flow, source: { oid } }) => [showTable(flow.from), oid])),
     readable: session.readable,
+    misfit: session.misfit,
     reached: () => lsnToNumber(position.lsn),
     intervalMs: options.watchMs ?? WATCH_MS,
   })

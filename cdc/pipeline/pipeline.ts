@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { FicusError } from '@ficus/core/errors/ficus-error'
 import { databaseError } from '@ficus/core/ledger/connection'
 import type { SyncStatus } from '@ficus/core/ledger/records'
 import type { Part } from '@ficus/core/lifecycle/part'
@@ -25,7 +26,7 @@ import { carryStream } from './carry-stream.ts'
 import { type Dropped, dropSync } from './drop.ts'
 import { asFicusError, isStandby, mayPass, notBegun } from './pipeline-failures.ts'
 import type { PipelineOptions } from './pipeline-options.ts'
-import { settleFlows } from './settle-flows.ts'
+import { type Misfit, settleFlows } from './settle-flows.ts'
 import { assertInHistory, forgetHistory } from './source-history.ts'
 import { RowsRewritten } from './source-watch.ts'
 import { StatusBoard } from './status-board.ts'
@@ -181,7 +182,7 @@ export class Pipeline implements Part {
     signal.throwIfAborted()
     this.#board.parked(await countParked(session, this.#options))
     if (progress.position !== null) await assertInHistory(source, session, this.#options, progress.position)
-    const added = await this.#settle(session, flows, mirrors, progress)
+    const { added, misfit } = await this.#settle(session, flows, mirrors, progress)
     if (progress.position !== null) await this.#source.prepare(progress.position, signal)
     await fitMirrors(session, mirrors)
     const stream = {
@@ -193,6 +194,7 @@ export class Pipeline implements Part {
       tables: sourceTables(this.#carried),
       publication: this.#slot,
       readable: await this.#readable(session, [...flows, ...mirrors]),
+      misfit,
       added,
       progress,
     }
@@ -201,7 +203,9 @@ export class Pipeline implements Part {
     } catch (error) {
       // Once nothing writes notes any more; the next session reads the rows.
       if (error instanceof RowsRewritten) await noteRewritten(session, this.#options, error.flows)
-      throw error
+      // What the stream holds does not fit either: it is the mapping that changed.
+      const aboutShape = error instanceof FicusError && error.code === 'FICUS_SOURCE_CHANGED'
+      throw aboutShape && misfit !== null ? misfit.error : error
     }
   }
 
@@ -220,9 +224,9 @@ export class Pipeline implements Part {
     flows: readonly ShapedFlow[],
     mirrors: readonly Mirror[],
     progress: Progress,
-  ): Promise<AddedTables> {
+  ): Promise<{ added: AddedTables; misfit: Misfit | null }> {
     const { source, target, batchRows } = this.#options
-    const toRead = await withSession(source, client =>
+    const { toRead, misfit } = await withSession(source, client =>
       settleFlows({
         ...this.#options,
         source: { endpoint: source, client },
@@ -234,7 +238,7 @@ export class Pipeline implements Part {
         changes: this.#source,
       }),
     )
-    return new AddedTables({
+    const added = new AddedTables({
       source,
       target: session,
       key: this.#options,
@@ -246,6 +250,7 @@ export class Pipeline implements Part {
       },
       onProgress: progress => this.#board.copyingBeside(progress),
     })
+    return { added, misfit }
   }
 
   async #copy(flows: readonly ShapedFlow[], mirrors: readonly Mirror[], signal: AbortSignal): Promise<void> {

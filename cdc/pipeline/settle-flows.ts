@@ -3,6 +3,7 @@ import { quoteTable, showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { type Progress, type ProgressKey, progressRow } from '../apply/progress.ts'
 import type { ChangeSource } from '../change-source/change-source.ts'
+import { lsnToNumber } from '../change-source/position.ts'
 import { addToPublication, readPublishedTables } from '../change-source/slot.ts'
 import type { ReadFlow } from '../copy/added-tables.ts'
 import { changedFlows, type FlowChange } from '../copy/changed-flows.ts'
@@ -30,6 +31,19 @@ export interface SettleOptions {
   readonly changes: ChangeSource
 }
 
+/** What follows from a sync file that changed. */
+export interface Settled {
+  /** Flows of which rows are to be read beside the stream. */
+  readonly toRead: readonly ReadFlow[]
+  readonly misfit: Misfit | null
+}
+
+/** Changed mappings that do not fit the source as it is: they may fit what the stream holds until it has come to `at`. */
+export interface Misfit {
+  readonly at: bigint
+  readonly error: FicusError
+}
+
 /**
  * Sees to it that a sync file that changed since the last time is carried out, before the stream goes on: claims and
  * publishes tables that were added, and says which rows have to be read beside the stream. The publication comes before
@@ -37,14 +51,14 @@ export interface SettleOptions {
  *
  * @throws FICUS_MAPPING_CHANGED, FICUS_MAPPING_INVALID, FICUS_SOURCE_CHANGED, FICUS_TARGET_NOT_EMPTY, FICUS_DATABASE_UNFIT.
  */
-export async function settleFlows(options: SettleOptions): Promise<ReadFlow[]> {
+export async function settleFlows(options: SettleOptions): Promise<Settled> {
   const { source, target, key, progress, publication, direction } = options
   const unfit = options.flows.flatMap(({ flow, target: shape }) => checkTarget(flow, shape, settingOf(flow, direction)))
   if (unfit.length > 0) throw mappingInvalid('the mapping', unfit)
   const notes = await readNotes(target.client, key)
   const changes = changedFlows(options.flows, { notes, tables: progress.tables })
   if (options.changes.engine === 'debezium') assertSameNames(changes, notes)
-  const settled = await checkChanges(options, changes, notes)
+  const { settled, misfit } = await checkChanges(options, changes, notes)
   const added = settled.filter(({ kind }) => kind === 'add')
   await assertEmpty(options, added)
   await assertPublished(options, added)
@@ -66,30 +80,60 @@ export async function settleFlows(options: SettleOptions): Promise<ReadFlow[]> {
     settled.map(({ note }) => note),
   )
   await target.client.query('COMMIT')
-  return settled.flatMap(({ shaped, kind, note }) => (kind === 'add' || kind === 'read' ? [{ ...shaped, note }] : []))
+  const toRead = settled.flatMap(({ shaped, kind, note }) =>
+    kind === 'add' || kind === 'read' ? [{ ...shaped, note }] : [],
+  )
+  return { toRead, misfit }
 }
 
 /**
  * An added table must fit. A changed mapping that does not fit the source as it is now may fit what the stream has yet to
- * pass: rows are then not read anew until it does.
+ * pass: rows are then not read anew until it does, and once the stream has passed all of that it is refused.
  */
 async function checkChanges(
-  { source, target, sync, direction }: SettleOptions,
+  { source, target, sync, direction, progress }: SettleOptions,
   changes: readonly FlowChange[],
   notes: ReadonlyMap<string, FlowNote>,
-): Promise<FlowChange[]> {
+): Promise<{ settled: readonly FlowChange[]; misfit: Misfit | null }> {
   const isNew = ({ note }: FlowChange) => notes.get(note.target)?.mapping !== note.mapping
-  if (changes.every(change => change.kind === 'none' || change.kind === 'adopt' || !isNew(change))) return [...changes]
+  if (changes.every(change => change.kind === 'none' || change.kind === 'adopt' || !isNew(change)))
+    return { settled: changes, misfit: null }
+  const lsn = await readPosition(source.client)
   const { problems } = await checkMapping(source.client, target.client, sync, direction)
   const problemsOf = ({ shaped }: FlowChange) => problems.filter(({ path }) => isUnder(path, shaped.flow.path))
   const ofAdded = changes.filter(({ kind }) => kind === 'add').flatMap(problemsOf)
   if (ofAdded.length > 0) throw mappingInvalid('the mapping', ofAdded)
-  return changes.map(change => {
+  const reached = lsnToNumber(progress.position?.lsn ?? '0/0')
+  const misfits: { readonly at: bigint; readonly problems: readonly MappingProblem[] }[] = []
+  const settled = changes.map((change): FlowChange => {
     if (change.kind === 'none' || change.kind === 'adopt' || !isNew(change)) return change
     if (change.shaped.flow.reads.length > 0) throw needsCopy(change)
     const before = notes.get(change.note.target)
-    return before === undefined || problemsOf(change).length === 0 ? change : { ...change, kind: 'none', note: before }
+    const ofChange = problemsOf(change)
+    if (before === undefined || ofChange.length === 0) return change
+    const { mapping } = change.note
+    const seen = before.misfit?.mapping === mapping ? before.misfit : { mapping, lsn }
+    misfits.push({ at: lsnToNumber(seen.lsn), problems: ofChange })
+    return { ...change, kind: 'none', note: { ...before, misfit: seen } }
   })
+  const passed = misfits.filter(({ at }) => reached >= at).flatMap(({ problems }) => problems)
+  if (passed.length > 0) throw mappingInvalid('the mapping', passed)
+  return { settled, misfit: firstOf(misfits) }
+}
+
+/** The first that the stream comes to; the others are refused with it, or when sync comes up again. */
+function firstOf(
+  misfits: readonly { readonly at: bigint; readonly problems: readonly MappingProblem[] }[],
+): Misfit | null {
+  const [first] = misfits.toSorted((a, b) => (a.at < b.at ? -1 : 1))
+  if (first === undefined) return null
+  const problems = misfits.filter(({ at }) => at === first.at).flatMap(({ problems }) => problems)
+  return { at: first.at, error: mappingInvalid('the mapping', problems) }
+}
+
+async function readPosition(client: Client): Promise<string> {
+  const { rows } = await client.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn')
+  return rows[0]?.lsn ?? '0/0'
 }
 
 /** Debezium knows a table by its name alone. */

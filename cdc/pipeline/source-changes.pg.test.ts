@@ -107,7 +107,7 @@ describe('invariant 3: a source that changes its shape while sync is down', () =
     // The stream still has changes of the old shape.
     await failsWith(await begin(sync, renamed), 'FICUS_SOURCE_CHANGED', /public\.products .*"?label"? does not exist/)
     const old = await begin(sync)
-    await failsWith(old, 'FICUS_SOURCE_CHANGED', /public\.products .*"?name"? does not exist/)
+    await failsWith(old, 'FICUS_MAPPING_INVALID', /column "name" does not exist/)
     expect(await sync.onTarget(`SELECT count(*)::int AS n FROM items WHERE title = 'before'`)).toEqual([{ n: 9 }])
     await sync.streaming({ sync: renamed })
     await expectEqual(sync, EXPECTED.replace('name', 'label'))

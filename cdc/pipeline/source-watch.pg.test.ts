@@ -17,6 +17,7 @@ const PARTS = [
         tables: [],
         known: new Map(),
         readable: [],
+        misfit: null,
         reached: () => 0n,
         intervalMs: 60_000,
       }),

@@ -6,6 +6,7 @@ import { lsnToNumber } from '../change-source/position.ts'
 import { type Endpoint, endSession, openSession } from '../database/session.ts'
 import type { Flow } from '../mapping/flow.ts'
 import { type FlowStorage, flowStorage, readStorage, valuesRewritten } from '../mapping/table-storage.ts'
+import type { Misfit } from './settle-flows.ts'
 
 export interface SourceWatchOptions {
   readonly source: Endpoint
@@ -17,6 +18,8 @@ export interface SourceWatchOptions {
   readonly known: ReadonlyMap<string, number>
   /** Flows whose rows can be read anew, and what their tables were like when they were read. */
   readonly readable: readonly { readonly flow: Flow; readonly storage: FlowStorage }[]
+  /** What is to be said once the stream has come there. */
+  readonly misfit: Misfit | null
   /** How far the stream is applied. */
   readonly reached: () => bigint
   readonly intervalMs: number
@@ -69,7 +72,7 @@ export class SourceWatch {
     }
   }
 
-  /** Aborted with a FICUS_SOURCE_CHANGED, or with RowsRewritten. */
+  /** Aborted with a FICUS_SOURCE_CHANGED, with the misfit's error, or with RowsRewritten. */
   get failed(): AbortSignal {
     return this.#failed.signal
   }
@@ -88,7 +91,9 @@ export class SourceWatch {
     try {
       this.#client ??= await openSession(this.#options.source)
       const problem =
-        problemOf(await this.#read(this.#client), this.#options) ?? (await this.#findRewritten(this.#client))
+        problemOf(await this.#read(this.#client), this.#options) ??
+        this.#misfitError() ??
+        (await this.#findRewritten(this.#client))
       if (problem !== null) this.#failed.abort(problem)
     } catch {
       // A source that is away is found to be so by whoever reads changes.
@@ -98,6 +103,11 @@ export class SourceWatch {
     // It may have been opened while `stop` found none to end.
     if (this.#stopped) await endSession(this.#client)
     else this.#timer = setTimeout(() => void this.#look(), this.#options.intervalMs)
+  }
+
+  #misfitError(): FicusError | null {
+    const { misfit, reached } = this.#options
+    return misfit !== null && reached() >= misfit.at ? misfit.error : null
   }
 
   /**
