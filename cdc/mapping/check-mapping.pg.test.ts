@@ -60,13 +60,18 @@ const EACH: TableMapping = {
   forward: { word: 'part.word' },
 }
 
-async function check(sync: SyncInput, direction: Direction = 'forward'): Promise<MappingReport> {
+async function check(
+  sync: SyncInput,
+  direction: Direction = 'forward',
+  ofSource = '',
+  ofTarget = '',
+): Promise<MappingReport> {
   await using source = await createDatabase('source')
   await using target = await createDatabase('target')
   const monolith = await connect(source.url, 'the source')
   const service = await connect(target.url, 'the target')
-  await monolith.query(SOURCE)
-  await service.query(TARGET)
+  await monolith.query(SOURCE + ofSource)
+  await service.query(TARGET + ofTarget)
   const [from, to] = direction === 'forward' ? [monolith, service] : [service, monolith]
   const report = await checkMapping(from, to, parseSync(sync), direction)
   await Promise.all([monolith.end(), service.end()])
@@ -349,5 +354,69 @@ describe('invariant 13: names what does not fit, where, and what to do', () => {
   it('accepts a table without a key whose whole old row is told', async () => {
     const mapping = { source: 'keyless_full', target: 'notes', key: { id: 'id' }, forward: { note: 'note' } }
     expect((await check({ tables: [mapping] })).problems).toEqual([])
+  })
+})
+
+describe('a value that does not follow from its row alone is refused', () => {
+  const withTitle = (title: string, more: Partial<TableMapping> = {}): SyncInput => ({
+    tables: [{ source: 'products', target: 'items', key: { id: 'item_id' }, forward: { title }, ...more }],
+  })
+  const cases: readonly [string, SyncInput, string, RegExp][] = [
+    ['random()', withTitle('name || random()'), 'tables[0].forward.title', /calls random\(\), whose answer/],
+    [
+      'an operator’s argument',
+      withTitle(`coalesce(name, gen_random_uuid()::text)`),
+      'tables[0].forward.title',
+      /gen_random_uuid/,
+    ],
+    ['now()', withTitle('name || now()'), 'tables[0].forward.title', /calls now\(\)/],
+    ['CURRENT_DATE', withTitle('name || CURRENT_DATE'), 'tables[0].forward.title', /CURRENT_DATE/],
+    [
+      'an age as of today',
+      withTitle(`name || age(timestamp '2020-01-01')`),
+      'tables[0].forward.title',
+      /calls age\(timestamp/,
+    ],
+    ['in a filter', withTitle('name', { where: 'random() > 0.5' }), 'tables[0].where', /calls random\(\)/],
+    [
+      'a table of the target',
+      withTitle('(SELECT max(note) FROM notes) || name'),
+      'tables[0].forward.title',
+      /looks into public\.notes/,
+    ],
+    [
+      'in each',
+      {
+        tables: [
+          {
+            ...EACH,
+            each: {
+              key: { position: 'part.no' },
+              rows: `regexp_split_to_table(name || random(), ' ') WITH ORDINALITY AS part(word, no)`,
+            },
+          },
+        ],
+      },
+      'tables[0].each.rows',
+      /calls random\(\)/,
+    ],
+  ]
+  it.each(cases)('%s', async (_, sync, path, problem) => {
+    // A table of the same name, so that the expression runs on both sides.
+    const { problems } = await check(sync, 'forward', 'CREATE TABLE notes (id int PRIMARY KEY, note text)')
+    expect(problems).toMatchObject([{ path, problem: expect.stringMatching(problem), remedy: expect.any(String) }])
+  })
+
+  it('a function of one’s own is believed, once it says that it answers alike', async () => {
+    const twice = (label: string) =>
+      `CREATE FUNCTION twice(text) RETURNS text LANGUAGE sql ${label} AS 'SELECT $1 || $1'`
+    const checked = (label: string) =>
+      check(withTitle('twice(coalesce(name, sku))'), 'forward', twice(label), twice(label))
+    const { problems } = await checked('')
+    expect(problems).toMatchObject([
+      { problem: expect.stringContaining('twice(text)'), remedy: expect.stringContaining('IMMUTABLE') },
+    ])
+    expect((await checked('STABLE')).problems).toEqual([])
+    expect((await check(withTitle(`to_char(price, 'FM990.00') || to_jsonb(name)`))).problems).toEqual([])
   })
 })

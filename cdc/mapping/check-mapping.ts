@@ -28,6 +28,7 @@ import { columnOf, mergeStatements } from './merge-sql.ts'
 import { type MappingProblem, mappingInvalid } from './parse-sync.ts'
 import { findSilentLosses, remedyOfLoss } from './silent-loss.ts'
 import { type StandIns, standIns } from './stand-ins.ts'
+import { findUnsteady, type Unsteady } from './steadiness.ts'
 import { type ColumnShape, readTableShape, type TableShape } from './table-shape.ts'
 import { ownRows } from './within.ts'
 
@@ -140,14 +141,9 @@ class ExpressionCheck {
       await this.#checkWhere()
       await this.#checkWithin()
       if (this.#problems.length === 0) await this.#checkEach()
-      for (const [index, { to, expression }] of keyExpressions(flow).entries()) {
-        const column = flow.key[index]
-        if (column?.computed)
-          await this.#checkExpression({ to, expression }, computedKeyPath(flow, column, this.#direction))
-      }
-      const expressions = isComputed(flow) ? [] : mappedExpressions(flow)
-      for (const mapped of expressions)
-        await this.#checkExpression(mapped, `${flow.path}.${this.#direction}.${mapped.to}`)
+      const expressions = this.#expressions()
+      for (const { mapped, path } of expressions) await this.#checkExpression(mapped, path)
+      if (this.#problems.length === 0) await this.#checkSteadiness(expressions)
       if (this.#problems.length === 0) {
         await this.#checkStatement(this.#source, copy)
         for (const statement of [merge.remove, merge.insert, merge.update, merge.doubled])
@@ -174,6 +170,44 @@ class ExpressionCheck {
     if (this.#flow.reads.length === 0) return mergeStatements(this.#flow, this.#to, from, columns)
     const { remove, merge } = derivedStatements(this.#flow, this.#to, { from, reads, affected })
     return { remove, insert: null, update: merge, doubled: null }
+  }
+
+  /** What is written by SQL, and where that stands; keys that are taken over as they are have no expression. */
+  #expressions(): { mapped: MappedColumn; path: string }[] {
+    const flow = this.#flow
+    const keys = keyExpressions(flow).flatMap((mapped, index) => {
+      const column = flow.key[index]
+      return column?.computed ? [{ mapped, path: computedKeyPath(flow, column, this.#direction) }] : []
+    })
+    const values = isComputed(flow) ? [] : mappedExpressions(flow)
+    return [...keys, ...values.map(mapped => ({ mapped, path: `${flow.path}.${this.#direction}.${mapped.to}` }))]
+  }
+
+  /** The same row has to give the same value in copy, merge and diff, today and tomorrow. */
+  async #checkSteadiness(expressions: readonly { mapped: MappedColumn; path: string }[]): Promise<void> {
+    const { where, each, path } = this.#flow
+    const parts = [
+      ...(each === undefined ? [] : [{ sql: null, path: `${path}.each.rows` }]),
+      ...(each?.key ?? []).map(({ to, expression }) => ({ sql: expression, path: `${path}.each.key.${to}` })),
+      ...(where === null ? [] : [{ sql: where, path: `${path}.where` }]),
+      ...expressions.map(({ mapped, path: at }) => ({ sql: mapped.expression, path: at })),
+    ]
+    const from = withEach(this.#flow, this.#stagedRows())
+    // A value of any type will do: a view has no column that is a record.
+    const select = (sqls: readonly string[]) =>
+      `${this.#stand.clause}SELECT ${sqls.map((sql, index) => `${bracketed(sql)} IS NULL AS c${index}`).join(', ')} FROM ${from}`
+    const all = await findUnsteady(this.#target, select(parts.flatMap(({ sql }) => sql ?? [])))
+    if (isSteady(all)) return
+    for (const { sql, path: at } of parts) {
+      const found = await findUnsteady(this.#target, select(sql === null ? [] : [sql]))
+      if (isSteady(found)) continue
+      const [name = ''] = found.functions
+      if (found.functions.length > 0)
+        this.#tell(at, `calls ${name}, whose answer does not follow from the row alone`, STEADY_FUNCTION)
+      else this.#tell(at, `looks into ${found.tables.join(', ')}, which changes without its row`, STEADY_TABLE)
+      // Each part sees the rows that `each` makes.
+      if (sql === null) return
+    }
   }
 
   async #checkFunction(): Promise<void> {
@@ -318,6 +352,15 @@ class ExpressionCheck {
   #tell(path: string, problem: string, remedy: string): void {
     this.#problems.push({ path, problem, remedy })
   }
+}
+
+const STEADY_FUNCTION =
+  'Have the source table hold the value. If it is a function of your own that always gives the same answer, say so: ' +
+  'ALTER FUNCTION … IMMUTABLE (or STABLE, where it depends on settings), in both databases.'
+const STEADY_TABLE = 'Name a table of the source under `reads`; one of the target cannot be looked into.'
+
+function isSteady({ functions, tables }: Unsteady): boolean {
+  return functions.length === 0 && tables.length === 0
 }
 
 /** @param remedy what to do where the user of sync lacks no right. */
