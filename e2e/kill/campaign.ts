@@ -58,6 +58,8 @@ export interface CampaignOptions {
   readonly rounds: readonly Round[]
   /** 0 to 1, exclusive: what the writer writes. */
   readonly random: () => number
+  /** Whether it gives mapped columns wider types; true unless given. */
+  readonly widens?: boolean
   readonly onRound?: (round: RoundLog) => void
   readonly signal?: AbortSignal
 }
@@ -122,7 +124,7 @@ class Campaign {
   async run(): Promise<CampaignReport> {
     const { servers, rounds, random } = this.#options
     if (this.#direction === 'reverse') await this.#beginReverse()
-    const writer = startWriter(servers.sourceUrl, random, PAUSE_MS[servers.engine])
+    const writer = startWriter(servers.sourceUrl, random, PAUSE_MS[servers.engine], this.#options.widens)
     try {
       if (this.#direction === 'forward')
         await this.#copies(rounds.filter(({ during }) => during === 'copy' || during === 'drop'))

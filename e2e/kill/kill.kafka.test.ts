@@ -5,6 +5,11 @@ import { runCampaign } from './campaign.ts'
 import { startServers } from './servers.ts'
 import type { Round } from './victims.ts'
 
+/**
+ * A wider type restarts the connector, and Debezium loses the second half of a changed key where it is restarted between the two
+ * (docs/types.md): sync then stops, rightly. The long form takes that risk.
+ */
+const widens = false
 const KAFKA: Round = { during: 'stream', victim: { kind: 'server', server: 'kafka', afterMs: 200 } }
 /** Those that only this engine has; the rest is killed by `npm run test:kill -- --engine debezium`. */
 const ROUNDS: readonly Round[] = [
@@ -20,13 +25,13 @@ it.skipIf(kafkaStack() === null)(
   async () => {
     await using resources = new AsyncDisposableStack()
     const servers = await startServers('debezium', resources, () => {})
-    const report = await runCampaign({ servers, rounds: ROUNDS, random: mulberry32(3) })
+    const report = await runCampaign({ servers, rounds: ROUNDS, random: mulberry32(3), widens })
     expect(report).toMatchObject({ equal: true, seenTwice: 0 })
     expect(report.seen).toBeGreaterThan(500)
 
     // Now with transactions in pieces, which are put together again.
     const partitioned = await servers.anew({ layout: 'tables', partitions: 3 })
-    const other = await runCampaign({ servers: partitioned, rounds: [KAFKA], random: mulberry32(4) })
+    const other = await runCampaign({ servers: partitioned, rounds: [KAFKA], random: mulberry32(4), widens })
     expect(other).toMatchObject({ equal: true, seenTwice: 0 })
     expect(other.seen).toBeGreaterThan(100)
   },

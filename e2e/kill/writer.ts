@@ -13,8 +13,15 @@ export interface Writer {
 
 const AWAY_MS = 50
 
+interface Transaction {
+  readonly weight: number
+  readonly sql: string
+  /** It gives a mapped column a wider type. */
+  readonly widens?: true
+}
+
 /** Each as one transaction of several statements; `$id` is a product of the first ones, `$some` a number of rows. */
-const TRANSACTIONS: readonly { readonly weight: number; readonly sql: string }[] = [
+const TRANSACTIONS: readonly Transaction[] = [
   {
     weight: 6,
     sql: `UPDATE products SET name = 'changed ' || version, version = nextval('versions') WHERE id BETWEEN $id AND $id + $some;
@@ -77,6 +84,7 @@ const TRANSACTIONS: readonly { readonly weight: number; readonly sql: string }[]
   // Types become wider, and values come that need them.
   {
     weight: 0.1,
+    widens: true,
     sql: `UPDATE products SET name = 'before', version = nextval('versions') WHERE id BETWEEN $id AND $id + 20;
           DO $do$ DECLARE
             longer int := (SELECT atttypmod - 4 + 1 FROM pg_attribute WHERE attrelid = 'products'::regclass AND attname = 'name');
@@ -87,6 +95,7 @@ const TRANSACTIONS: readonly { readonly weight: number; readonly sql: string }[]
   },
   {
     weight: 0.1,
+    widens: true,
     sql: `UPDATE reviews SET score = 1.5, version = nextval('versions') WHERE id BETWEEN $id % 6000 AND $id % 6000 + 20;
           DO $do$ DECLARE
             digits int := (SELECT (atttypmod - 4 >> 16) + 1 FROM pg_attribute WHERE attrelid = 'reviews'::regclass AND attname = 'score');
@@ -98,6 +107,7 @@ const TRANSACTIONS: readonly { readonly weight: number; readonly sql: string }[]
   // A key becomes wider, once: PostgreSQL writes the whole table anew.
   {
     weight: 0.02,
+    widens: true,
     sql: `UPDATE reviews SET stars = 2, version = nextval('versions') WHERE id BETWEEN $id % 6000 AND $id % 6000 + 20;
           ALTER TABLE reviews ALTER id TYPE bigint;
           INSERT INTO reviews (id, stars) SELECT nextval('ids') + 3000000000, 2 FROM generate_series(1, 5)`,
@@ -105,20 +115,21 @@ const TRANSACTIONS: readonly { readonly weight: number; readonly sql: string }[]
   // Larger than a batch of sync.
   { weight: 0.2, sql: `UPDATE products SET version = nextval('versions') WHERE id BETWEEN $id AND $id + 3000` },
 ]
-const WEIGHTS = TRANSACTIONS.reduce((sum, { weight }) => sum + weight, 0)
 
 /**
  * @param random 0 to 1, exclusive: which transactions, in which order.
  * @param pauseMs between two transactions.
+ * @param widens whether types of mapped columns become wider.
  */
-export function startWriter(url: string, random: () => number, pauseMs: number): Writer {
+export function startWriter(url: string, random: () => number, pauseMs: number, widens = true): Writer {
+  const transactions = TRANSACTIONS.filter(transaction => widens || transaction.widens !== true)
   let [committed, truncated, altered] = [0, 0, 0]
   let writing = true
   let client: pg.Client | undefined
   const write = async () => {
     try {
       client ??= await connect(url)
-      const sql = nextTransaction(random)
+      const sql = nextTransaction(transactions, random)
       await client.query(`BEGIN; ${sql}; COMMIT`)
       committed += 1
       if (sql.includes('TRUNCATE')) truncated += 1
@@ -159,9 +170,9 @@ export function startWriter(url: string, random: () => number, pauseMs: number):
   }
 }
 
-function nextTransaction(random: () => number): string {
-  let roll = random() * WEIGHTS
-  const chosen = TRANSACTIONS.find(({ weight }) => {
+function nextTransaction(transactions: readonly Transaction[], random: () => number): string {
+  let roll = random() * transactions.reduce((sum, { weight }) => sum + weight, 0)
+  const chosen = transactions.find(({ weight }) => {
     roll -= weight
     return roll < 0
   })
