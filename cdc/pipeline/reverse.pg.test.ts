@@ -131,6 +131,29 @@ it('two halves of a row of the monolith go on after a restart', async () => {
   ])
 })
 
+it('invariant 13: a changed mapping that does not fit the service is refused before its first change', async () => {
+  await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+  const ways = await startBothWays(sync)
+  await ways.reverse.stop()
+  const changed = (name_en: string) => ({
+    source: sync.target,
+    target: sync.source,
+    direction: 'reverse' as const,
+    sync: parseSync({ tables: SYNC.tables.map(table => ({ ...table, reverse: { ...table.reverse, name_en } })) }),
+  })
+  const unfit = sync.pipeline(changed(`label ->> 'en'`))
+  await unfit.start()
+  await reaches(unfit, 'failed')
+  expect(unfit.status().error).toMatchObject({
+    code: 'FICUS_MAPPING_INVALID',
+    message: expect.stringMatching(/reverse\.name_en: .*column "label" does not exist/),
+  })
+  await sync.streaming(changed(`upper(names ->> 'en')`))
+  await sync.onTarget('UPDATE items SET cents = 7 WHERE item_id = 1')
+  await ways.quiet()
+  expect(await sync.onSource('SELECT name_en FROM products WHERE id = 1')).toEqual([{ name_en: 'EN 1' }])
+})
+
 it('values that ALTER TABLE rewrote in the service come to the monolith', async () => {
   await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
   const { quiet } = await startBothWays(sync)

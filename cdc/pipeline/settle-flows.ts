@@ -96,8 +96,7 @@ async function checkChanges(
   notes: ReadonlyMap<string, FlowNote>,
 ): Promise<{ settled: readonly FlowChange[]; misfit: Misfit | null }> {
   const isNew = ({ note }: FlowChange) => notes.get(note.target)?.mapping !== note.mapping
-  if (changes.every(change => change.kind === 'none' || change.kind === 'adopt' || !isNew(change)))
-    return { settled: changes, misfit: null }
+  if (changes.every(change => change.kind === 'adopt' || !isNew(change))) return { settled: changes, misfit: null }
   const lsn = await readPosition(source.client)
   const { problems } = await checkMapping(source.client, target.client, sync, direction)
   const problemsOf = ({ shaped }: FlowChange) => problems.filter(({ path }) => isUnder(path, shaped.flow.path))
@@ -106,8 +105,8 @@ async function checkChanges(
   const reached = lsnToNumber(progress.position?.lsn ?? '0/0')
   const misfits: { readonly at: bigint; readonly problems: readonly MappingProblem[] }[] = []
   const settled = changes.map((change): FlowChange => {
-    if (change.kind === 'none' || change.kind === 'adopt' || !isNew(change)) return change
-    if (change.shaped.flow.reads.length > 0) throw needsCopy(change)
+    if (change.kind === 'adopt' || !isNew(change)) return change
+    if (change.kind !== 'none' && change.shaped.flow.reads.length > 0) throw needsCopy(change)
     const before = notes.get(change.note.target)
     const ofChange = problemsOf(change)
     if (before === undefined || ofChange.length === 0) return change
