@@ -97,6 +97,36 @@ it('columns of the service’s own stay with a row whose key changes, whatever t
   ])
 })
 
+it('a trigger of the target’s sees one change where key and values change', async () => {
+  const noted = `
+    CREATE TABLE writes (op text, relation text);
+    CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO writes VALUES (TG_OP, TG_RELNAME); RETURN NULL; END $$;
+    ${['items', 'visible', 'functions'].map(table => `CREATE TRIGGER note AFTER INSERT OR UPDATE OR DELETE ON ${table} FOR EACH ROW EXECUTE FUNCTION note(); ALTER TABLE ${table} ENABLE ALWAYS TRIGGER note;`).join('')}`
+  await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+  await sync.streaming()
+  await sync.onTarget(noted)
+  await sync.onSource(`
+    UPDATE products SET id = 1001, name = 'renamed', body = 'short' WHERE id = 1;
+    UPDATE products SET id = 1002 WHERE id = 2;
+    UPDATE products SET id = 1003, name = NULL, hidden = true WHERE id = 3;`)
+  await sync.caughtUp()
+  const count = 'SELECT relation, op, count(*)::int AS n FROM writes GROUP BY 1, 2 ORDER BY 1, 2'
+  expect(await sync.onTarget(count)).toEqual([
+    { relation: 'functions', op: 'UPDATE', n: 3 },
+    { relation: 'items', op: 'UPDATE', n: 3 },
+    // The third row is deleted there, under its new key.
+    { relation: 'visible', op: 'DELETE', n: 1 },
+    { relation: 'visible', op: 'UPDATE', n: 3 },
+  ])
+  expect(
+    await sync.onTarget('SELECT item_id::int AS id, title, length(body) AS body FROM items WHERE item_id > 1000'),
+  ).toEqual([
+    { id: 1001, title: 'renamed', body: 5 },
+    { id: 1002, title: 'product 2', body: 20_000 },
+    { id: 1003, title: null, body: 20_000 },
+  ])
+})
+
 it('a row whose number the target makes itself is made anew', async () => {
   const input = { tables: [{ source: 'products', target: 'numbered', key: { id: 'id' }, forward: { title: 'name' } }] }
   await using sync = await createHarness(createDatabase, SOURCE, TARGET, input)

@@ -10,7 +10,7 @@ import {
   functionInput,
   rowComputer,
 } from '../mapping/computed-rows.ts'
-import { type MergeStatements, mergeStatements, OPERATION, OPERATION_COLUMN } from '../mapping/merge-sql.ts'
+import { type MergeStatements, mappedRows, mergeStatements, OPERATION, OPERATION_COLUMN } from '../mapping/merge-sql.ts'
 import type { TableShape } from '../mapping/table-shape.ts'
 import { StagingRoom } from './staging-room.ts'
 
@@ -20,6 +20,8 @@ import { StagingRoom } from './staging-room.ts'
  */
 export class ComputedStaging {
   readonly statements: MergeStatements
+  /** A query of the rows that changed, as the target is to have them. */
+  readonly changed: string
   /** Quoted. */
   readonly table: string
   readonly #flow: ComputedFlow
@@ -40,6 +42,7 @@ export class ComputedStaging {
     this.table = `pg_temp.${quoteIdentifier(name)}`
     this.room = new StagingRoom(this.table)
     this.statements = mergeStatements(asItIs(flow), target, this.table, names)
+    this.changed = mappedRows(asItIs(flow), target, this.table, names, [OPERATION.UPDATE])
     this.#create = `CREATE TEMPORARY TABLE ${quoteIdentifier(name)} (${computedColumns(flow, target)})`
     // Of a deleted row the key alone is known, and of those below 0. A row with a placeholder is gone from the source: its
     // deletion is to come.

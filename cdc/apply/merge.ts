@@ -180,7 +180,7 @@ export class Merge {
     const keyed = new Set(flows.map(({ flow }) => stagedWith(flow)))
     for (const { flow, target } of this.#options.flows) {
       if (flow.reads.length === 0 || showTable(flow.from) !== showTable(relation.table)) continue
-      const move = keyed.has(stagedWith(flow)) ? moveStatement(flow, target, table) : null
+      const move = keyed.has(stagedWith(flow)) ? moveStatement(flow, target, table, null) : null
       if (move !== null) plan.move(flow, move)
     }
   }

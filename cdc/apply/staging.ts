@@ -11,10 +11,12 @@ import { flowColumns } from '../mapping/flow-columns.ts'
 import {
   keptStatement,
   type MergeStatements,
+  mappedRows,
   mergeStatements,
   movedFrom,
   movedTo,
   moveStatement,
+  OPERATION,
   OPERATION_COLUMN,
 } from '../mapping/merge-sql.ts'
 import { assertNothingLost } from '../mapping/silent-loss.ts'
@@ -85,7 +87,7 @@ export class Staging {
         feeds,
         computed,
         statements: computed?.statements ?? mergeStatements(flow, target, this.table, this.columns),
-        move: moveStatement(flow, target, this.table),
+        move: moveStatement(flow, target, this.table, computed?.changed ?? this.#changed(flow, target)),
         reads: mappedExpressions(flow).map(({ expression }) =>
           computed === null ? columnsRead(expression, flow.from.table, all) : new Set(all),
         ),
@@ -155,6 +157,11 @@ export class Staging {
   /** Of this table and of those for rows that functions make. */
   get rooms(): readonly StagingRoom[] {
     return [this.#room, ...this.flows.flatMap(({ computed }) => computed?.room ?? [])]
+  }
+
+  /** The mapped rows that changed; null where there are several of each. */
+  #changed(flow: Flow, target: TableShape): string | null {
+    return flow.each === undefined ? mappedRows(flow, target, this.table, this.columns, [OPERATION.UPDATE]) : null
   }
 
   /** Whether rows keep all that their flows do not write when their key changes. */

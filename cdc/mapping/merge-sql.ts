@@ -96,21 +96,30 @@ export function mergeMapped(flow: Flow, target: TableShape, rows: string): strin
 }
 
 /**
- * The statement that gives target rows the new keys of their source rows, as `movedFrom` and `movedTo` stage them: all their
- * columns stay, the service's own too, and foreign keys that say ON UPDATE take rows along. Null where the target numbers its
- * rows itself (GENERATED ALWAYS AS IDENTITY), which no UPDATE may change.
+ * The statement that gives target rows the new keys of their source rows, as `movedFrom` and `movedTo` stage them, and their new
+ * values with them: a trigger sees one change. All other columns stay, and foreign keys that say ON UPDATE take rows along. Null
+ * where the target numbers its rows itself (GENERATED ALWAYS AS IDENTITY), which no UPDATE may change.
+ * @param values a query of the mapped rows that changed, by which the merge goes on; null where it sees to the values alone.
  */
-export function moveStatement(flow: Flow, target: TableShape, staging: string): string | null {
+export function moveStatement(flow: Flow, target: TableShape, staging: string, values: string | null): string | null {
   const keys = keyExpressions(flow).map(({ to }) => columnOf(target, to))
   if (keys.some(column => column.identityAlways)) return null
   const staged = (operation: string) =>
     `(SELECT ${OPERATION_COLUMN}, ${mappedKey(flow, target)} FROM ${staging} AS ${quoteIdentifier(flow.from.table)} WHERE ${operation})`
   const names = keys.map(({ name }) => quoteIdentifier(name))
-  const rows =
+  const both = (one: string, other: string) => names.map(name => `${one}.${name} = ${other}.${name}`).join(' AND ')
+  const pairs =
     `${staged(`${OPERATION_COLUMN} < 0 AND ${OPERATION_COLUMN} % 2 <> 0`)} AS s ` +
     `JOIN ${staged(`${OPERATION_COLUMN} < 0 AND ${OPERATION_COLUMN} % 2 = 0`)} AS n ON n.${OPERATION_COLUMN} = s.${OPERATION_COLUMN} - 1`
-  const match = names.map(name => `t.${name} = s.${name}`).join(' AND ')
-  return movedRows(flow, names.map(name => `${name} = n.${name}`).join(', '), rows, match)
+  const assigned = names.map(name => `${name} = n.${name}`)
+  if (values === null) return movedRows(flow, assigned.join(', '), pairs, both('t', 's'))
+  // There are none of a row that leaves the flow, and will be deleted, nor of one whose values are not all known.
+  const written = flow.columns.slice(keys.length).map(({ to }) => {
+    const name = quoteIdentifier(to)
+    return `${name} = CASE WHEN v.${names[0]} IS NULL THEN t.${name} ELSE v.${name} END`
+  })
+  const rows = `${pairs} LEFT JOIN (${values}) AS v ON ${both('v', 'n')}`
+  return movedRows(flow, [...assigned, ...written].join(', '), rows, both('t', 's'))
 }
 
 /** The update of rows of which some source columns are unknown: target columns that read one of them stay as they are. */

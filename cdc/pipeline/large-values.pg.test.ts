@@ -37,5 +37,4 @@ it.each([
   ])
   expect(await sync.onTarget(rows)).toEqual(expected)
   expect(resourceUsage().maxRSS).toBeLessThan(MOST_MEMORY)
-  console.log('maxRSS', resourceUsage().maxRSS / 1024)
 })
