@@ -1,3 +1,4 @@
+import type { TableName } from '@ficus/core/sql/identifier'
 import type { Change, ChangeBatch, CommitEnd, Relation } from './change-source.ts'
 import type { Position } from './position.ts'
 
@@ -29,6 +30,7 @@ export class BatchBuilder {
   #commits: CommitEnd[] = []
   /** Where the commit of the transaction that began last begins. */
   #finalLsn: bigint | undefined
+  #lacking: TableName[] = []
   /** Whole batches that wait for being taken, because what follows them must not share theirs. */
   readonly #sealed: ChangeBatch[] = []
 
@@ -92,6 +94,11 @@ export class BatchBuilder {
     this.#lastCommit = time
   }
 
+  /** Notes that a change of this table does not come. */
+  lacks(table: TableName): void {
+    this.#lacking.push(table)
+  }
+
   /** Forgets the changes since the last commit. */
   discardOpen(): void {
     this.#changes.length = this.#committed.changes
@@ -121,7 +128,9 @@ export class BatchBuilder {
       transactions: this.#transactions,
       commits: this.#commits,
       ...(whole || this.#finalLsn === undefined ? {} : { open: this.#finalLsn }),
+      ...(this.#lacking.length === 0 ? {} : { lacking: this.#lacking }),
     }
+    this.#lacking = []
     this.#startAfter(count, bytes)
     return batch
   }

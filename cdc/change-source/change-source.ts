@@ -61,6 +61,11 @@ export interface ChangeBatch {
   readonly commits?: readonly CommitEnd[]
   /** Where the commit of the transaction begins that goes on in the next batch, if the engine tells; see `position`. */
   readonly open?: bigint
+  /**
+   * Tables of which a change is known not to come, though the transaction is whole: their rows are to be read anew beside the
+   * stream, from before this batch is applied.
+   */
+  readonly lacking?: readonly TableName[]
 }
 
 /** Where one transaction of a batch ends. */

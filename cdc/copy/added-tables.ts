@@ -11,7 +11,7 @@ import type { Flow } from '../mapping/flow.ts'
 import { isMirror } from '../mirror/mirror-plan.ts'
 import { passSyncPoint } from '../pipeline/points.ts'
 import type { CopyProgress, ShapedFlow } from './first-copy.ts'
-import { type FlowNote, noteReading, noteWhole } from './flow-notes.ts'
+import { type FlowNote, filledBy, noteReading, noteWhole } from './flow-notes.ts'
 import { readChunk } from './row-chunk.ts'
 import { readSnapshot, Unsettled } from './visibility.ts'
 
@@ -76,6 +76,11 @@ export class AddedTables {
   /** Whether anything is left to do. */
   get pending(): boolean {
     return this.#flows.length > 0
+  }
+
+  /** Whether the flow's rows are not whole yet. */
+  isReading(flow: Flow): boolean {
+    return this.#flows.some(other => filledBy(other.flow) === filledBy(flow))
   }
 
   /** How far the tables are that are not whole; null where all are. */

@@ -199,8 +199,8 @@ export async function readMirrorsAnew<M extends { readonly flow: Flow; readonly 
   return noted.filter(({ note }) => note.reading)
 }
 
-/** Notes that all rows of these flows are to be read anew, since the source's were rewritten to be as `storage` says. */
-export async function noteRewritten(
+/** Notes that all rows of these flows are to be read anew, and that the source's tables are as `storage` says by now. */
+export async function noteReadAnew(
   client: Client,
   key: ProgressKey,
   flows: readonly { readonly flow: Flow; readonly storage: FlowStorage }[],

@@ -12,7 +12,7 @@ import { interleave } from './interleave.ts'
 import type { PipelineOptions } from './pipeline-options.ts'
 import { passSyncPoint } from './points.ts'
 import type { Misfit } from './settle-flows.ts'
-import { SourceWatch, type SourceWatchOptions } from './source-watch.ts'
+import { ReadAnew, SourceWatch, type SourceWatchOptions } from './source-watch.ts'
 import type { StatusBoard } from './status-board.ts'
 
 const MAX_PARKED = 1_000
@@ -109,6 +109,7 @@ export async function carryStream(session: StreamSession, stopping: AbortSignal,
         await added.step(applier, position)
         continue
       }
+      assertNoneLacking(batch, session)
       board.received(batch)
       added.received(batch)
       const before = applying
@@ -124,4 +125,11 @@ export async function carryStream(session: StreamSession, stopping: AbortSignal,
     await applying.catch(() => {})
     await Promise.all([heartbeat.stop(), watch.stop(), applier.close(), added.close()])
   }
+}
+
+/** @throws ReadAnew where a change of a table does not come, and the table's rows are not being read already. */
+function assertNoneLacking({ lacking = [] }: ChangeBatch, { readable, added }: StreamSession): void {
+  const tables = new Set(lacking.map(showTable))
+  const flows = readable.filter(({ flow }) => tables.has(showTable(flow.from)) && !added.isReading(flow))
+  if (flows.length > 0) throw new ReadAnew(flows, 'has a change that the connector left out')
 }

@@ -13,7 +13,7 @@ import { originName, slotName } from '../change-source/names.ts'
 import { AddedTables } from '../copy/added-tables.ts'
 import { restoreIndexes } from '../copy/deferred-indexes.ts'
 import { firstCopy, type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
-import { filledBy, forgetNotes, noteRewritten, readMirrorsAnew, readNotes } from '../copy/flow-notes.ts'
+import { filledBy, forgetNotes, noteReadAnew, readMirrorsAnew, readNotes } from '../copy/flow-notes.ts'
 import { unpublishable } from '../database/failure.ts'
 import { endSession, openSession, withSession } from '../database/session.ts'
 import { assertMappingFits } from '../mapping/check-mapping.ts'
@@ -28,7 +28,7 @@ import { asFicusError, isStandby, mayPass, notBegun } from './pipeline-failures.
 import type { PipelineOptions } from './pipeline-options.ts'
 import { type Misfit, settleFlows } from './settle-flows.ts'
 import { assertInHistory, forgetHistory } from './source-history.ts'
-import { RowsRewritten } from './source-watch.ts'
+import { ReadAnew } from './source-watch.ts'
 import { StatusBoard } from './status-board.ts'
 import { takeTurn } from './turn.ts'
 
@@ -202,7 +202,7 @@ export class Pipeline implements Part {
       await carryStream(stream, stopping, lost)
     } catch (error) {
       // Once nothing writes notes any more; the next session reads the rows.
-      if (error instanceof RowsRewritten) await noteRewritten(session, this.#options, error.flows)
+      if (error instanceof ReadAnew) await noteReadAnew(session, this.#options, error.flows)
       // What the stream holds does not fit either: it is the mapping that changed.
       const aboutShape = error instanceof FicusError && error.code === 'FICUS_SOURCE_CHANGED'
       throw aboutShape && misfit !== null ? misfit.error : error

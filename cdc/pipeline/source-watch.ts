@@ -25,14 +25,15 @@ export interface SourceWatchOptions {
   readonly intervalMs: number
 }
 
-/** The session has to begin anew: rows of the source were rewritten, and are to be read anew. */
-export class RowsRewritten extends StreamEnded {
+/** The session has to begin anew: what came of some tables is not all that they hold, and they are to be read anew. */
+export class ReadAnew extends StreamEnded {
   readonly flows: SourceWatchOptions['readable']
 
-  constructor(flows: SourceWatchOptions['readable']) {
+  /** @param why said of the tables: `was rewritten by ALTER TABLE`. */
+  constructor(flows: SourceWatchOptions['readable'], why: string) {
     const tables = [...new Set(flows.map(({ flow }) => showTable(flow.from)))].join(', ')
-    super(`${tables} was rewritten by ALTER TABLE`, {
-      cause: new FicusError('FICUS_DATABASE_BUSY', `${tables} was rewritten by ALTER TABLE: its rows are read anew`, {
+    super(`${tables} ${why}`, {
+      cause: new FicusError('FICUS_DATABASE_BUSY', `${tables} ${why}: all rows are read anew`, {
         remedy: 'It goes on by itself.',
       }),
     })
@@ -72,7 +73,7 @@ export class SourceWatch {
     }
   }
 
-  /** Aborted with a FICUS_SOURCE_CHANGED, with the misfit's error, or with RowsRewritten. */
+  /** Aborted with a FICUS_SOURCE_CHANGED, with the misfit's error, or with ReadAnew. */
   get failed(): AbortSignal {
     return this.#failed.signal
   }
@@ -114,7 +115,7 @@ export class SourceWatch {
    * No change tells that ALTER TABLE gave rows other values. They are read anew once the stream has passed that: it may have
    * to bring older values of some rows yet, and nothing would set these right.
    */
-  async #findRewritten(client: Client): Promise<RowsRewritten | null> {
+  async #findRewritten(client: Client): Promise<ReadAnew | null> {
     const { readable, reached } = this.#options
     if (readable.length === 0) return null
     const live = await readStorage(
@@ -129,7 +130,7 @@ export class SourceWatch {
     if (rewritten.length === 0) return null
     const seen = JSON.stringify(rewritten.map(({ storage }) => storage))
     if (this.#rewritten?.seen !== seen) this.#rewritten = { seen, at: await readPosition(client) }
-    return reached() >= this.#rewritten.at ? new RowsRewritten(rewritten) : null
+    return reached() >= this.#rewritten.at ? new ReadAnew(rewritten, 'was rewritten by ALTER TABLE') : null
   }
 
   async #read(client: Client): Promise<WatchedTable[]> {

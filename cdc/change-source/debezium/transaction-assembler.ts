@@ -29,7 +29,7 @@ interface OpenTransaction {
   /** It came from the other side. */
   skipped: boolean
   /** A row whose key changes: its new form comes next. */
-  oldRow: Row | null
+  old: { readonly row: Row; readonly reader: TableReader } | null
   /** It follows the last commit that was taken, so it cannot have been taken before. */
   isNew: boolean
   /** The builder has handed out some of it. */
@@ -102,7 +102,7 @@ export class TransactionAssembler {
 
   #begin(id: string, beginLsn: bigint | null): void {
     if (this.#open === null) {
-      const none = { skipped: false, oldRow: null, isNew: false, handedOut: false }
+      const none = { skipped: false, old: null, isNew: false, handedOut: false }
       this.#open = { id, beginLsn, taken: new TakenEvents(), run: newRun(false), ...none }
       this.#options.builder.begin(Number(id))
       return
@@ -129,14 +129,13 @@ export class TransactionAssembler {
 
   #addRow(open: OpenTransaction, event: RowEvent, reader: TableReader): void {
     const { operation, keyChange, after } = event
-    if (keyChange !== 'new' && open.oldRow !== null)
-      throw this.#lost(`transaction ${open.id} lacks a changed row's new key`)
+    if (keyChange !== 'new') this.#endHalf(open)
     if (keyChange === 'old') {
-      open.oldRow = event.before
+      open.old = event.before === null ? null : { row: event.before, reader }
       return
     }
-    const before = keyChange === 'new' ? open.oldRow : event.before
-    open.oldRow = null
+    const before = keyChange === 'new' ? (open.old?.row ?? null) : event.before
+    open.old = null
     if (keyChange === 'new' && before === null) throw this.#lost(`transaction ${open.id} lacks a changed row's old key`)
     const kind = keyChange === 'new' ? 'update' : operation
     const oldTuple = before === null ? NOTHING : reader.oldTuple(before)
@@ -148,6 +147,18 @@ export class TransactionAssembler {
       before === null ? -1 : 0,
       after === null ? -1 : oldTuple.length,
     )
+  }
+
+  /**
+   * A connector that was restarted between the two events of a changed key never writes the second: they share a place in the
+   * log (Debezium 3.7.0, seen). Then the row is gone from its old key, and its table has to be read anew for the rest.
+   */
+  #endHalf(open: OpenTransaction): void {
+    if (open.old === null) return
+    const { row, reader } = open.old
+    open.old = null
+    this.#options.builder.add('delete', reader.relation, reader.oldTuple(row), 0, -1)
+    this.#options.builder.lacks(reader.relation.table)
   }
 
   #end({ transaction, endLsn, time, events }: Extract<DebeziumEvent, { kind: 'end' }>): void {
@@ -163,7 +174,7 @@ export class TransactionAssembler {
     if (open.run.count !== events)
       throw this.#lost(`of ${events} events of transaction ${transaction} there are ${open.run.count}`)
     this.#assertAllCameAgain(open)
-    if (open.oldRow !== null && !open.skipped) throw this.#lost(`transaction ${open.id} lacks a changed row's new key`)
+    this.#endHalf(open)
     this.#open = null
     // A connector that was registered anew begins where the slot stands, which may lie before what it sent last.
     if (endLsn <= this.#reached) {
