@@ -24,6 +24,7 @@ export async function createProcessHarness(
   sourceSql: string,
   targetSql: string,
   syncInput: SyncInput,
+  capability: Readonly<Record<string, unknown>> = {},
 ): Promise<ProcessHarness> {
   const sync = await createHarness(createDatabase, sourceSql, targetSql, syncInput)
   const ledgerDatabase = await createDatabase('ledger')
@@ -31,7 +32,7 @@ export async function createProcessHarness(
   const folders: SyncFolder[] = []
   const folderWith = async (ledgerUrl: string) => {
     const urls = { monolithUrl: sync.source.url, serviceUrl: sync.target.url, ledgerUrl }
-    const folder = await createSyncFolder({ ...urls, sync: syncInput })
+    const folder = await createSyncFolder({ ...urls, sync: syncInput, capability })
     folders.push(folder)
     return folder
   }

@@ -17,6 +17,8 @@ export interface SyncChildOptions {
   /** The sync file, or its text: a function is not JSON. */
   readonly sync: SyncInput | string
   readonly cdc?: Readonly<Record<string, unknown>>
+  /** Settings of the capability. */
+  readonly capability?: Readonly<Record<string, unknown>>
 }
 
 /** A sync process of its own, as an operator would start it. */
@@ -93,7 +95,7 @@ async function startChild(config: string, { nodeArgs = [], env = {} }: StartOpti
   }
 }
 
-function migrationOf({ monolithUrl, serviceUrl, ledgerUrl, cdc }: SyncChildOptions): unknown {
+function migrationOf({ monolithUrl, serviceUrl, ledgerUrl, cdc, capability }: SyncChildOptions): unknown {
   return {
     name: 'test',
     monolith: { url: 'http://127.0.0.1:1', database: { url: monolithUrl } },
@@ -106,6 +108,7 @@ function migrationOf({ monolithUrl, serviceUrl, ledgerUrl, cdc }: SyncChildOptio
         service: { url: 'http://127.0.0.1:1', database: { url: serviceUrl } },
         routes: ['GET /products'],
         sync: 'sync.ts',
+        ...capability,
       },
     },
   }

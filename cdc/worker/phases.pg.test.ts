@@ -26,6 +26,14 @@ vi.setConfig({ testTimeout: 240_000 })
 
 const SLOTS = 'SELECT slot_name FROM pg_replication_slots WHERE database = current_database()'
 
+/** Has an ordinary trigger of the table note each row that is written. */
+function noting(table: string): string {
+  return `
+    CREATE TABLE fired (n int);
+    CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO fired VALUES (1); RETURN NULL; END $$;
+    CREATE TRIGGER note AFTER INSERT OR UPDATE ON ${table} FOR EACH ROW EXECUTE FUNCTION note()`
+}
+
 /** What the switch does before it moves the phase. */
 async function recordReverseStart({ sync, ledger }: ProcessHarness): Promise<void> {
   const ends = { source: sync.target, target: sync.source }
@@ -45,11 +53,16 @@ async function expectEqual({ sync }: ProcessHarness): Promise<void> {
 }
 
 it('invariants 3, 5, 10: carries back what the service writes while it owns, restarts included, and forward again after it', async () => {
-  await using context = await createProcessHarness(createDatabase, SOURCE, TARGET, SYNC)
+  const triggers = { forward: 'fire', reverse: 'silent' }
+  const noted = [`${SOURCE}; ${noting('products')}`, `${TARGET}; ${noting('items')}`] as const
+  await using context = await createProcessHarness(createDatabase, ...noted, SYNC, { triggers })
   const { sync, folder, move, reports } = context
   let child = await folder.start()
   await move('syncing')
   await reports({ state: 'streaming', direction: 'forward' })
+
+  // Each side's own, as the config says of the direction that writes there.
+  expect(await sync.onTarget('SELECT count(*)::int AS fired FROM fired')).toEqual([{ fired: 200 }])
 
   await recordReverseStart(context)
   await move('extracted')
@@ -71,6 +84,7 @@ it('invariants 3, 5, 10: carries back what the service writes while it owns, res
   await expectEqual(context)
   const [reverse] = await sync.onSource(`SELECT applied_rows::int AS rows FROM ficus.progress`)
   expect(reverse).toEqual({ rows: 101 })
+  expect(await sync.onSource('SELECT FROM fired')).toEqual([])
 
   await move('canary')
   await reports({ state: 'streaming', direction: 'forward' })
