@@ -8,7 +8,7 @@ import { readOptions } from '../testing/options.ts'
 const HELP = `Writes rows on both sides in turn, with the slots of both directions alive, and counts what comes back.
 
 Usage: npm run test:echo -- [--rows N] [--turns N] [--rows-per-transaction N]
-  --rows                  how many each side writes in all its turns (default 1000000: about six minutes)
+  --rows                  how many each side writes in all its turns (default 1000000: two minutes and more)
   --turns                 how often each side has its turn; ownership changes hands in between (default 4)
   --rows-per-transaction  (default 5000)
 
