@@ -1,4 +1,5 @@
 import { createDatabase } from '@ficus/deploy/testing/postgres'
+import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import type { SyncInput } from '../mapping/define-sync.ts'
 import { asPlainUser, createHarness } from '../testing/sync-harness.ts'
@@ -95,6 +96,62 @@ it('columns of the service’s own stay with a row whose key changes, whatever t
     { item: 1002, tag: 'b', views: 10 },
     { item: 1002, tag: 'c', views: null },
   ])
+})
+
+it('invariant 3: whatever is done to rows and keys, columns of the service’s own belong to the row they were set for', async () => {
+  const source = `
+    CREATE TABLE things (id int PRIMARY KEY, origin int NOT NULL, n int NOT NULL, long text);
+    ALTER TABLE things ALTER long SET STORAGE EXTERNAL;
+    INSERT INTO things SELECT n, n, 0, repeat('x', 3000) FROM generate_series(1, 20) n;`
+  const target = ['things', 'even'].map(
+    name => `CREATE TABLE ${name} (id int PRIMARY KEY, origin int UNIQUE, n int, long text, own int);`,
+  )
+  const flow = { source: 'things', key: { id: 'id' }, forward: { origin: 'origin', n: 'n', long: 'long' } }
+  const tables = [
+    { ...flow, target: 'things' },
+    { ...flow, target: 'even', where: 'origin % 2 = 0' },
+  ]
+  await using sync = await createHarness(createDatabase, source, target.join(''), { tables })
+  await sync.streaming({ batchRows: 7 })
+  await sync.onTarget('UPDATE things SET own = origin; UPDATE even SET own = origin')
+  const key = fc.integer({ min: 1, max: 30 })
+  const step = fc.oneof(
+    fc.record({ what: fc.constantFrom('insert', 'update', 'delete'), id: key, to: key }),
+    fc.record({ what: fc.constantFrom('move', 'swap'), id: key, to: key }),
+  )
+  let fresh = 100
+  const statement = ({ what, id, to }: { what: string; id: number; to: number }): string => {
+    fresh += 1
+    const free = `NOT EXISTS (SELECT FROM things WHERE id = ${to})`
+    if (what === 'insert')
+      return `INSERT INTO things VALUES (${id}, ${fresh}, 0, repeat('y', 3000)) ON CONFLICT DO NOTHING`
+    if (what === 'update') return `UPDATE things SET n = n + 1 WHERE id = ${id}`
+    if (what === 'delete') return `DELETE FROM things WHERE id = ${id}`
+    if (what === 'move') return `UPDATE things SET id = ${to}, n = n + 1 WHERE id = ${id} AND ${free}`
+    return [
+      `UPDATE things SET id = -1 WHERE id = ${id} AND ${id} <> ${to}`,
+      `UPDATE things SET id = ${id} WHERE id = ${to} AND EXISTS (SELECT FROM things WHERE id = -1)`,
+      `UPDATE things SET id = ${to} WHERE id = -1`,
+    ].join('; ')
+  }
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.array(step, { minLength: 1, maxLength: 12 }), { minLength: 1, maxLength: 6 }),
+      async transactions => {
+        for (const steps of transactions) await sync.onSource(`BEGIN; ${steps.map(statement).join('; ')}; COMMIT`)
+        await sync.caughtUp()
+        const rows = (table: string) => `SELECT id, origin, n, md5(long) AS long FROM ${table}`
+        const expected = await sync.onSource(`${rows('things')} ORDER BY id`)
+        expect(await sync.onTarget(`${rows('things')} ORDER BY id`)).toEqual(expected)
+        expect(await sync.onTarget(`${rows('even')} ORDER BY id`)).toEqual(
+          expected.filter(({ origin }) => Number(origin) % 2 === 0),
+        )
+        const strays = 'WHERE own IS DISTINCT FROM CASE WHEN origin <= 20 THEN origin END'
+        expect(await sync.onTarget(`SELECT * FROM things ${strays} UNION ALL SELECT * FROM even ${strays}`)).toEqual([])
+      },
+    ),
+    { numRuns: 15 },
+  )
 })
 
 it('a trigger of the target’s sees one change where key and values change', async () => {
