@@ -65,3 +65,18 @@ it('without it, rows come in the order that foreign keys want', async () => {
   expect(await pipeline.drop()).toEqual({ existed: true })
   expect(await sync.onTarget('SELECT FROM items')).toEqual([])
 })
+
+it('without it, a table that refers to itself is copied whole, wherever its parents stand', async () => {
+  // Of two ranges at least, and each row's parent behind it.
+  const rows = `INSERT INTO nodes SELECT n, nullif(n + 1, 25001), repeat('x', 400) FROM generate_series(1, 25000) n`
+  const table = 'CREATE TABLE nodes (id int PRIMARY KEY, parent int, pad text)'
+  const input = {
+    tables: [{ source: 'nodes', target: 'nodes', key: { id: 'id' }, forward: { parent: 'parent', pad: 'pad' } }],
+  }
+  const target = `${table}; ALTER TABLE nodes ADD FOREIGN KEY (parent) REFERENCES nodes`
+  await using sync = await createHarness(createDatabase, `${table}; ${rows}; ANALYZE nodes`, target, input)
+  expect(await sync.onSource(`SELECT pg_relation_size('nodes') > 8 * 1024 * 1024 AS large`)).toEqual([{ large: true }])
+  const plain = await asPlainUser(sync, ['nodes'], ['nodes'])
+  await plain.streaming()
+  expect(await sync.onTarget('SELECT count(*)::int AS n FROM nodes')).toEqual([{ n: 25_000 }])
+})

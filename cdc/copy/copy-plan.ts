@@ -22,13 +22,14 @@ const BLOCKS_PER_TASK = 1_024
 /**
  * The tasks that copy one flow: the source table cut into ranges of blocks (PostgreSQL scans a range of ctid directly).
  * The ranges together are the whole table as of the snapshot; the last one has no end.
+ * @param whole in one COPY, whose foreign keys are checked when all rows are there.
  */
-export function copyTasks(flow: Flow, source: TableShape, target: TableShape): CopyTask[] {
+export function copyTasks(flow: Flow, source: TableShape, target: TableShape, whole: boolean): CopyTask[] {
   const computed = isComputed(flow) ? { flow, columns: storedColumns(source) } : null
   const format = computed === null && flow.columns.every(({ to }) => columnOf(target, to).binary) ? 'binary' : 'text'
   const into = `COPY ${quoteTable(flow.to)} (${flow.columns.map(({ to }) => quoteIdentifier(to)).join(', ')}) FROM STDIN (FORMAT ${format})`
   const ctid = `${quoteIdentifier(flow.from.table)}.ctid`
-  const ranges = source.kind === 'table' ? blockRanges(ctid, source.pages, BLOCKS_PER_TASK) : ['true']
+  const ranges = source.kind === 'table' && !whole ? blockRanges(ctid, source.pages, BLOCKS_PER_TASK) : ['true']
   const select = copySelect(flow, source, target)
   return ranges.map(range => ({
     flow,

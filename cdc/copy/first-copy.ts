@@ -149,9 +149,33 @@ function indexFailure(error: unknown, { target, flows }: FirstCopyOptions): unkn
 export type CopyOptions = Pick<FirstCopyOptions, 'source' | 'target' | 'workers' | 'triggers' | 'onProgress' | 'signal'>
 
 /** Copies whole tables as of an exported snapshot. @returns the number of rows. */
-export function copyTables(options: CopyOptions, snapshot: string, tables: readonly ShapedFlow[]): Promise<number> {
-  const tasks = tables.flatMap(({ flow, source: from, target: to }) => copyTasks(flow, from, to))
+export async function copyTables(
+  options: CopyOptions,
+  snapshot: string,
+  tables: readonly ShapedFlow[],
+): Promise<number> {
+  const whole = await tablesToCopyWhole(options, tables)
+  const tasks = tables.flatMap(({ flow, source, target }) => copyTasks(flow, source, target, whole.has(target.oid)))
   return new CopyRun(options, snapshot, tasks).run()
+}
+
+/** Those whose foreign keys act and refer to the table itself: a parent may stand in a range behind that of its child. */
+async function tablesToCopyWhole(
+  { target, triggers }: CopyOptions,
+  tables: readonly ShapedFlow[],
+): Promise<ReadonlySet<number>> {
+  const { client, triggersSilent } = await openWriterSession(target, null, triggers)
+  try {
+    if (triggersSilent) return new Set()
+    const { rows } = await client.query<{ oid: string }>(
+      `SELECT DISTINCT conrelid::int8::text AS oid FROM pg_constraint
+       WHERE contype = 'f' AND conrelid = confrelid AND conrelid = ANY ($1::int8[]::oid[])`,
+      [tables.map(({ target: { oid } }) => oid)],
+    )
+    return new Set(rows.map(({ oid }) => Number(oid)))
+  } finally {
+    await endSession(client)
+  }
 }
 
 class CopyRun {
