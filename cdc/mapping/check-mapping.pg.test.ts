@@ -1,6 +1,6 @@
 import { connect } from '@ficus/core/ledger/connection'
 import { createDatabase } from '@ficus/deploy/testing/postgres'
-import { describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { checkMapping, type MappingReport } from './check-mapping.ts'
 import type { SyncInput, TableMapping } from './define-sync.ts'
 import type { Direction } from './flow.ts'
@@ -60,21 +60,40 @@ const EACH: TableMapping = {
   forward: { word: 'part.word' },
 }
 
+/** Both databases and a session with each; a check leaves nothing behind. */
+async function openSides(ofSource = '', ofTarget = '') {
+  const resources = new AsyncDisposableStack()
+  const side = async (name: string, sql: string) => {
+    const database = resources.use(await createDatabase(name))
+    const client = await connect(database.url, `the ${name}`)
+    resources.defer(() => client.end())
+    await client.query(sql)
+    return client
+  }
+  return {
+    monolith: await side('source', SOURCE + ofSource),
+    service: await side('target', TARGET + ofTarget),
+    resources,
+  }
+}
+
+let shared: Awaited<ReturnType<typeof openSides>>
+beforeAll(async () => {
+  shared = await openSides()
+})
+afterAll(() => shared.resources.disposeAsync())
+
 async function check(
   sync: SyncInput,
   direction: Direction = 'forward',
   ofSource = '',
   ofTarget = '',
 ): Promise<MappingReport> {
-  await using source = await createDatabase('source')
-  await using target = await createDatabase('target')
-  const monolith = await connect(source.url, 'the source')
-  const service = await connect(target.url, 'the target')
-  await monolith.query(SOURCE + ofSource)
-  await service.query(TARGET + ofTarget)
+  const own = ofSource === '' && ofTarget === '' ? null : await openSides(ofSource, ofTarget)
+  const { monolith, service } = own ?? shared
   const [from, to] = direction === 'forward' ? [monolith, service] : [service, monolith]
   const report = await checkMapping(from, to, parseSync(sync), direction)
-  await Promise.all([monolith.end(), service.end()])
+  await own?.resources.disposeAsync()
   return report
 }
 

@@ -6,8 +6,8 @@ import { startServers } from './servers.ts'
 import type { Round } from './victims.ts'
 
 /**
- * A wider type restarts the connector, and Debezium loses the second half of a changed key where it is restarted between the two
- * (docs/types.md): sync then stops, rightly. The long form takes that risk.
+ * A wider type restarts the connector, and Debezium may pass over changes of a transaction that it is restarted in (docs/types.md):
+ * sync then stops, rightly. The long form takes that risk.
  */
 const widens = false
 const KAFKA: Round = { during: 'stream', victim: { kind: 'server', server: 'kafka', afterMs: 200 } }

@@ -9,7 +9,8 @@ import type { SyncInput } from '../../mapping/define-sync.ts'
 import { parseSync } from '../../mapping/parse-sync.ts'
 import { CAPABILITY, LEDGER, reaches } from '../../testing/sync-harness.ts'
 import { ConnectClient } from './connect-client.ts'
-import { createKafkaHarness } from './testing/kafka-harness.ts'
+import { KafkaTopics } from './kafka-topics.ts'
+import { createKafkaHarness, type KafkaHarness } from './testing/kafka-harness.ts'
 
 const SOURCE = `
   CREATE TABLE products (id bigint PRIMARY KEY, name text NOT NULL, price numeric(12,2) NOT NULL, description text, tags text[]);
@@ -85,6 +86,7 @@ describe.skipIf(stack === null)('the debezium engine', () => {
     await sync.expectEqual()
     expect(pipeline.status()).toMatchObject({ engine: 'debezium', state: 'streaming', error: null })
     expect(await sync.onTarget('SELECT * FROM shelf')).toEqual([{ item_id: '7', units: 7 }])
+    if (topics.layout === 'tables') await expectLaidOut(sync)
   })
 
   it('invariant 3: reads a table that is added to a running capability, while its rows change', async () => {
@@ -157,3 +159,34 @@ describe.skipIf(stack === null)('the debezium engine', () => {
     await sync.expectEqual()
   })
 })
+
+/** That a table's topic is as the config says, and that Kafka forgets what the target has. */
+async function expectLaidOut({ debezium, onSource }: KafkaHarness): Promise<void> {
+  const connectors = [...(await new ConnectClient(debezium.connectUrl).list()).keys()]
+  const topics = new KafkaTopics(debezium.brokers, connectors.find(one => one.startsWith(debezium.topicPrefix)) ?? '')
+  const topic = `${topics.name}.public.stock`
+  const bounds = await topics.bounds([topic])
+  expect(bounds.size).toBe(3)
+  await vi.waitFor(
+    async () => {
+      const firsts = [...(await topics.bounds([topic])).values()].map(({ first }) => first)
+      expect(firsts.some(first => first > 0n)).toBe(true)
+    },
+    { timeout: 40_000, interval: 500 },
+  )
+  const ended = new AbortController()
+  const keys = new Set<string>()
+  const from = new Map([...(await topics.bounds([topic]))].map(([partition, { end }]) => [partition, end]))
+  const reading = topics.read({
+    from,
+    fetchBytes: 100_000,
+    signal: ended.signal,
+    take: (_, messages) => {
+      for (const { key } of messages) keys.add(Object.keys(JSON.parse(String(key))).join())
+    },
+  })
+  await onSource('UPDATE stock SET units = 8')
+  await vi.waitFor(() => expect([...keys]).toEqual(['units']), { timeout: 40_000, interval: 100 })
+  ended.abort()
+  await reading
+}

@@ -89,6 +89,12 @@ describe.skipIf(stack === null)('through Kafka', () => {
     await harness.onSource(`INSERT INTO things (id, note) VALUES (5000000000, 'a note of more than ten letters')`)
     await harness.caughtUp()
     await harness.expectEqual()
+    // No event has what becomes of the values that are there.
+    await harness.onSource('ALTER TABLE things ALTER note TYPE text USING upper(note)')
+    await vi.waitFor(
+      async () => expect(await harness.onTarget(`SELECT FROM copies WHERE note <> upper(note)`)).toEqual([]),
+      { timeout: 60_000, interval: 100 },
+    )
     // Mapped from now on.
     await Promise.all(harness.pipelines.map(pipeline => pipeline.stop()))
     const mapped = parseSync(sync({ note: 'note', day: 'day::text', extra: 'added' }))
