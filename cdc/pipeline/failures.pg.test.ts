@@ -51,8 +51,8 @@ async function syncWaits(sync: SyncHarness): Promise<void> {
   )
 }
 
-async function setForDatabase(sync: SyncHarness, setting: string): Promise<void> {
-  await sync.onTarget(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET ${setting}', current_database()); END $$`)
+async function setForDatabase(run: SyncHarness['onTarget'], setting: string): Promise<void> {
+  await run(`DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET ${setting}', current_database()); END $$`)
 }
 
 /** Both sides are equal, and each row was written once since the copy. */
@@ -79,7 +79,7 @@ const waited = (told: readonly SyncStatus[]) =>
 describe('invariant 3: what may pass is tried again, and nothing is lost or doubled', () => {
   it('a deadlock with another session', async () => {
     await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
-    await setForDatabase(sync, "deadlock_timeout = ''3s''")
+    await setForDatabase(sync.onTarget, "deadlock_timeout = ''3s''")
     const told = await streamingWithNotes(sync)
     await using other = await otherSession(sync)
     await other.query(`SET deadlock_timeout = '1h'`)
@@ -95,7 +95,7 @@ describe('invariant 3: what may pass is tried again, and nothing is lost or doub
 
   it('a serialization failure, where the target’s transactions are serializable', async () => {
     await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
-    await setForDatabase(sync, 'default_transaction_isolation = serializable')
+    await setForDatabase(sync.onTarget, 'default_transaction_isolation = serializable')
     const told = await streamingWithNotes(sync)
     await using other = await otherSession(sync)
     await other.query(`BEGIN; UPDATE names SET title = 'theirs' WHERE item_id = 7`)
@@ -178,7 +178,12 @@ describe('invariant 3: what may pass is tried again, and nothing is lost or doub
     const known = `SELECT name FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout', 'transaction_timeout',
       'idle_in_transaction_session_timeout')`
     const limits = (await sync.onTarget(known)).map(({ name }) => name)
-    for (const limit of [...limits, 'idle_session_timeout']) await setForDatabase(sync, `${limit} = ''300ms''`)
+    for (const limit of [...limits, 'idle_session_timeout']) {
+      await setForDatabase(sync.onTarget, `${limit} = ''300ms''`)
+      // There a session holds the copy's snapshot meanwhile, and another sends.
+      await setForDatabase(sync.onSource, `${limit} = ''300ms''`)
+    }
+    await sync.onSource(`INSERT INTO products SELECT n, repeat('x', 2000) FROM generate_series(51, 20000) n`)
     const told = await streamingWithNotes(sync)
     await using other = await otherSession(sync)
     for (const limit of limits) await other.query(`SET ${limit} = 0`)
@@ -187,7 +192,7 @@ describe('invariant 3: what may pass is tried again, and nothing is lost or doub
     await syncWaits(sync)
     await other.query('SELECT pg_sleep(1)')
     await other.query('COMMIT')
-    await expectOnce(sync, 50)
+    await expectOnce(sync, 20_000)
     expect(told.map(({ state }) => state)).not.toContain('waiting')
   })
 })

@@ -11,16 +11,17 @@ import type { Round } from './victims.ts'
  */
 const widens = false
 const KAFKA: Round = { during: 'stream', victim: { kind: 'server', server: 'kafka', afterMs: 200 } }
+const SYNC: Round = { during: 'stream', victim: { kind: 'sync at point', point: 'apply.committing', pass: 3 } }
 /** Those that only this engine has; the rest is killed by `npm run test:kill -- --engine debezium`. */
 const ROUNDS: readonly Round[] = [
   KAFKA,
-  { during: 'stream', victim: { kind: 'sync at point', point: 'apply.committing', pass: 3 } },
+  SYNC,
   { during: 'stream', victim: { kind: 'server', server: 'connect', afterMs: 300 } },
 ]
 
 // Kafka and Kafka Connect of its own: the others' must not die.
 it.skipIf(kafkaStack() === null)(
-  'invariants 3, 4: Kafka and Kafka Connect are killed, under either layout of topics, nothing is lost and nothing applied twice',
+  'invariants 3, 4: Kafka and Kafka Connect are killed, under either layout of topics, and sync in reverse: nothing is lost and nothing applied twice',
   { timeout: 480_000 },
   async () => {
     await using resources = new AsyncDisposableStack()
@@ -34,5 +35,11 @@ it.skipIf(kafkaStack() === null)(
     const other = await runCampaign({ servers: partitioned, rounds: [KAFKA], random: mulberry32(4), widens })
     expect(other).toMatchObject({ equal: true, seenTwice: 0 })
     expect(other.seen).toBeGreaterThan(100)
+
+    // And from the service to the monolith.
+    const reverse = { servers: await partitioned.anew({}), direction: 'reverse' as const }
+    const back = await runCampaign({ ...reverse, rounds: [SYNC], random: mulberry32(5), widens })
+    expect(back).toMatchObject({ equal: true, seenTwice: 0 })
+    expect(back.seen).toBeGreaterThan(100)
   },
 )
