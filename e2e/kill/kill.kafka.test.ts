@@ -14,7 +14,7 @@ const KAFKA: Round = { during: 'stream', victim: { kind: 'server', server: 'kafk
 const SYNC: Round = { during: 'stream', victim: { kind: 'sync at point', point: 'apply.committing', pass: 3 } }
 /** Those that only this engine has; the rest is killed by `npm run test:kill -- --engine debezium`. */
 const ROUNDS: readonly Round[] = [
-  KAFKA,
+  { during: 'add', victim: { kind: 'server', server: 'kafka', afterMs: 200 } },
   SYNC,
   { during: 'stream', victim: { kind: 'server', server: 'connect', afterMs: 300 } },
 ]

@@ -2,11 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { TopicsConfig } from '@ficus/core/config/schema'
 import { kafkaStack } from '@ficus/deploy/testing/kafka'
 import { createDatabase } from '@ficus/deploy/testing/postgres'
+import { Kafka, logLevel } from 'kafkajs'
 import { describe, expect, it, vi } from 'vitest'
 import { retryParked } from '../../apply/retry-parked.ts'
 import { withSession } from '../../database/session.ts'
+import { diffCapability } from '../../diff/diff-capability.ts'
+import { repairRows } from '../../diff/repair.ts'
 import type { SyncInput } from '../../mapping/define-sync.ts'
 import { parseSync } from '../../mapping/parse-sync.ts'
+import { NOTE_TRIGGER, NOTED_SYNC, NOTED_TARGET, notedSource } from '../../testing/noted-writes.ts'
+import { addReadings, COPIES, plantedDifferences, READINGS, READINGS_SYNC } from '../../testing/planted-differences.ts'
 import { CAPABILITY, LEDGER, reaches } from '../../testing/sync-harness.ts'
 import { ConnectClient } from './connect-client.ts'
 import { KafkaTopics } from './kafka-topics.ts'
@@ -157,6 +162,88 @@ describe.skipIf(stack === null)('the debezium engine', () => {
     await sync.onSource(`INSERT INTO products VALUES (2000, E'a\\t\\\\N', 3.5); DELETE FROM products WHERE id = 8`)
     await sync.caughtUp()
     await sync.expectEqual()
+  })
+
+  it('each difference that was planted is found while writes go on, and repaired', async () => {
+    const planted = plantedDifferences(2_000)
+    const source = `${READINGS}; ${addReadings(1, 2_000)}`
+    await using sync = await createKafkaHarness(stack, createDatabase, source, COPIES, READINGS_SYNC)
+    await sync.streaming()
+    await sync.onTarget(planted.map(({ sql }) => sql).join('; '))
+    const ends = { source: sync.source, target: sync.target, sync: parseSync(READINGS_SYNC) }
+    const key = { capability: CAPABILITY, direction: 'forward' } as const
+    const touched = new Set(planted.map(({ id }) => id))
+    let writing = true
+    const writes = (async () => {
+      for (let n = 1; writing; n++) {
+        const id = (n * 37) % 2_000
+        if (!touched.has(id)) await sync.onSource(`UPDATE readings SET note = 'round ${n}' WHERE id = $1`, [id])
+        await sleep(5)
+      }
+    })()
+    try {
+      const compare = () => diffCapability({ ...key, ...ends, mode: 'recheck', timeoutMs: 60_000 })
+      const found = await compare()
+      const byId = (one: { id: string }, other: { id: string }) => Number(one.id) - Number(other.id)
+      const named = (found.tables[0]?.differing ?? []).map(({ key, kind, columns }) => ({
+        id: key.copy_id ?? '',
+        kind,
+        columns,
+      }))
+      expect(named.toSorted(byId)).toEqual(
+        planted.map(({ id, kind, columns }) => ({ id: String(id), kind, columns })).toSorted(byId),
+      )
+      expect(await repairRows({ ...key, ledger: LEDGER, ...ends, timeoutMs: 60_000 }, found.tables)).toMatchObject([
+        { repaired: planted.length, left: 0 },
+      ])
+      expect(await compare()).toMatchObject({ equal: true })
+    } finally {
+      writing = false
+      await writes
+    }
+  })
+
+  it('invariant 3: goes on by itself where another consumer takes a partition away, and nothing is applied twice', async () => {
+    await using sync = await createKafkaHarness(stack, createDatabase, notedSource(100), NOTED_TARGET, NOTED_SYNC, {
+      layout: 'tables',
+      partitions: 2,
+    })
+    const states: string[] = []
+    const pipeline = await sync.streaming({ onStatus: ({ state }) => states.push(state) })
+    await sync.onTarget(NOTE_TRIGGER)
+    const kafka = new Kafka({ brokers: [...sync.debezium.brokers], logLevel: logLevel.NOTHING })
+    const admin = kafka.admin()
+    await admin.connect()
+    const { groups } = await admin.listGroups()
+    const group = groups.find(({ groupId }) => groupId.startsWith(sync.debezium.topicPrefix))?.groupId ?? ''
+    const topic = (await admin.listTopics()).find(
+      name => name.startsWith(sync.debezium.topicPrefix) && name.endsWith('.products'),
+    )
+    let version = 1
+    const write = () => sync.onSource(`UPDATE products SET version = ${++version}, name = 'written'`)
+    await write()
+    states.length = 0
+    const intruder = kafka.consumer({ groupId: group })
+    await intruder.connect()
+    await intruder.subscribe({ topic: topic ?? '' })
+    await intruder.run({ eachMessage: async () => {} })
+    await vi.waitFor(
+      async () => {
+        await write()
+        expect(states).toContain('waiting')
+      },
+      { timeout: 60_000, interval: 200 },
+    )
+    await write()
+    await Promise.all([intruder.disconnect(), admin.disconnect()])
+    await reaches(pipeline, 'streaming', 60_000)
+    await write()
+    await sync.caughtUp()
+    const twice = 'SELECT item_id, version FROM writes GROUP BY 1, 2 HAVING count(*) > 1'
+    expect(await sync.onTarget(twice)).toEqual([])
+    expect(await sync.onTarget(`SELECT count(*)::int AS rows FROM items WHERE version = ${version}`)).toEqual([
+      { rows: 100 },
+    ])
   })
 })
 
