@@ -1,4 +1,5 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
+import { valuesRewritten } from '../mapping/table-storage.ts'
 import { MIRROR_SCHEMA } from '../mirror/mirror-plan.ts'
 import type { ShapedFlow } from './first-copy.ts'
 import { type FlowNote, filledBy, noteOf } from './flow-notes.ts'
@@ -54,9 +55,10 @@ export function changedFlows(flows: readonly ShapedFlow[], { notes, tables }: Re
   })
 }
 
-/** What was altered since is left to the watch to see, once the stream is past it (pipeline/source-watch.ts). */
+/** What was rewritten since is left to the watch to see, once the stream is past it (pipeline/source-watch.ts). */
 function storageSince(before: FlowNote, now: FlowNote): FlowNote['storage'] {
-  return before.storage === null || before.storage.altered === now.storage?.altered ? now.storage : before.storage
+  const rewritten = before.storage !== null && now.storage !== null && valuesRewritten(before.storage, now.storage)
+  return rewritten ? before.storage : now.storage
 }
 
 function mappingRemoved(targets: readonly string[]): FicusError {
