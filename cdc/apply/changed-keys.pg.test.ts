@@ -222,3 +222,19 @@ it('foreign keys follow a key that changes where the target’s triggers fire', 
   expect(await sync.onTarget('SELECT who, parent FROM favourites')).toEqual([{ who: 1, parent: 100 }])
   expect(await sync.onTarget('SELECT id, parent FROM children WHERE id = 3')).toEqual([{ id: 3, parent: 100 }])
 })
+
+it('a key that is the same to the target loses no row', async () => {
+  const table = 'CREATE TABLE rates (rate numeric PRIMARY KEY, note int, body text'
+  const input = {
+    tables: [{ source: 'rates', target: 'rates', key: { rate: 'rate' }, forward: { note: 'note', body: 'body' } }],
+  }
+  const rows = `INSERT INTO rates VALUES (1.0, 1, repeat('x', 20000)), (2, 2, repeat('y', 20000))`
+  const source = `${table}); ALTER TABLE rates ALTER body SET STORAGE EXTERNAL; ${rows}`
+  await using sync = await createHarness(createDatabase, source, `${table}, views int)`, input)
+  await sync.streaming()
+  await sync.onTarget('UPDATE rates SET views = 5')
+  await sync.onSource('UPDATE rates SET rate = 1.00 WHERE rate = 1; UPDATE rates SET note = 3 WHERE rate = 1')
+  await sync.caughtUp()
+  const expected = await sync.onSource('SELECT rate, note, length(body), 5 AS views FROM rates ORDER BY 1')
+  expect(await sync.onTarget('SELECT rate, note, length(body), views FROM rates ORDER BY 1')).toEqual(expected)
+})

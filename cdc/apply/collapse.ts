@@ -37,10 +37,11 @@ const MOST_MOVED = 16_000
 
 /**
  * Reduces the changes of one table to at most one per key: the last one, with what is known from those before. A key
- * that changed becomes a deletion of the old and, where rows are moved, an update of the new; a row deleted and inserted
- * anew is replaced. An unchanged TOAST value is taken from the row's earlier change or its old tuple; else it stays unknown.
+ * that changed becomes a move and an update, or, where rows cannot be moved, a deletion and an insertion; a row deleted and
+ * inserted anew is replaced. An unchanged TOAST value is taken from the row's earlier change or its old tuple; else it stays unknown.
  *
- * It ends before a row that moves to a key that has been another's in the run: keys that change places do so one by one.
+ * It ends before a row that takes a key which has been another's in the run, and before a moved row is deleted: keys that
+ * change places do so one by one. Nothing is deleted at a key that was left: it may be the new one, to the target (1.0 and 1.00).
  *
  * @param changes of one relation, in order.
  * @param keyColumns indexes of the key's columns in the relation.
@@ -58,6 +59,7 @@ export function collapse(
   }
   const entries: Entries = new Map()
   const moved: Moved | null = moves ? new Map() : null
+  const left = new Set<string>()
   let truncated = false
   let taken = 0
   for (const change of changes) {
@@ -65,16 +67,19 @@ export function collapse(
       truncated = true
       entries.clear()
       moved?.clear()
+      left.clear()
     } else if (change.kind === 'insert') {
       const unknown = unsent(data, change.newTuple, readBack)
-      insert(entries, keyIn(data, change.newTuple, keyColumns), change.newTuple, unknown)
+      const key = keyIn(data, change.newTuple, keyColumns)
+      if (left.has(key)) break
+      insert(entries, key, change.newTuple, unknown)
     } else if (change.kind === 'delete') {
       const key = keyIn(data, change.oldTuple, keyColumns)
+      if (moved?.has(key)) break
       entries.set(key, { operation: OPERATION.DELETE, starts: change.oldTuple, unknown: NONE })
-      moved?.delete(key)
     } else if (change.oldTuple < 0 && isWhole(data, change.newTuple)) {
       updateInPlace(entries, keyIn(data, change.newTuple, keyColumns), change.newTuple, NONE)
-    } else if (!update(data, entries, moved, change, keyColumns, readBack)) {
+    } else if (!update(data, entries, moved, left, change, keyColumns, readBack)) {
       break
     }
     taken += 1
@@ -91,6 +96,7 @@ function update(
   data: Buffer,
   entries: Entries,
   moved: Moved | null,
+  left: Set<string>,
   change: Change,
   keyColumns: readonly number[],
   readBack: readonly number[],
@@ -113,14 +119,17 @@ function update(
   }
   const wasThere = before === undefined || before.operation === OPERATION.UPDATE
   if (moved !== null && wasThere) {
-    if (entries.has(newKey) || moved.size === MOST_MOVED) return false
+    if (entries.has(newKey) || left.has(newKey) || moved.size === MOST_MOVED) return false
     const from = moved.get(oldKey)?.from ?? old
     moved.delete(oldKey)
     moved.set(newKey, { from, to: starts })
     entries.set(newKey, { operation: OPERATION.UPDATE, starts, unknown })
-  } else {
-    insert(entries, newKey, starts, unknown)
+    entries.delete(oldKey)
+    left.add(oldKey)
+    return true
   }
+  if (left.has(newKey)) return false
+  insert(entries, newKey, starts, unknown)
   entries.set(oldKey, { operation: OPERATION.DELETE, starts: old, unknown: [] })
   return true
 }

@@ -190,6 +190,7 @@ export class Merge {
     const isUnchanged = [...group.unknown].every(column => !staging.readBack.has(column))
     const keep =
       isUnchanged &&
+      !group.isNew &&
       group.operation === OPERATION.UPDATE &&
       staging.flows.every(staged => canKeep(staged, group.unknown))
     if (!keep) {

@@ -103,7 +103,8 @@ export function mergeMapped(flow: Flow, target: TableShape, rows: string): strin
  */
 export function moveStatement(flow: Flow, target: TableShape, staging: string, values: string | null): string | null {
   const keys = keyExpressions(flow).map(({ to }) => columnOf(target, to))
-  if (keys.some(column => column.identityAlways)) return null
+  // The other half of a shared row may still be called by the old key.
+  if (flow.shared || keys.some(column => column.identityAlways)) return null
   const staged = (operation: string) =>
     `(SELECT ${OPERATION_COLUMN}, ${mappedKey(flow, target)} FROM ${staging} AS ${quoteIdentifier(flow.from.table)} WHERE ${operation})`
   const names = keys.map(({ name }) => quoteIdentifier(name))
