@@ -1,10 +1,9 @@
-import { connect } from '@ficus/core/ledger/connection'
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { checkMapping, type MappingReport } from './check-mapping.ts'
+import { type MappingSides, openSides } from '../testing/mapping-sides.ts'
+import type { MappingReport } from './check-mapping.ts'
 import type { SyncInput, TableMapping } from './define-sync.ts'
 import type { Direction } from './flow.ts'
-import { parseSync } from './parse-sync.ts'
 
 const SOURCE = `
   CREATE TYPE status AS ENUM ('active', 'gone');
@@ -60,41 +59,14 @@ const EACH: TableMapping = {
   forward: { word: 'part.word' },
 }
 
-/** Both databases and a session with each; a check leaves nothing behind. */
-async function openSides(ofSource = '', ofTarget = '') {
-  const resources = new AsyncDisposableStack()
-  const side = async (name: string, sql: string) => {
-    const database = resources.use(await createDatabase(name))
-    const client = await connect(database.url, `the ${name}`)
-    resources.defer(() => client.end())
-    await client.query(sql)
-    return client
-  }
-  return {
-    monolith: await side('source', SOURCE + ofSource),
-    service: await side('target', TARGET + ofTarget),
-    resources,
-  }
-}
-
-let shared: Awaited<ReturnType<typeof openSides>>
+let sides: MappingSides
 beforeAll(async () => {
-  shared = await openSides()
+  sides = await openSides(createDatabase, SOURCE, TARGET)
 })
-afterAll(() => shared.resources.disposeAsync())
+afterAll(() => sides[Symbol.asyncDispose]())
 
-async function check(
-  sync: SyncInput,
-  direction: Direction = 'forward',
-  ofSource = '',
-  ofTarget = '',
-): Promise<MappingReport> {
-  const own = ofSource === '' && ofTarget === '' ? null : await openSides(ofSource, ofTarget)
-  const { monolith, service } = own ?? shared
-  const [from, to] = direction === 'forward' ? [monolith, service] : [service, monolith]
-  const report = await checkMapping(from, to, parseSync(sync), direction)
-  await own?.resources.disposeAsync()
-  return report
+function check(sync: SyncInput, direction?: Direction): Promise<MappingReport> {
+  return sides.check(sync, direction)
 }
 
 it('accepts a mapping that fits, and shows the SQL it becomes', async () => {
@@ -373,69 +345,5 @@ describe('invariant 13: names what does not fit, where, and what to do', () => {
   it('accepts a table without a key whose whole old row is told', async () => {
     const mapping = { source: 'keyless_full', target: 'notes', key: { id: 'id' }, forward: { note: 'note' } }
     expect((await check({ tables: [mapping] })).problems).toEqual([])
-  })
-})
-
-describe('a value that does not follow from its row alone is refused', () => {
-  const withTitle = (title: string, more: Partial<TableMapping> = {}): SyncInput => ({
-    tables: [{ source: 'products', target: 'items', key: { id: 'item_id' }, forward: { title }, ...more }],
-  })
-  const cases: readonly [string, SyncInput, string, RegExp][] = [
-    ['random()', withTitle('name || random()'), 'tables[0].forward.title', /calls random\(\), whose answer/],
-    [
-      'an operator’s argument',
-      withTitle(`coalesce(name, gen_random_uuid()::text)`),
-      'tables[0].forward.title',
-      /gen_random_uuid/,
-    ],
-    ['now()', withTitle('name || now()'), 'tables[0].forward.title', /calls now\(\)/],
-    ['CURRENT_DATE', withTitle('name || CURRENT_DATE'), 'tables[0].forward.title', /CURRENT_DATE/],
-    [
-      'an age as of today',
-      withTitle(`name || age(timestamp '2020-01-01')`),
-      'tables[0].forward.title',
-      /calls age\(timestamp/,
-    ],
-    ['in a filter', withTitle('name', { where: 'random() > 0.5' }), 'tables[0].where', /calls random\(\)/],
-    [
-      'a table of the target',
-      withTitle('(SELECT max(note) FROM notes) || name'),
-      'tables[0].forward.title',
-      /looks into public\.notes/,
-    ],
-    [
-      'in each',
-      {
-        tables: [
-          {
-            ...EACH,
-            each: {
-              key: { position: 'part.no' },
-              rows: `regexp_split_to_table(name || random(), ' ') WITH ORDINALITY AS part(word, no)`,
-            },
-          },
-        ],
-      },
-      'tables[0].each.rows',
-      /calls random\(\)/,
-    ],
-  ]
-  it.each(cases)('%s', async (_, sync, path, problem) => {
-    // A table of the same name, so that the expression runs on both sides.
-    const { problems } = await check(sync, 'forward', 'CREATE TABLE notes (id int PRIMARY KEY, note text)')
-    expect(problems).toMatchObject([{ path, problem: expect.stringMatching(problem), remedy: expect.any(String) }])
-  })
-
-  it('a function of one’s own is believed, once it says that it answers alike', async () => {
-    const twice = (label: string) =>
-      `CREATE FUNCTION twice(text) RETURNS text LANGUAGE sql ${label} AS 'SELECT $1 || $1'`
-    const checked = (label: string) =>
-      check(withTitle('twice(coalesce(name, sku))'), 'forward', twice(label), twice(label))
-    const { problems } = await checked('')
-    expect(problems).toMatchObject([
-      { problem: expect.stringContaining('twice(text)'), remedy: expect.stringContaining('IMMUTABLE') },
-    ])
-    expect((await checked('STABLE')).problems).toEqual([])
-    expect((await check(withTitle(`to_char(price, 'FM990.00') || to_jsonb(name)`))).problems).toEqual([])
   })
 })
