@@ -57,9 +57,8 @@ export function collapse(
   if (changes.every(change => change.kind === 'insert')) {
     return { truncated: false, rows: changes.map(asInsert(data, readBack)), moved: [], taken: changes.length }
   }
-  const entries: Entries = new Map()
-  const moved: Moved | null = moves ? new Map() : null
-  const left = new Set<string>()
+  const run: Run = { entries: new Map(), moved: moves ? new Map() : null, left: new Set() }
+  const { entries, moved, left } = run
   let truncated = false
   let taken = 0
   for (const change of changes) {
@@ -79,7 +78,7 @@ export function collapse(
       entries.set(key, { operation: OPERATION.DELETE, starts: change.oldTuple, unknown: NONE })
     } else if (change.oldTuple < 0 && isWhole(data, change.newTuple)) {
       updateInPlace(entries, keyIn(data, change.newTuple, keyColumns), change.newTuple, NONE)
-    } else if (!update(data, entries, moved, left, change, keyColumns, readBack)) {
+    } else if (!update(data, run, change, keyColumns, readBack)) {
       break
     }
     taken += 1
@@ -89,14 +88,20 @@ export function collapse(
 
 /** By the key that a row has now. */
 type Entries = Map<string, StagedRow>
-type Moved = Map<string, MovedRow>
+
+/** What the changes until now come to. */
+interface Run {
+  readonly entries: Entries
+  /** By the key that a row has now; null where rows cannot be moved. */
+  readonly moved: Map<string, MovedRow> | null
+  /** Keys that rows were moved away from. */
+  readonly left: Set<string>
+}
 
 /** @returns false where the row has to wait until the changes before it are applied. */
 function update(
   data: Buffer,
-  entries: Entries,
-  moved: Moved | null,
-  left: Set<string>,
+  { entries, moved, left }: Run,
   change: Change,
   keyColumns: readonly number[],
   readBack: readonly number[],

@@ -237,3 +237,9 @@ async function longTransactions(client: Client): Promise<string> {
   const list = rows.map(row => `pid ${row.pid} (${row.application_name || 'unnamed'}, ${row.seconds} s)`)
   return list.length === 0 ? '' : `: ${list.join(', ')}`
 }
+
+/** Where the source's log ends now. */
+export async function readLogEnd(client: Client): Promise<string> {
+  const { rows } = await client.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn')
+  return rows[0]?.lsn ?? '0/0'
+}

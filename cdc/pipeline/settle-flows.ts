@@ -4,7 +4,7 @@ import type { Client } from 'pg'
 import { type Progress, type ProgressKey, progressRow } from '../apply/progress.ts'
 import type { ChangeSource } from '../change-source/change-source.ts'
 import { lsnToNumber } from '../change-source/position.ts'
-import { addToPublication, readPublishedTables } from '../change-source/slot.ts'
+import { addToPublication, readLogEnd, readPublishedTables } from '../change-source/slot.ts'
 import type { ReadFlow } from '../copy/added-tables.ts'
 import { changedFlows, type FlowChange } from '../copy/changed-flows.ts'
 import type { ShapedFlow } from '../copy/first-copy.ts'
@@ -97,13 +97,13 @@ async function checkChanges(
 ): Promise<{ settled: readonly FlowChange[]; misfit: Misfit | null }> {
   const isNew = ({ note }: FlowChange) => notes.get(note.target)?.mapping !== note.mapping
   if (changes.every(change => change.kind === 'adopt' || !isNew(change))) return { settled: changes, misfit: null }
-  const lsn = await readPosition(source.client)
+  const lsn = await readLogEnd(source.client)
   const { problems } = await checkMapping(source.client, target.client, sync, direction)
   const problemsOf = ({ shaped }: FlowChange) => problems.filter(({ path }) => isUnder(path, shaped.flow.path))
   const ofAdded = changes.filter(({ kind }) => kind === 'add').flatMap(problemsOf)
   if (ofAdded.length > 0) throw mappingInvalid('the mapping', ofAdded)
   const reached = lsnToNumber(progress.position?.lsn ?? '0/0')
-  const misfits: { readonly at: bigint; readonly problems: readonly MappingProblem[] }[] = []
+  const misfits: FlowMisfit[] = []
   const settled = changes.map((change): FlowChange => {
     if (change.kind === 'adopt' || !isNew(change)) return change
     if (change.kind !== 'none' && change.shaped.flow.reads.length > 0) throw needsCopy(change)
@@ -120,19 +120,18 @@ async function checkChanges(
   return { settled, misfit: firstOf(misfits) }
 }
 
+/** What does not fit of one flow. */
+interface FlowMisfit {
+  readonly at: bigint
+  readonly problems: readonly MappingProblem[]
+}
+
 /** The first that the stream comes to; the others are refused with it, or when sync comes up again. */
-function firstOf(
-  misfits: readonly { readonly at: bigint; readonly problems: readonly MappingProblem[] }[],
-): Misfit | null {
+function firstOf(misfits: readonly FlowMisfit[]): Misfit | null {
   const [first] = misfits.toSorted((a, b) => (a.at < b.at ? -1 : 1))
   if (first === undefined) return null
   const problems = misfits.filter(({ at }) => at === first.at).flatMap(({ problems }) => problems)
   return { at: first.at, error: mappingInvalid('the mapping', problems) }
-}
-
-async function readPosition(client: Client): Promise<string> {
-  const { rows } = await client.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn')
-  return rows[0]?.lsn ?? '0/0'
 }
 
 /** Debezium knows a table by its name alone. */

@@ -3,6 +3,7 @@ import { quoteTable, showTable, type TableName } from '@ficus/core/sql/identifie
 import type { Client } from 'pg'
 import { type ChangeSource, StreamEnded } from '../change-source/change-source.ts'
 import { lsnToNumber } from '../change-source/position.ts'
+import { readLogEnd } from '../change-source/slot.ts'
 import { type Endpoint, endSession, openSession } from '../database/session.ts'
 import type { Flow } from '../mapping/flow.ts'
 import { type FlowStorage, flowStorage, readStorage, valuesRewritten } from '../mapping/table-storage.ts'
@@ -129,7 +130,7 @@ export class SourceWatch {
     })
     if (rewritten.length === 0) return null
     const seen = JSON.stringify(rewritten.map(({ storage }) => storage))
-    if (this.#rewritten?.seen !== seen) this.#rewritten = { seen, at: await readPosition(client) }
+    if (this.#rewritten?.seen !== seen) this.#rewritten = { seen, at: lsnToNumber(await readLogEnd(client)) }
     return reached() >= this.#rewritten.at ? new ReadAnew(rewritten, 'was rewritten by ALTER TABLE') : null
   }
 
@@ -159,11 +160,6 @@ export class SourceWatch {
       return { ...row, name: table === undefined ? row.name : showTable(table), oid: swapped ? null : row.oid }
     })
   }
-}
-
-async function readPosition(client: Client): Promise<bigint> {
-  const { rows } = await client.query<{ lsn: string }>('SELECT pg_current_wal_insert_lsn()::text AS lsn')
-  return lsnToNumber(rows[0]?.lsn ?? '0/0')
 }
 
 const RENAMED = 'Put the new name into the capability’s sync file and start sync again; it resumes where it stopped.'

@@ -27,7 +27,7 @@ CREATE TABLE papers (paper_id int PRIMARY KEY, line text, version bigint NOT NUL
 
 CREATE TABLE writes (table_name text, operation text, version bigint);
 
--- A row whose key changes is moved with the version that it had, then written. What is written once more is the same row.
+-- Where one row becomes several, these are moved with the version that they had, then written. What is written once more is the same row.
 CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   operation text := TG_OP;
