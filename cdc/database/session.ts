@@ -33,9 +33,10 @@ const PIN_SETTINGS = [
   // A policy that hides rows must not hide them from sync: the server then refuses the statement, and says so.
   `SET row_security = off`,
   // The source lets go what the target says it has, so a crash of the target's server must not undo a commit.
-  `SELECT set_config(name, 'on', false) FROM pg_settings WHERE name = 'synchronous_commit' AND setting = 'off'`,
-  `SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('statement_timeout', 'lock_timeout',
-     'transaction_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout')`,
+  `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`,
+  // The view pg_settings would be made of all settings that there are, which takes half as long as to connect.
+  `SELECT set_config(name, '0', false) FROM unnest(ARRAY['statement_timeout', 'lock_timeout', 'transaction_timeout',
+     'idle_in_transaction_session_timeout', 'idle_session_timeout']) AS name WHERE current_setting(name, true) IS NOT NULL`,
 ].join('; ')
 
 /**

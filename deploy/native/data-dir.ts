@@ -15,8 +15,8 @@ export interface ClusterOptions {
   readonly dataDir: string
   readonly user: string
   readonly password: string
-  /** Whether the new cluster need not survive a power cut. */
-  readonly volatile: boolean
+  /** What the server will run with: some of it goes for making the cluster too. */
+  readonly settings: Readonly<Record<string, string>>
   /** The server's version. */
   readonly major: number
 }
@@ -33,7 +33,7 @@ export async function initialise(
   user: SystemUser | undefined,
   initdb: (args: readonly string[]) => Launch,
 ): Promise<void> {
-  const { dataDir, password } = options
+  const { dataDir, password, settings } = options
   if (await isFile(join(dataDir, 'PG_VERSION'))) return
   const fresh = `${dataDir}.new`
   await rm(fresh, { recursive: true, force: true })
@@ -48,7 +48,9 @@ export async function initialise(
     '--auth=scram-sha-256',
     '--encoding=UTF8',
     ...localeArguments(options.major),
-    ...(options.volatile ? ['--no-sync'] : []),
+    ...(settings.fsync === 'off' ? ['--no-sync'] : []),
+    // The superuser's password is kept as it says.
+    ...(settings.scram_iterations === undefined ? [] : ['-c', `scram_iterations=${settings.scram_iterations}`]),
   ]
   try {
     const { command, args: words, ...as } = initdb(args)

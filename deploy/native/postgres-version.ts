@@ -18,12 +18,19 @@ export function localeArguments(major: number): string[] {
 
 const ORIGINS = 'max_active_replication_origins'
 const SLOTS = 'max_replication_slots'
+const ITERATIONS = 'scram_iterations'
 
-/** Settings that `major` knows: before 18 the number of slots is the number of replication origins too. */
+/**
+ * Settings that `major` knows: before 18 the number of slots is the number of replication origins too, and before 16 that of
+ * a password's iterations is fixed.
+ */
 export function settingsFor(major: number, settings: Readonly<Record<string, string>>): Record<string, string> {
-  const { [ORIGINS]: origins, ...others } = settings
-  if (major >= BUNDLED_MAJOR || origins === undefined) return { ...settings }
-  return { [SLOTS]: origins, ...others }
+  const { [ORIGINS]: origins, [ITERATIONS]: iterations, ...others } = settings
+  return {
+    ...(origins === undefined ? {} : { [major >= BUNDLED_MAJOR ? ORIGINS : SLOTS]: origins }),
+    ...(iterations === undefined || major < 16 ? {} : { [ITERATIONS]: iterations }),
+    ...others,
+  }
 }
 
 /** The configuration file for `major`: `file` itself, or a copy at `copy` without what that server does not know. */

@@ -58,9 +58,10 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
   const systemUser = await postgresUser()
   await mkdir(dirname(dataDir), { recursive: true })
   const launchAs = await launcher(systemUser, [binaries.postgres, CONFIG_FILE, dataDir])
-  const cluster = { dataDir, user, password, volatile: options.settings?.fsync === 'off', major: binaries.major }
+  const { major } = binaries
+  const cluster = { dataDir, user, password, settings: settingsFor(major, options.settings ?? {}), major }
   await initialise(cluster, systemUser, args => launchAs(binaries.initdb, args))
-  const configFile = await configFileFor(binaries.major, CONFIG_FILE, join(dataDir, 'ficus.conf'))
+  const configFile = await configFileFor(major, CONFIG_FILE, join(dataDir, 'ficus.conf'))
   const port = options.port === 0 ? await freePort() : options.port
 
   const launch = async (settings: Readonly<Record<string, string>>): Promise<Child> => {
@@ -70,7 +71,7 @@ export async function startPostgres(options: PostgresOptions): Promise<PostgresS
       ...launchAs(binaries.postgres, [
         '-D',
         dataDir,
-        ...flags({ ...settingsFor(binaries.major, settings), ...nativeSettings(port, configFile) }),
+        ...flags({ ...settingsFor(major, settings), ...nativeSettings(port, configFile) }),
       ]),
       cwd: '/',
       env: { LC_ALL: 'C', PGDATA: undefined },

@@ -3,13 +3,14 @@ import { join } from 'node:path'
 import { type PostgresServer, startPostgres } from '../native/postgres.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 
-/** Nothing in a test outlives a power cut, and many tests leave an origin behind. */
+/** Nothing in a test outlives a power cut, many tests leave an origin behind, and each opens dozens of sessions. */
 const VOLATILE = {
   fsync: 'off',
   full_page_writes: 'off',
   max_wal_size: '4GB',
   shared_buffers: '256MB',
   max_active_replication_origins: '1000',
+  scram_iterations: '1',
 }
 
 /**
