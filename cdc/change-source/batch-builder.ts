@@ -1,5 +1,5 @@
 import type { TableName } from '@ficus/core/sql/identifier'
-import type { Change, ChangeBatch, CommitEnd, Relation } from './change-source.ts'
+import type { Change, ChangeBatch, CommitEnd, Lacking, Relation } from './change-source.ts'
 import type { Position } from './position.ts'
 
 const INITIAL_BYTES = 64 * 1024
@@ -30,7 +30,7 @@ export class BatchBuilder {
   #commits: CommitEnd[] = []
   /** Where the commit of the transaction that began last begins. */
   #finalLsn: bigint | undefined
-  #lacking: TableName[] = []
+  #lacking: Lacking[] = []
   /** Whole batches that wait for being taken, because what follows them must not share theirs. */
   readonly #sealed: ChangeBatch[] = []
 
@@ -92,17 +92,19 @@ export class BatchBuilder {
     this.#commits.push({ lsn: position.lsn, changes: this.#changes.length })
     this.#firstCommit ??= time
     this.#lastCommit = time
+    this.#lacking = this.#lacking.map(({ table, lsn }) => ({ table, lsn: lsn ?? position.lsn }))
   }
 
-  /** Notes that a change of this table does not come. */
+  /** Notes that a change of this table, of the open transaction, does not come. */
   lacks(table: TableName): void {
-    this.#lacking.push(table)
+    this.#lacking.push({ table, lsn: null })
   }
 
   /** Forgets the changes since the last commit. */
   discardOpen(): void {
     this.#changes.length = this.#committed.changes
     this.#used = this.#committed.bytes
+    this.#lacking = this.#lacking.filter(({ lsn }) => lsn !== null)
   }
 
   /** Ends the batch at the last commit: what comes next is of another shape and gets a batch of its own. */
@@ -119,6 +121,12 @@ export class BatchBuilder {
     const whole = this.#position !== null
     const count = whole ? this.#committed.changes : this.#changes.length
     const bytes = whole ? this.#committed.bytes : this.#used
+    // Of a transaction that goes on it is said once more when it ends.
+    const [ended, open] = [
+      this.#lacking.filter(({ lsn }) => lsn !== null),
+      this.#lacking.filter(({ lsn }) => lsn === null),
+    ]
+    const lacking = whole ? ended : this.#lacking
     const batch: ChangeBatch = {
       data: this.#data.subarray(0, bytes),
       changes: count === this.#changes.length ? this.#changes : this.#changes.slice(0, count),
@@ -128,9 +136,9 @@ export class BatchBuilder {
       transactions: this.#transactions,
       commits: this.#commits,
       ...(whole || this.#finalLsn === undefined ? {} : { open: this.#finalLsn }),
-      ...(this.#lacking.length === 0 ? {} : { lacking: this.#lacking }),
+      ...(lacking.length === 0 ? {} : { lacking }),
     }
-    this.#lacking = []
+    this.#lacking = open
     this.#startAfter(count, bytes)
     return batch
   }

@@ -62,10 +62,17 @@ export interface ChangeBatch {
   /** Where the commit of the transaction begins that goes on in the next batch, if the engine tells; see `position`. */
   readonly open?: bigint
   /**
-   * Tables of which a change is known not to come, though the transaction is whole: their rows are to be read anew beside the
-   * stream, from before this batch is applied.
+   * Changes that are known not to come, though their transactions are whole: the rows of their tables are to be read anew beside
+   * the stream, from before this batch is applied.
    */
-  readonly lacking?: readonly TableName[]
+  readonly lacking?: readonly Lacking[]
+}
+
+/** A change that does not come. */
+export interface Lacking {
+  readonly table: TableName
+  /** Where its transaction ends in the source's log; null while that goes on in the next batch. */
+  readonly lsn: string | null
 }
 
 /** Where one transaction of a batch ends. */

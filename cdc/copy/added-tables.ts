@@ -11,8 +11,9 @@ import type { Flow } from '../mapping/flow.ts'
 import { isMirror } from '../mirror/mirror-plan.ts'
 import { passSyncPoint } from '../pipeline/points.ts'
 import type { CopyProgress, ShapedFlow } from './first-copy.ts'
-import { type FlowNote, filledBy, noteReading, noteWhole } from './flow-notes.ts'
-import { readChunk } from './row-chunk.ts'
+import { type FlowNote, noteReading, noteWhole } from './flow-notes.ts'
+import { readGone } from './gone-rows.ts'
+import { type RowChunk, readChunk } from './row-chunk.ts'
 import { readSnapshot, Unsettled } from './visibility.ts'
 
 /** A flow of which rows are read beside the stream, and how far that is. */
@@ -54,7 +55,8 @@ const PAUSE_MS = 10
  * those whose mapping changed. A chunk is read in a new snapshot and merged between two batches. It holds rows at least
  * as new as all that was applied, for a snapshot that does not see every decoded transaction is not used; what the stream
  * brings of those rows later are upserts and deletions, so in the end each row is as the stream left it. A table is
- * whole once the stream has passed the point at which its last chunk was read.
+ * whole once the stream has passed the point at which its last chunk was read. Where rows may be gone that no change told of,
+ * the target's keys are then looked for in the source in the same way.
  *
  * Between chunks and an older stream the target holds rows of different moments, which may not get on with one another:
  * two that swapped a unique value, a child before its parent. What is refused then is parked, and tried again at the end.
@@ -76,11 +78,6 @@ export class AddedTables {
   /** Whether anything is left to do. */
   get pending(): boolean {
     return this.#flows.length > 0
-  }
-
-  /** Whether the flow's rows are not whole yet. */
-  isReading(flow: Flow): boolean {
-    return this.#flows.some(other => filledBy(other.flow) === filledBy(flow))
   }
 
   /** How far the tables are that are not whole; null where all are. */
@@ -156,16 +153,10 @@ export class AddedTables {
         await sleep(PAUSE_MS)
         return
       }
-      const { note } = flow
       const chunk = await this.#read(client, flow, chunkRows, seen.lsn, reached)
       // Rows that look gone were not: the next snapshot sees them.
       if (chunk === null || (await isRewritten(client, [flow.flow.from]))) return
-      const next = {
-        ...note,
-        after: chunk.last ?? note.after,
-        until: chunk.whole ? seen.lsn : null,
-        rows: note.rows + chunk.batch.changes.length,
-      }
+      const next = noteAfter(flow.note, chunk, seen.lsn)
       await taker.applyBeside(chunk.batch, noteReading(key, flow.flow, next), isMirror(flow.flow))
       passSyncPoint('added.chunk')
       this.#flows = this.#flows.map(other => (other === flow ? { ...flow, note: next } : other))
@@ -176,11 +167,14 @@ export class AddedTables {
   }
 
   /** Null while the table cannot be read, and the stream has not come to what changed it. */
-  async #read(client: Client, { flow, note }: ReadFlow, rows: number, lsn: string, reached: bigint) {
+  async #read(client: Client, read: ReadFlow, rows: number, lsn: string, reached: bigint) {
+    const { flow, note } = read
+    const { carried, target } = this.#options
+    const same = (relation: Relation) => this.#same(relation, isMirror(flow))
     try {
-      const chunk = await readChunk(client, flow, this.#options.carried, note.after, rows, relation =>
-        this.#same(relation, isMirror(flow)),
-      )
+      const chunk = await (note.sweep === 'now'
+        ? readGone({ source: client, target }, read, carried, note.after, rows, same)
+        : readChunk(client, flow, carried, note.after, rows, same))
       this.#misfit = undefined
       return chunk
     } catch (error) {
@@ -215,4 +209,12 @@ export class AddedTables {
   #tell(): void {
     this.#options.onProgress(this.progress)
   }
+}
+
+/** What is noted with a chunk. @param lsn where the source's log was when it was read. */
+function noteAfter(note: FlowNote, { batch, last, whole }: RowChunk, lsn: string): FlowNote {
+  const rows = note.sweep === 'now' ? note.rows : note.rows + batch.changes.length
+  if (!whole) return { ...note, after: last ?? note.after, rows }
+  if (note.sweep === 'later') return { ...note, sweep: 'now', after: null, rows }
+  return { ...note, sweep: null, after: last ?? note.after, until: lsn, rows }
 }

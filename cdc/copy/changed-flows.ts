@@ -1,5 +1,5 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
-import { valuesRewritten } from '../mapping/table-storage.ts'
+import { changedUnseen } from '../mapping/table-storage.ts'
 import { MIRROR_SCHEMA } from '../mirror/mirror-plan.ts'
 import type { ShapedFlow } from './first-copy.ts'
 import { type FlowNote, filledBy, noteOf } from './flow-notes.ts'
@@ -44,21 +44,22 @@ export function changedFlows(flows: readonly ShapedFlow[], { notes, tables }: Re
     assertSameTable(shaped, before, now)
     if (before.key !== now.key) throw keyChanged(shaped, before, now)
     // Rows that sync did not copy are not read anew either: there the new mapping counts from the next change on.
-    const storage = storageSince(before, now)
+    const storage = storageSince(shaped, before, now)
     // A mapping that was refused in the end may have made some rows before.
     const isOther = before.mapping !== now.mapping || before.misfit !== null
     if (isOther && tables.includes(now.target)) {
-      return { shaped, kind: 'read', note: { ...now, storage, reading: true } }
+      return { shaped, kind: 'read', note: { ...now, storage, reading: true, sweep: before.sweep && 'later' } }
     }
     const note = { ...before, source: now.source, mapping: now.mapping, storage, misfit: null }
     return { shaped, kind: note.reading ? 'read' : 'none', note }
   })
 }
 
-/** What was rewritten since is left to the watch to see, once the stream is past it (pipeline/source-watch.ts). */
-function storageSince(before: FlowNote, now: FlowNote): FlowNote['storage'] {
-  const rewritten = before.storage !== null && now.storage !== null && valuesRewritten(before.storage, now.storage)
-  return rewritten ? before.storage : now.storage
+/** What changed unseen since is left to the watch to see, once the stream is past it (pipeline/source-watch.ts). */
+function storageSince({ flow }: ShapedFlow, before: FlowNote, now: FlowNote): FlowNote['storage'] {
+  if (before.storage === null || now.storage === null) return now.storage
+  const { rows, gone } = changedUnseen(flow, before.storage, now.storage)
+  return rows || gone ? before.storage : now.storage
 }
 
 function mappingRemoved(targets: readonly string[]): FicusError {

@@ -4,7 +4,7 @@ import pg, { type Client } from 'pg'
 import { type ProgressKey, progressRow } from '../apply/progress.ts'
 import type { Flow } from '../mapping/flow.ts'
 import type { TableShape } from '../mapping/table-shape.ts'
-import { type FlowStorage, flowStorage } from '../mapping/table-storage.ts'
+import { type Anew, flowStorage, type TableStorage } from '../mapping/table-storage.ts'
 
 /** What the target remembers of a flow, so that a sync file that changed meanwhile is noticed. */
 export interface FlowNote {
@@ -18,15 +18,22 @@ export interface FlowNote {
   /** Fingerprint of what the target's rows are made by. */
   readonly mapping: string
   /** As the source table was when that was noted; null in a note of a Ficus that did not look. */
-  readonly storage: FlowStorage | null
+  readonly storage: TableStorage | null
   /** The fingerprint of a newer mapping that did not fit the source, and where its log was by then; null where there is none. */
   readonly misfit: { readonly mapping: string; readonly lsn: string } | null
   /** Rows are being read beside the stream: the table was added, or its mapping changed. */
   readonly reading: boolean
-  /** The last key that was read; null before the first. */
+  /**
+   * Rows that the source no longer has are to be removed too: `later`, once all others were read, or `now`. Null where none
+   * can be gone unseen.
+   */
+  readonly sweep: 'later' | 'now' | null
+  /** The last key that was read, or with `now` looked for; null before the first. */
   readonly after: readonly string[] | null
   /** Where in the source's log the last rows were read; null while some are missing. */
   readonly until: string | null
+  /** Where its log was when the reading was begun for the sake of what does not come; null where it was not. */
+  readonly since: string | null
   readonly rows: number
 }
 
@@ -50,7 +57,8 @@ const TABLE = `
     rows bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (capability, direction, target)
   );
-  ALTER TABLE ficus.flow ADD COLUMN IF NOT EXISTS storage jsonb, ADD COLUMN IF NOT EXISTS misfit jsonb`
+  ALTER TABLE ficus.flow ADD COLUMN IF NOT EXISTS storage jsonb, ADD COLUMN IF NOT EXISTS misfit jsonb,
+    ADD COLUMN IF NOT EXISTS sweep text, ADD COLUMN IF NOT EXISTS since pg_lsn`
 
 /** What a flow fills and no other does: its target, `schema.table`, or its part of a target that others fill too. */
 export function filledBy({ to, from, shared }: Flow): string {
@@ -73,8 +81,10 @@ export function noteOf(flow: Flow, source: TableShape): FlowNote {
     storage: flowStorage(flow, source.storage),
     misfit: null,
     reading: false,
+    sweep: null,
     after: null,
     until: null,
+    since: null,
     rows: 0,
   }
 }
@@ -88,7 +98,7 @@ function madeOf({ key, columns }: Flow, index: number): string | null {
 /** Makes the table of notes where it is missing. */
 export async function createNotes(client: Client): Promise<void> {
   const { rows: found } = await client.query(
-    `SELECT FROM pg_attribute WHERE attrelid = to_regclass('ficus.flow') AND attname = 'misfit'`,
+    `SELECT FROM pg_attribute WHERE attrelid = to_regclass('ficus.flow') AND attname = 'since'`,
   )
   if (found.length === 0) await client.query(TABLE)
 }
@@ -102,14 +112,17 @@ export async function readNotes(client: Client, key: ProgressKey): Promise<Reado
     source_oid: string
     key: string
     mapping: string
-    storage: FlowStorage | null
+    storage: TableStorage | null
     misfit: FlowNote['misfit']
     reading: boolean
+    sweep: FlowNote['sweep']
     after: string[] | null
     until: string | null
+    since: string | null
     rows: string
   }>(
-    `SELECT target, source, source_oid::int8::text AS source_oid, key, mapping, storage, misfit, reading, after, until::text, rows
+    `SELECT target, source, source_oid::int8::text AS source_oid, key, mapping, storage, misfit, reading, sweep, after, until::text,
+            since::text, rows
      FROM ficus.flow WHERE ${progressRow(key)}`,
   )
   return new Map(
@@ -125,12 +138,12 @@ export async function writeNotes(client: Client, key: ProgressKey, notes: readon
   for (const note of notes) {
     await client.query(
       `INSERT INTO ficus.flow
-         (capability, direction, target, source, source_oid, key, mapping, reading, after, until, rows, storage, misfit)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         (capability, direction, target, source, source_oid, key, mapping, reading, after, until, rows, storage, misfit, sweep, since)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
        ON CONFLICT (capability, direction, target) DO UPDATE
          SET source = excluded.source, source_oid = excluded.source_oid, key = excluded.key, mapping = excluded.mapping,
              reading = excluded.reading, after = excluded.after, until = excluded.until, rows = excluded.rows,
-             storage = excluded.storage, misfit = excluded.misfit`,
+             storage = excluded.storage, misfit = excluded.misfit, sweep = excluded.sweep, since = excluded.since`,
       [
         key.capability,
         key.direction,
@@ -145,6 +158,8 @@ export async function writeNotes(client: Client, key: ProgressKey, notes: readon
         note.rows,
         note.storage === null ? null : JSON.stringify(note.storage),
         note.misfit === null ? null : JSON.stringify(note.misfit),
+        note.sweep,
+        note.since,
       ],
     )
   }
@@ -167,16 +182,18 @@ export async function forgetNotes(client: Client, key: ProgressKey): Promise<voi
 }
 
 /** The statement that notes how far the reading is, for the transaction that writes the rows. */
-export function noteReading(key: ProgressKey, flow: Flow, reading: Pick<FlowNote, 'after' | 'until' | 'rows'>): string {
+export function noteReading(key: ProgressKey, flow: Flow, reading: FlowNote): string {
   const after = reading.after === null ? 'NULL' : pg.escapeLiteral(JSON.stringify(reading.after))
-  const until = reading.until === null ? 'NULL' : pg.escapeLiteral(reading.until)
-  return `UPDATE ficus.flow SET after = ${after}, until = ${until}, rows = ${reading.rows} WHERE ${noteRow(key, flow)}`
+  const [until, sweep] = [reading.until, reading.sweep].map(text => (text === null ? 'NULL' : pg.escapeLiteral(text)))
+  return `UPDATE ficus.flow SET after = ${after}, until = ${until}, sweep = ${sweep}, rows = ${reading.rows} WHERE ${noteRow(key, flow)}`
 }
 
 /** Notes that all rows are there. Statistics first: they tell the merge's plans that the table has grown. */
 export async function noteWhole(client: Client, key: ProgressKey, flow: Flow): Promise<void> {
   await client.query(`ANALYZE ${quoteTable(flow.to)}`)
-  await client.query(`UPDATE ficus.flow SET reading = false, after = NULL, until = NULL WHERE ${noteRow(key, flow)}`)
+  await client.query(
+    `UPDATE ficus.flow SET reading = false, after = NULL, until = NULL, since = NULL WHERE ${noteRow(key, flow)}`,
+  )
 }
 
 /** Which mirrors are to be read anew. Notes those of which nothing was noted yet. */
@@ -199,16 +216,29 @@ export async function readMirrorsAnew<M extends { readonly flow: Flow; readonly 
   return noted.filter(({ note }) => note.reading)
 }
 
-/** Notes that all rows of these flows are to be read anew, and that the source's tables are as `storage` says by now. */
+/** A flow of which something is to be looked at anew. */
+export interface FlowAnew {
+  readonly flow: Flow
+  readonly anew: Anew
+  /** What the source's table is like by now. */
+  readonly storage: TableStorage
+}
+
+/** Notes what is to be looked at anew beside what was already. @param since where the source's log is by now. */
 export async function noteReadAnew(
   client: Client,
   key: ProgressKey,
-  flows: readonly { readonly flow: Flow; readonly storage: FlowStorage }[],
+  flows: readonly FlowAnew[],
+  since: string,
 ): Promise<void> {
-  for (const { flow, storage } of flows) {
+  // What an assignment reads is the row as it was.
+  const rows = `($1 OR reading AND sweep IS DISTINCT FROM 'now')`
+  for (const { flow, anew, storage } of flows) {
     await client.query(
-      `UPDATE ficus.flow SET reading = true, after = NULL, until = NULL, rows = 0, storage = $1 WHERE ${noteRow(key, flow)}`,
-      [JSON.stringify(storage)],
+      `UPDATE ficus.flow SET reading = true, after = NULL, until = NULL, rows = 0, storage = $3, since = $4,
+         sweep = CASE WHEN NOT $2 AND sweep IS NULL THEN NULL WHEN ${rows} THEN 'later' ELSE 'now' END
+       WHERE ${noteRow(key, flow)}`,
+      [anew.rows, anew.gone, JSON.stringify(storage), since],
     )
   }
 }

@@ -4,7 +4,7 @@ import type { Change, ChangeBatch, Relation } from '../change-source/change-sour
 import { encodeTextTuple } from '../change-source/tuple.ts'
 import type { Flow } from '../mapping/flow.ts'
 import { flowColumns } from '../mapping/flow-columns.ts'
-import { readTableShape, type TableShape } from '../mapping/table-shape.ts'
+import { type ColumnShape, readTableShape, type TableShape } from '../mapping/table-shape.ts'
 
 /** Some rows of a source table in the order of its key, as changes that the applier takes. */
 export interface RowChunk {
@@ -43,20 +43,10 @@ export async function readChunk(
   maxRows: number,
   relationOf: (relation: Relation) => Relation,
 ): Promise<RowChunk> {
-  const shape = await readTableShape(client, flow.from)
-  const stored = (shape?.columns ?? []).filter(column => !column.generated)
-  const names = stored.map(column => column.name)
-  const together = carried.filter(({ from }) => showTable(from) === showTable(flow.from))
-  const read = new Set(together.flatMap(other => [...flowColumns(other, names)]))
-  const columns = stored.filter(column => read.has(column.name))
-  const relation = relationOf({
-    table: flow.from,
-    format: 'text',
-    columns: columns.map(({ name, wireType, preciseType }) => ({ name, type: wireType, preciseType, identity: true })),
-  })
-
+  const { shape, columns, relation: read } = await relationRead(client, flow, carried)
+  const relation = relationOf(read)
   const keys = flow.key.map(({ from }) => quoteIdentifier(from))
-  const typeOf = (name: string) => stored.find(column => column.name === name)?.type ?? 'text'
+  const typeOf = (name: string) => columns.find(column => column.name === name)?.type ?? 'text'
   const given = flow.key.map(({ from }, index) => `$${index + 1}::text::${typeOf(from)}`)
   const select = [...columns.map(column => quoteIdentifier(column.name)), ...keys].map(column => `${column}::text`)
   const size = await sizeExpression(client, shape, [
@@ -94,7 +84,35 @@ export async function readChunk(
       last = row.slice(columns.length).map(value => value ?? '')
     }
   }
-  return { batch: asBatch(relation, tuples), last, whole: ended && measured.length === 0 && tuples.length < maxRows }
+  return {
+    batch: asBatch(relation, tuples, 'update'),
+    last,
+    whole: ended && measured.length === 0 && tuples.length < maxRows,
+  }
+}
+
+/** The flow's source table as it is now, with the columns that any flow from it reads. */
+export async function relationRead(
+  client: Client,
+  flow: Flow,
+  carried: readonly Flow[],
+): Promise<{
+  readonly shape: TableShape | null
+  readonly columns: readonly ColumnShape[]
+  readonly relation: Relation
+}> {
+  const shape = await readTableShape(client, flow.from)
+  const stored = (shape?.columns ?? []).filter(column => !column.generated)
+  const names = stored.map(column => column.name)
+  const together = carried.filter(({ from }) => showTable(from) === showTable(flow.from))
+  const read = new Set(together.flatMap(other => [...flowColumns(other, names)]))
+  const columns = stored.filter(column => read.has(column.name))
+  const relation: Relation = {
+    table: flow.from,
+    format: 'text',
+    columns: columns.map(({ name, wireType, preciseType }) => ({ name, type: wireType, preciseType, identity: true })),
+  }
+  return { shape, columns, relation }
 }
 
 async function fetchRows(client: Client, cursor: string, count: number): Promise<(string | null)[][]> {
@@ -135,12 +153,15 @@ function countWithin(sizes: readonly number[], limit: number): number {
   return past === -1 ? sizes.length : Math.max(1, past)
 }
 
-function asBatch(relation: Relation, tuples: readonly Buffer[]): ChangeBatch {
+/** Rows as they are, or deletions of what they were. */
+export function asBatch(relation: Relation, tuples: readonly Buffer[], kind: 'update' | 'delete'): ChangeBatch {
   let offset = 0
   const changes = tuples.map((tuple): Change => {
-    const newTuple = offset
+    const at = offset
     offset += tuple.length
-    return { kind: 'update', relation, oldTuple: -1, newTuple }
+    return kind === 'update'
+      ? { kind, relation, oldTuple: -1, newTuple: at }
+      : { kind, relation, oldTuple: at, newTuple: -1 }
   })
   return { data: Buffer.concat(tuples), changes, position: null, firstCommit: null, lastCommit: null, transactions: [] }
 }

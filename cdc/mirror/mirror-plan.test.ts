@@ -22,7 +22,7 @@ function table(name: string, columns: readonly ColumnShape[], key: readonly stri
     estimatedRows: 0,
     pages: 0,
     owned: true,
-    storage: { files: '', columns: {} },
+    storage: { parts: {}, columns: {} },
   }
 }
 

@@ -140,7 +140,7 @@ function mirrorShape(name: TableName, columns: readonly ColumnShape[], key: read
     estimatedRows: 0,
     pages: 0,
     owned: true,
-    storage: { files: '', columns: {} },
+    storage: { parts: {}, columns: {} },
   }
 }
 

@@ -10,10 +10,13 @@ import { claimProgress, createProgressTable, type Progress, ProgressMoved, readP
 import { retryParked } from '../apply/retry-parked.ts'
 import { type ChangeSource, SlotBusy, StreamEnded } from '../change-source/change-source.ts'
 import { originName, slotName } from '../change-source/names.ts'
+import { lsnToNumber } from '../change-source/position.ts'
+import { readLogEnd } from '../change-source/slot.ts'
 import { AddedTables } from '../copy/added-tables.ts'
 import { restoreIndexes } from '../copy/deferred-indexes.ts'
 import { firstCopy, type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
 import { filledBy, forgetNotes, noteReadAnew, readMirrorsAnew, readNotes } from '../copy/flow-notes.ts'
+import { canSweep } from '../copy/gone-rows.ts'
 import { unpublishable } from '../database/failure.ts'
 import { endSession, openSession, withSession } from '../database/session.ts'
 import { assertMappingFits } from '../mapping/check-mapping.ts'
@@ -28,7 +31,7 @@ import { asFicusError, isStandby, mayPass, notBegun } from './pipeline-failures.
 import type { PipelineOptions } from './pipeline-options.ts'
 import { type Misfit, settleFlows } from './settle-flows.ts'
 import { assertInHistory, forgetHistory } from './source-history.ts'
-import { ReadAnew } from './source-watch.ts'
+import { ReadAnew, type ReadableFlow } from './source-watch.ts'
 import { StatusBoard } from './status-board.ts'
 import { takeTurn } from './turn.ts'
 
@@ -202,7 +205,10 @@ export class Pipeline implements Part {
       await carryStream(stream, stopping, lost)
     } catch (error) {
       // Once nothing writes notes any more; the next session reads the rows.
-      if (error instanceof ReadAnew) await noteReadAnew(session, this.#options, error.flows)
+      if (error instanceof ReadAnew) {
+        const since = await withSession(this.#options.source, readLogEnd)
+        await noteReadAnew(session, this.#options, error.flows, since)
+      }
       // What the stream holds does not fit either: it is the mapping that changed.
       const aboutShape = error instanceof FicusError && error.code === 'FICUS_SOURCE_CHANGED'
       throw aboutShape && misfit !== null ? misfit.error : error
@@ -212,9 +218,11 @@ export class Pipeline implements Part {
   /** All but those that are computed from mirrors: they follow these. */
   async #readable(session: Client, flows: readonly ShapedFlow[]) {
     const notes = await readNotes(session, this.#options)
-    return flows.flatMap(({ flow }) => {
-      const storage = notes.get(filledBy(flow))?.storage ?? null
-      return flow.reads.length > 0 || storage === null ? [] : [{ flow, storage }]
+    return flows.flatMap(({ flow }): ReadableFlow[] => {
+      const { storage = null, since = null } = notes.get(filledBy(flow)) ?? {}
+      if (flow.reads.length > 0 || storage === null) return []
+      const sweepable = canSweep(flow, this.#carried)
+      return [{ flow, storage, sweepable, since: since === null ? null : lsnToNumber(since) }]
     })
   }
 

@@ -34,7 +34,7 @@ async function expectEqual(sync: SyncHarness, expected = EXPECTED): Promise<void
 /** When the source was last looked at. */
 function watched(sync: SyncHarness): Promise<unknown> {
   return sync.onSource(
-    `SELECT query_start FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%AS files%' AND pid <> pg_backend_pid()`,
+    `SELECT query_start FROM pg_stat_activity WHERE datname = current_database() AND query LIKE '%AS parts%' AND pid <> pg_backend_pid()`,
   )
 }
 
@@ -132,11 +132,52 @@ describe('invariant 3: a source that changes its shape while sync is down', () =
 })
 
 describe('invariant 13: a source that changes its shape while sync runs', () => {
-  it('values are rewritten, be it in the same type: its rows are read anew', async () => {
+  it('values are rewritten, be it in the same type, or columns take others’ places: its rows are read anew', async () => {
     await using sync = await open()
     await sync.streaming()
     await sync.onSource('ALTER TABLE products ALTER price TYPE numeric(6,2) USING price * 2')
     await becomesEqual(sync)
+    await sync.onSource(
+      'ALTER TABLE products RENAME name TO other; ALTER TABLE products RENAME note TO name; ALTER TABLE products RENAME other TO note',
+    )
+    await becomesEqual(sync)
+    await sync.onSource('ALTER TABLE products DROP stock, ADD stock int DEFAULT 77')
+    await becomesEqual(sync)
+  })
+
+  it('invariant 3: keys are rewritten: rows are read under the new ones, those of the old ones go, and nothing else does', async () => {
+    const pairs = 'CREATE TABLE pairs (a int, b text, c int, PRIMARY KEY (a, b))'
+    const PAIRS = { source: 'pairs', target: 'pairs', key: { a: 'a', b: 'b' }, forward: { c: 'c' } }
+    // Its key is computed from the same columns: what is removed from the one goes from the other.
+    const COMPUTED = {
+      ...PAIRS,
+      target: 'codes',
+      key: { a: { to: 'a', forward: `'P' || a`, reverse: 'substr(a, 2)::int' }, b: 'b' },
+    }
+    const KINDS = {
+      ...PAIRS,
+      target: 'kinds',
+      each: { rows: 'generate_series(1, 2) AS kind(n)', key: { n: 'kind.n' } },
+    }
+    await using sync = await createHarness(
+      createDatabase,
+      `${pairs}; INSERT INTO pairs SELECT n, n % 7, n FROM generate_series(1, 50) n`,
+      `${pairs}; CREATE TABLE codes (a text, b text, c int, PRIMARY KEY (a, b)); CREATE TABLE kinds (a int, b text, n int, c int, PRIMARY KEY (a, b, n))`,
+      { tables: [PAIRS, COMPUTED, KINDS] },
+    )
+    await sync.streaming({ batchRows: 8 })
+    await sync.onSource('ALTER TABLE pairs ALTER a TYPE bigint USING a + 30')
+    const expected = await sync.onSource('SELECT a::int, b, c FROM pairs ORDER BY a')
+    await vi.waitFor(
+      async () => {
+        expect(await sync.onTarget('SELECT * FROM pairs ORDER BY a')).toEqual(expected)
+        expect(await sync.onTarget('SELECT substr(a, 2)::int AS a, b, c FROM codes ORDER BY 1')).toEqual(expected)
+        expect(await sync.onTarget('SELECT a, b, c FROM kinds WHERE n = 1 ORDER BY 1')).toEqual(expected)
+        expect(await sync.onTarget('SELECT FROM ficus.flow WHERE reading')).toEqual([])
+      },
+      { timeout: 20_000, interval: 50 },
+    )
+    expect(await sync.onTarget('SELECT count(*)::int FROM kinds')).toEqual([{ count: 100 }])
   })
 
   it('its files are made anew and no column is altered: nothing is read anew', async () => {
@@ -292,7 +333,7 @@ describe('invariant 13: a source that changes its shape while sync runs', () => 
     await using sync = await open()
     await (await sync.streaming()).stop()
     // So long after its first look the next one finds what happened meanwhile.
-    const looked = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' AND query LIKE '%AS files%'`
+    const looked = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' AND query LIKE '%AS parts%'`
     const pipeline = sync.pipeline({
       watchMs: 1_000,
       engine: options => {

@@ -4,9 +4,10 @@ import type { Client } from 'pg'
 import { type ChangeSource, StreamEnded } from '../change-source/change-source.ts'
 import { lsnToNumber } from '../change-source/position.ts'
 import { readLogEnd } from '../change-source/slot.ts'
+import { type FlowAnew, filledBy } from '../copy/flow-notes.ts'
 import { type Endpoint, endSession, openSession } from '../database/session.ts'
 import type { Flow } from '../mapping/flow.ts'
-import { type FlowStorage, flowStorage, readStorage, valuesRewritten } from '../mapping/table-storage.ts'
+import { changedUnseen, flowStorage, readStorage, type TableStorage } from '../mapping/table-storage.ts'
 import type { Misfit } from './settle-flows.ts'
 
 export interface SourceWatchOptions {
@@ -17,8 +18,7 @@ export interface SourceWatchOptions {
   readonly tables: readonly TableName[]
   /** OIDs of those of which it is known which table was copied, by name. */
   readonly known: ReadonlyMap<string, number>
-  /** Flows whose rows can be read anew, and what their tables were like when they were read. */
-  readonly readable: readonly { readonly flow: Flow; readonly storage: FlowStorage }[]
+  readonly readable: readonly ReadableFlow[]
   /** What is to be said once the stream has come there. */
   readonly misfit: Misfit | null
   /** How far the stream is applied. */
@@ -26,12 +26,23 @@ export interface SourceWatchOptions {
   readonly intervalMs: number
 }
 
+/** A flow whose rows can be read anew. */
+export interface ReadableFlow {
+  readonly flow: Flow
+  /** What its table was like when they were read. */
+  readonly storage: TableStorage
+  /** Rows that the source no longer has can be found, see copy/gone-rows.ts. */
+  readonly sweepable: boolean
+  /** Where the source's log was when they began to be read for the sake of what does not come; null where they are not. */
+  readonly since: bigint | null
+}
+
 /** The session has to begin anew: what came of some tables is not all that they hold, and they are to be read anew. */
 export class ReadAnew extends StreamEnded {
-  readonly flows: SourceWatchOptions['readable']
+  readonly flows: readonly FlowAnew[]
 
   /** @param why said of the tables: `was rewritten by ALTER TABLE`. */
-  constructor(flows: SourceWatchOptions['readable'], why: string) {
+  constructor(flows: readonly FlowAnew[], why: string) {
     const tables = [...new Set(flows.map(({ flow }) => showTable(flow.from)))].join(', ')
     super(`${tables} ${why}`, {
       cause: new FicusError('FICUS_DATABASE_BUSY', `${tables} ${why}: all rows are read anew`, {
@@ -61,8 +72,8 @@ export class SourceWatch {
   readonly #failed = new AbortController()
   readonly #oids = new Map<string, string>()
   #client: Client | undefined
-  /** What was found rewritten, and where the source's log was by then. */
-  #rewritten: { readonly seen: string; readonly at: bigint } | undefined
+  /** What was found of flows, by what they fill, and where the source's log was by then. */
+  #found = new Map<string, { readonly seen: string; readonly at: bigint }>()
   #timer: NodeJS.Timeout | undefined
   #stopped = false
 
@@ -95,7 +106,7 @@ export class SourceWatch {
       const problem =
         problemOf(await this.#read(this.#client), this.#options) ??
         this.#misfitError() ??
-        (await this.#findRewritten(this.#client))
+        (await this.#findUnseen(this.#client))
       if (problem !== null) this.#failed.abort(problem)
     } catch {
       // A source that is away is found to be so by whoever reads changes.
@@ -113,25 +124,33 @@ export class SourceWatch {
   }
 
   /**
-   * No change tells that ALTER TABLE gave rows other values. They are read anew once the stream has passed that: it may have
-   * to bring older values of some rows yet, and nothing would set these right.
+   * No change tells that ALTER TABLE gave rows other values, or that a partition came or went. They are read anew once the stream
+   * has passed that: it may have to bring older values of some rows yet, and nothing would set these right.
    */
-  async #findRewritten(client: Client): Promise<ReadAnew | null> {
+  async #findUnseen(client: Client): Promise<ReadAnew | null> {
     const { readable, reached } = this.#options
     if (readable.length === 0) return null
     const live = await readStorage(
       client,
       readable.map(({ flow }) => flow.from),
     )
-    const rewritten = readable.flatMap(({ flow, storage }) => {
+    const changed = readable.flatMap(({ flow, storage: before, sweepable }) => {
       const table = live.get(quoteTable(flow.from))
-      const now = table === undefined ? storage : flowStorage(flow, table)
-      return valuesRewritten(storage, now) ? [{ flow, storage: now }] : []
+      const storage = table === undefined ? before : flowStorage(flow, table)
+      const { rows, gone } = changedUnseen(flow, before, storage)
+      const anew = { rows, gone: gone && sweepable }
+      return anew.rows || anew.gone ? [{ flow, storage, anew }] : []
     })
-    if (rewritten.length === 0) return null
-    const seen = JSON.stringify(rewritten.map(({ storage }) => storage))
-    if (this.#rewritten?.seen !== seen) this.#rewritten = { seen, at: lsnToNumber(await readLogEnd(client)) }
-    return reached() >= this.#rewritten.at ? new ReadAnew(rewritten, 'was rewritten by ALTER TABLE') : null
+    if (changed.length === 0) return null
+    const end = lsnToNumber(await readLogEnd(client))
+    const passed = changed.filter(({ flow, storage }) => {
+      const seen = JSON.stringify(storage)
+      const before = this.#found.get(filledBy(flow))
+      const at = before?.seen === seen ? before.at : end
+      this.#found.set(filledBy(flow), { seen, at })
+      return reached() >= at
+    })
+    return passed.length === 0 ? null : new ReadAnew(passed, 'was rewritten by ALTER TABLE, or has other partitions')
   }
 
   async #read(client: Client): Promise<WatchedTable[]> {

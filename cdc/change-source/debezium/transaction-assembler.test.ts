@@ -108,7 +108,7 @@ it.each<[string, DebeziumEvent[], string[]]>([
   ])
   const batch = builder.take()
   expect(batch.changes.map(({ kind }) => kind)).toEqual(kinds)
-  expect(batch.lacking).toEqual([table])
+  expect(batch.lacking).toEqual([{ table, lsn: batch.position?.lsn }])
   expect(builder.take().lacking).toBeUndefined()
 })
 
