@@ -10,16 +10,12 @@ import { asBatch, type RowChunk, relationRead } from './row-chunk.ts'
 
 /**
  * Whether rows that the source no longer has can be told from the target's key, and deleted by it. All that is filled from one
- * table gets each of its changes, so all have to know its rows by the same columns; of a row that several tables share, any may
- * be the one that still has its part.
+ * table gets each of its changes, so all have to know its rows by the same columns.
  */
 export function canSweep(flow: Flow, carried: readonly Flow[]): boolean {
   const columns = columnsOf(flow)
   const together = carried.filter(({ from }) => showTable(from) === showTable(flow.from))
-  return (
-    flow.key.every(({ computed }) => !computed) &&
-    together.every(other => !other.shared && columnsOf(other) === columns)
-  )
+  return flow.key.every(({ computed }) => !computed) && together.every(other => columnsOf(other) === columns)
 }
 
 function columnsOf({ key }: Flow): string {

@@ -221,7 +221,8 @@ export class Pipeline implements Part {
     return flows.flatMap(({ flow }): ReadableFlow[] => {
       const { storage = null, since = null } = notes.get(filledBy(flow)) ?? {}
       if (flow.reads.length > 0 || storage === null) return []
-      const sweepable = canSweep(flow, this.#carried)
+      // What the monolith alone has is not removed unless a change says so: nobody else may have it.
+      const sweepable = this.#options.direction === 'forward' && canSweep(flow, this.#carried)
       return [{ flow, storage, sweepable, since: since === null ? null : lsnToNumber(since) }]
     })
   }

@@ -154,7 +154,7 @@ it('invariant 13: a changed mapping that does not fit the service is refused bef
   expect(await sync.onSource('SELECT name_en FROM products WHERE id = 1')).toEqual([{ name_en: 'EN 1' }])
 })
 
-it('values that ALTER TABLE rewrote in the service come to the monolith', async () => {
+it('values that ALTER TABLE rewrote in the service come to the monolith, and nothing is removed from it', async () => {
   await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
   const { quiet } = await startBothWays(sync)
   await sync.onTarget('UPDATE items SET cents = 100 WHERE item_id = 1')
@@ -166,4 +166,14 @@ it('values that ALTER TABLE rewrote in the service come to the monolith', async 
   )
   await quiet()
   expect(await sync.onSource('SELECT count(*)::int AS rows FROM products')).toEqual([{ rows: 200 }])
+  await sync.onTarget('ALTER TABLE items ALTER item_id TYPE bigint USING item_id + 1000')
+  const read = `SELECT FROM ficus.flow WHERE direction = 'reverse' AND NOT reading`
+  await vi.waitFor(
+    async () => {
+      expect(await sync.onSource('SELECT count(*)::int AS rows FROM products WHERE id > 1000')).toEqual([{ rows: 200 }])
+      expect(await sync.onSource(read)).toHaveLength(1)
+    },
+    { timeout: 20_000, interval: 50 },
+  )
+  expect(await sync.onSource('SELECT count(*)::int AS rows FROM products')).toEqual([{ rows: 400 }])
 })
