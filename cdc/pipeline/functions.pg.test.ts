@@ -1,4 +1,5 @@
 import { createDatabase } from '@ficus/deploy/testing/postgres'
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { retryParked } from '../apply/retry-parked.ts'
 import { withSession } from '../database/session.ts'
@@ -218,7 +219,7 @@ it('reads a table anew through a function that was changed', async () => {
     .toEqual([{ rows: 21 }])
 })
 
-it('carries rows there and back by functions, which the probe says it did not try', async () => {
+it('there and back by functions gives the same rows, whichever side wrote (property); the probe says it did not try them', async () => {
   const input: SyncInput = {
     tables: [
       {
@@ -226,8 +227,8 @@ it('carries rows there and back by functions, which the probe says it did not tr
         target: 'remarks',
         key: { id: 'id' },
         columns: { forward: ['body'], reverse: ['body'] },
-        forward: ({ body = null }) => ({ body: body?.split('').toReversed().join('') ?? null }),
-        reverse: ({ body = null }) => ({ body: body?.split('').toReversed().join('') ?? null }),
+        forward: ({ body = null }) => ({ body: backwards(body) }),
+        reverse: ({ body = null }) => ({ body: backwards(body) }),
       },
     ],
   }
@@ -250,21 +251,37 @@ it('carries rows there and back by functions, which the probe says it did not tr
     { kind: 'note', part: 'rows', where: 'public.notes' },
     { kind: 'note', part: 'writes', where: 'public.notes' },
   ])
-  await sync.onTarget(`INSERT INTO remarks VALUES (3, 'xyz')`)
-  await waitUntilCaughtUp({ ...reversed, capability: CAPABILITY, timeoutMs: 40_000 })
-  await sync.onSource(`UPDATE notes SET body = 'def' WHERE id = 1`)
-  await sync.caughtUp()
-  expect(await sync.onTarget('SELECT * FROM remarks ORDER BY id')).toEqual([
-    { id: 1, body: 'fed' },
-    { id: 2, body: null },
-    { id: 3, body: 'xyz' },
-  ])
-  expect(await sync.onSource('SELECT * FROM notes ORDER BY id')).toEqual([
-    { id: 1, body: 'def' },
-    { id: 2, body: null },
-    { id: 3, body: 'zyx' },
-  ])
+  const ways = {
+    there: { here: sync.onSource, table: 'notes', other: sync.onTarget, otherTable: 'remarks' },
+    back: { here: sync.onTarget, table: 'remarks', other: sync.onSource, otherTable: 'notes' },
+  }
+  const body = fc.option(fc.string({ unit: 'binary', maxLength: 20 }).filter(text => !text.includes('\0')))
+  const rows = fc.uniqueArray(fc.tuple(fc.integer({ min: 1, max: 20 }), body), { maxLength: 8, selector: ([id]) => id })
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom('there', 'back'), rows, async (way, written) => {
+      const { here, table, other, otherTable } = ways[way]
+      await here(
+        `INSERT INTO ${table} SELECT * FROM unnest($1::int[], $2::text[])
+         ON CONFLICT (id) DO UPDATE SET body = excluded.body`,
+        [written.map(([id]) => id), written.map(([, text]) => text)],
+      )
+      await sync.caughtUp()
+      await waitUntilCaughtUp({ ...reversed, capability: CAPABILITY, timeoutMs: 40_000 })
+      const before = await here(`SELECT id, body FROM ${table} ORDER BY id`)
+      expect(await other(`SELECT id, reverse(body) AS body FROM ${otherTable} ORDER BY id`)).toEqual(before)
+      // What goes back comes from what came.
+      await sync.onTarget('UPDATE remarks SET body = body')
+      await waitUntilCaughtUp({ ...reversed, capability: CAPABILITY, timeoutMs: 40_000 })
+      expect(await here(`SELECT id, body FROM ${table} ORDER BY id`)).toEqual(before)
+    }),
+    { numRuns: 15, interruptAfterTimeLimit: 20_000, endOnFailure: true },
+  )
+  expect(reverse.status().parked).toBe(0)
 })
+
+function backwards(text: string | null): string | null {
+  return text === null ? null : Array.from(text).toReversed().join('')
+}
 
 describe('the comparison of rows that a function makes', () => {
   const WHERE = { capability: CAPABILITY, direction: 'forward', ledger: LEDGER } as const
