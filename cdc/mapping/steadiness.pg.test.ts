@@ -42,6 +42,7 @@ describe('a value that does not follow from its row alone is refused', () => {
       /gen_random_uuid/,
     ],
     ['now()', withTitle('name || now()'), 'tables[0].forward.title', /calls now\(\)/],
+    ['a literal that is read as now', withTitle(`name || timestamp 'Now'`), 'tables[0].forward.title', /calls 'Now'/],
     ['CURRENT_DATE', withTitle('name || CURRENT_DATE'), 'tables[0].forward.title', /CURRENT_DATE/],
     [
       'an age as of today',
@@ -88,5 +89,6 @@ describe('a value that does not follow from its row alone is refused', () => {
     ])
     expect((await checked('STABLE')).problems).toEqual([])
     expect((await check(withTitle(`to_char(price, 'FM990.00') || to_jsonb(name)`))).problems).toEqual([])
+    expect((await check(withTitle(`coalesce(name, 'now') || date '2020-01-01'`))).problems).toEqual([])
   })
 })

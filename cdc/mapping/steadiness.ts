@@ -37,6 +37,9 @@ const OF_THE_MOMENT = [
   'pg_conf_load_time',
 ]
 
+/** Texts that become a moment of now when they are read as one (PostgreSQL documentation, "Date/Time Special Values"). */
+const SPECIAL_MOMENT = /'\s*(now|today|tomorrow|yesterday)\b[^']*'/gi
+
 const VIEW = 'pg_temp.ficus_check'
 
 /**
@@ -48,7 +51,7 @@ const VIEW = 'pg_temp.ficus_check'
 export async function findUnsteady(client: Client, select: string): Promise<Unsteady> {
   await client.query(`CREATE TEMPORARY VIEW ${VIEW.replace('pg_temp.', '')} AS ${select}`)
   try {
-    const { rows } = await client.query<{ functions: string[]; tables: string[] }>(
+    const { rows } = await client.query<{ functions: string[]; tables: string[]; parsed: string }>(
       `WITH tree AS (SELECT ev_action::text AS text FROM pg_rewrite WHERE ev_class = to_regclass('${VIEW}'))
        SELECT array(
            SELECT DISTINCT p.oid::regprocedure::text FROM tree,
@@ -63,11 +66,19 @@ export async function findUnsteady(client: Client, select: string): Promise<Unst
              regexp_matches(text, ':relid (\\d+)', 'g') AS read JOIN pg_class c ON c.oid = read[1]::oid
              JOIN pg_namespace n ON n.oid = c.relnamespace
            WHERE c.relpersistence <> 't'
-         ) AS tables`,
+         ) AS tables,
+         pg_get_viewdef(to_regclass('${VIEW}')) AS parsed`,
       [OF_THE_MOMENT],
     )
-    return rows[0] ?? { functions: [], tables: [] }
+    const { functions = [], tables = [], parsed = '' } = rows[0] ?? {}
+    // One that was read as a moment is that moment in what was parsed; others stay as they are.
+    const isRead = momentsIn(select).length > momentsIn(parsed).length
+    return { functions: isRead ? [...functions, ...new Set(momentsIn(select))] : functions, tables }
   } finally {
     await client.query(`DROP VIEW IF EXISTS ${VIEW}`)
   }
+}
+
+function momentsIn(sql: string): string[] {
+  return sql.match(SPECIAL_MOMENT) ?? []
 }
