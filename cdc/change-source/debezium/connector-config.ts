@@ -18,6 +18,8 @@ export interface ConnectorInput {
   /** Columns that the mapping does not read, and that so need not travel. */
   readonly unread: readonly { readonly table: TableName; readonly column: string }[]
   readonly topics: Pick<TopicsConfig, 'layout' | 'keys' | 'maxMessageBytes'>
+  /** How long Debezium waits before it tries again what may pass, ms. */
+  readonly retryMs: number
 }
 
 export const CONNECTOR_CLASS = 'io.debezium.connector.postgresql.PostgresConnector'
@@ -99,7 +101,7 @@ export function connectorConfig(input: ConnectorInput): Record<string, string> {
     // What Debezium takes for passing it would try again for ever, and Kafka Connect calls that running. A database that
     // is started again is back by then; what has failed is told of with its reason, and restarted by whoever reads.
     'errors.max.retries': '10',
-    'retriable.restart.connector.wait.ms': '2000',
+    'retriable.restart.connector.wait.ms': String(input.retryMs),
 
     'poll.interval.ms': '10',
     'max.batch.size': '8192',

@@ -28,12 +28,22 @@ export interface DebeziumOptions {
   readonly topics: TopicsConfig
   /** `host:port`, where Kafka Connect reaches the source database by another address. */
   readonly connectDatabaseHost?: string | undefined
+  /** Unless told otherwise, what suits a system that runs for months. */
+  readonly pace?: Pace
 }
 
-/** How often the connector is asked how it fares. */
-const WATCH_MS = 2_000
-/** How often Kafka is told what the target has. */
-const RELEASE_MS = 10_000
+/** How often something is done again, ms. */
+export interface Pace {
+  /** Debezium tries what may pass. */
+  readonly retryMs: number
+  /** The connector is asked how it fares. */
+  readonly watchMs: number
+  /** Kafka is told what the target has. */
+  readonly releaseMs: number
+}
+
+const PACE: Pace = { retryMs: 2_000, watchMs: 2_000, releaseMs: 10_000 }
+
 /** What `prepare` made ready for `read`. */
 interface Prepared {
   readonly topics: KafkaTopics
@@ -49,6 +59,7 @@ export class DebeziumSource implements ChangeSource {
   readonly engine = 'debezium'
   readonly #options: ChangeSourceOptions
   readonly #debezium: DebeziumOptions
+  readonly #pace: Pace
   readonly #connect: ConnectClient
   readonly #restarts = new Restarts()
   #prepared: Prepared | undefined
@@ -60,6 +71,7 @@ export class DebeziumSource implements ChangeSource {
   constructor(options: ChangeSourceOptions, debezium: DebeziumOptions) {
     this.#options = options
     this.#debezium = debezium
+    this.#pace = debezium.pace ?? PACE
     this.#connect = new ConnectClient(debezium.connectUrl)
   }
 
@@ -77,7 +89,7 @@ export class DebeziumSource implements ChangeSource {
     const { unread } = readers
     const target = { name, databaseUrl: source.url, connectDatabaseHost, slot, publication, tables }
     const config = {
-      ...connectorConfig({ ...target, unread, topics: settings }),
+      ...connectorConfig({ ...target, unread, topics: settings, retryMs: this.#pace.retryMs }),
       [TYPES_SETTING]: JSON.stringify(types),
     }
     try {
@@ -159,14 +171,15 @@ export class DebeziumSource implements ChangeSource {
 
   /** While the topics are read: ends the stream when the connector fails, and lets Kafka forget what the target has. */
   async #watch({ topics, connectorConfig }: Prepared, stream: TopicStream, signal: AbortSignal): Promise<void> {
+    const { watchMs, releaseMs } = this.#pace
     const watch = new ConnectorWatch(this.#connect, topics.name, connectorConfig)
     let releasedAt = performance.now()
     while (!signal.aborted) {
-      await sleep(WATCH_MS, undefined, { signal }).catch(() => {})
+      await sleep(watchMs, undefined, { signal }).catch(() => {})
       if (signal.aborted) return
       stream.endIfStuck()
       await watch.look().catch(error => stream.end(this.#restarts.judge(error, performance.now())))
-      if (performance.now() - releasedAt < RELEASE_MS) continue
+      if (performance.now() - releasedAt < releaseMs) continue
       releasedAt = performance.now()
       // A hint: what is not removed now is removed the next time.
       await this.#release(topics).catch(() => {})
