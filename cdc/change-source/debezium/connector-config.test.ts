@@ -13,6 +13,7 @@ const INPUT: ConnectorInput = {
   unread: [{ table: { schema: 'public', table: 'products' }, column: 'internal note' }],
   topics: { layout: 'single', keys: {}, maxMessageBytes: 16 * 1024 * 1024 },
   retryMs: 2_000,
+  transactionMs: 15_000,
 }
 
 it('is made of the capability’s settings', () => {

@@ -20,14 +20,14 @@ export interface ConnectorInput {
   readonly topics: Pick<TopicsConfig, 'layout' | 'keys' | 'maxMessageBytes'>
   /** How long Debezium waits before it tries again what may pass, ms. */
   readonly retryMs: number
+  /** How long one of the producer's transactions may take, ms: ample for the records of one poll. Kafka's own is 60 s. */
+  readonly transactionMs: number
 }
 
 export const CONNECTOR_CLASS = 'io.debezium.connector.postgresql.PostgresConnector'
 const JSON_CONVERTER = 'org.apache.kafka.connect.json.JsonConverter'
 /** Kafka's own size of a producer's buffer, bytes. It has to hold the largest message. */
 const PRODUCER_BUFFER = 32 * 1024 * 1024
-/** Ample for the records of one poll. Kafka's own is 60 s. */
-const TRANSACTION_TIMEOUT_MS = 15_000
 
 /**
  * The value that stands for one that was not sent (an unchanged TOAST value). The connector's name is part of it, so
@@ -92,7 +92,7 @@ export function connectorConfig(input: ConnectorInput): Record<string, string> {
     'value.converter.schemas.enable': 'false',
     'exactly.once.support': 'required',
     // One that a killed worker left open holds up whoever reads committed records, for so long.
-    'producer.override.transaction.timeout.ms': String(TRANSACTION_TIMEOUT_MS),
+    'producer.override.transaction.timeout.ms': String(input.transactionMs),
     // Each poll is one of the producer's transactions: nothing comes after it that would be worth waiting for.
     'producer.override.linger.ms': '0',
     'producer.override.max.request.size': String(topics.maxMessageBytes),

@@ -9,7 +9,7 @@ import { CatalogWatch, keptTypes, TYPES_SETTING, typesOfNow } from './catalog-wa
 import type { ColumnTypes } from './column-types.ts'
 import { ConnectClient } from './connect-client.ts'
 import { runConnector, stopConnector } from './connector.ts'
-import { connectorConfig, placeholderOf } from './connector-config.ts'
+import { type ConnectorInput, connectorConfig, placeholderOf } from './connector-config.ts'
 import { connectorName, connectorPrefix } from './connector-name.ts'
 import { ConnectorWatch } from './connector-watch.ts'
 import { KafkaTopics } from './kafka-topics.ts'
@@ -32,17 +32,15 @@ export interface DebeziumOptions {
   readonly pace?: Pace
 }
 
-/** How often something is done again, ms. */
-export interface Pace {
-  /** Debezium tries what may pass. */
-  readonly retryMs: number
+/** What goes into the connector's configuration, and how often something is done, ms. */
+export interface Pace extends Pick<ConnectorInput, 'retryMs' | 'transactionMs'> {
   /** The connector is asked how it fares. */
   readonly watchMs: number
   /** Kafka is told what the target has. */
   readonly releaseMs: number
 }
 
-const PACE: Pace = { retryMs: 2_000, watchMs: 2_000, releaseMs: 10_000 }
+const PACE: Pace = { retryMs: 2_000, transactionMs: 15_000, watchMs: 2_000, releaseMs: 10_000 }
 
 /** What `prepare` made ready for `read`. */
 interface Prepared {
@@ -87,9 +85,10 @@ export class DebeziumSource implements ChangeSource {
     const offsets = await prepareTopics(topics, settings, tables, from)
     await this.#prepareSlot(from)
     const { unread } = readers
+    const { retryMs, transactionMs } = this.#pace
     const target = { name, databaseUrl: source.url, connectDatabaseHost, slot, publication, tables }
     const config = {
-      ...connectorConfig({ ...target, unread, topics: settings, retryMs: this.#pace.retryMs }),
+      ...connectorConfig({ ...target, unread, topics: settings, retryMs, transactionMs }),
       [TYPES_SETTING]: JSON.stringify(types),
     }
     try {

@@ -47,7 +47,7 @@ export async function createKafkaHarness(
     connectUrl: stack.connectUrl,
     topicPrefix: `test_${randomBytes(4).toString('hex')}`,
     topics: { ...SECTIONS.cdc.parse({}).topics, ...topics },
-    pace: { retryMs: 200, watchMs: 500, releaseMs: 1_000 },
+    pace: { retryMs: 200, transactionMs: 5_000, watchMs: 500, releaseMs: 1_000 },
   }
   const pipelines: Pipeline[] = []
   const pipeline = (options: Partial<PipelineOptions> = {}) => {
