@@ -116,7 +116,8 @@ async function freeze(holder: Client, source: Client, options: AlignOptions): Pr
   if (rowCount !== 1) throw new NotAligned('the target has no position')
   const making = createTemporarySlot(options.source)
   try {
-    const slot = await Promise.race([making, sleep(FREEZE_MS, null)])
+    // What is left of the time keeps no command alive that has done its work.
+    const slot = await Promise.race([making, sleep(FREEZE_MS, null, { ref: false })])
     if (slot === null) throw new NotAligned(`${options.source.name} gave no snapshot within ${FREEZE_MS} ms`)
     await holder.query(setPause(options.key, slot.position))
     return slot
