@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Endpoint } from '@ficus/cdc/database/session'
+import { diffCapability } from '@ficus/cdc/diff/diff-capability'
+import type { TableDiff } from '@ficus/cdc/diff/table-comparison'
 import { waitUntilCaughtUp } from '@ficus/cdc/lag/lag'
 import type { Direction } from '@ficus/cdc/mapping/flow'
 import { parseSync } from '@ficus/cdc/mapping/parse-sync'
@@ -46,6 +48,8 @@ export interface CampaignReport {
   /** Rows of each table, source and target; and whether they are the same to the last byte. */
   readonly rows: { readonly source: readonly number[]; readonly target: readonly number[] }
   readonly equal: boolean
+  /** What `ficus verify --data` found, which asks by the mapping: the tables with a difference. */
+  readonly differing: readonly string[]
   /** The target has the indexes that it began with. */
   readonly indexed: boolean
 }
@@ -275,6 +279,8 @@ class Campaign {
       return found
     }
     const [ofSource, ofTarget] = [await digested(sourceUrl, 'source'), await digested(targetUrl, 'target')]
+    const mapped = parseSync(mapping(this.#direction, this.#factor))
+    const { tables } = await diffCapability({ ...this.#ends(), ...sync, sync: mapped, timeoutMs: QUIET_MS })
     const counted = await query(targetUrl, COUNT_WRITES)
     const twice = counted.map(({ table_name, twice }) => [String(table_name), Number(twice)] as const)
     return {
@@ -287,6 +293,7 @@ class Campaign {
       seenTwiceOf: Object.fromEntries(twice),
       rows: { source: ofSource.map(({ rows }) => Number(rows)), target: ofTarget.map(({ rows }) => Number(rows)) },
       equal: JSON.stringify(ofSource) === JSON.stringify(ofTarget),
+      differing: tables.filter(isDifferent).map(({ target }) => target),
       indexed: JSON.stringify(await query(targetUrl, INDEXES)) === this.#indexes,
     }
   }
@@ -316,6 +323,8 @@ class Campaign {
     return JSON.stringify(this.#child?.log.slice(-3) ?? [])
   }
 }
+
+const isDifferent = ({ differing, unlisted, undecided }: TableDiff) => differing.length + unlisted + undecided > 0
 
 /** One statement in a session of its own: any server may be dead at any time. */
 async function query(url: string, sql: string, values: unknown[] = []): Promise<Record<string, unknown>[]> {

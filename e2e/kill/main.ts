@@ -7,7 +7,7 @@ import { mulberry32 } from '@ficus/deploy/testing/random'
 import { readOptions } from '../testing/options.ts'
 import { type CampaignReport, type RoundLog, runCampaign } from './campaign.ts'
 import { type Engine, startServers } from './servers.ts'
-import { planRounds } from './victims.ts'
+import { countDeaths, planRounds, type Round } from './victims.ts'
 
 interface Variant {
   readonly engine: Engine
@@ -78,18 +78,26 @@ async function run({ engine, layout, direction }: Variant): Promise<number> {
   const report = await runCampaign({ servers, direction, rounds, random, onRound: printRound, signal })
   if (values.json !== undefined)
     await writeFile(values.json, `${JSON.stringify({ engine, layout, direction, seed, ...report }, null, 2)}\n`)
+  printDeaths(rounds)
   return conclude(report)
+}
+
+/** Every round was lived through where this is printed. */
+function printDeaths(rounds: readonly Round[]): void {
+  console.log('\nWho died, and how often:')
+  for (const [death, times] of countDeaths(rounds)) console.log(`  ${death.padEnd(36)}${String(times).padStart(4)}`)
+  console.log()
 }
 
 function printRound({ round, during, victim, recoveredMs }: RoundLog): void {
   const number = `${round}/${count}`.padStart(7)
   console.log(
-    `${number}  ${during.padEnd(6)}  ${victim.padEnd(34)}  back at work after ${(recoveredMs / 1000).toFixed(1)} s`,
+    `${number}  ${during.padEnd(6)}  ${victim.padEnd(38)}  back at work after ${(recoveredMs / 1000).toFixed(1)} s`,
   )
 }
 
 function conclude(report: CampaignReport): number {
-  const { transactions, truncated, altered, seen, seenTwice, rows, equal, indexed } = report
+  const { transactions, truncated, altered, seen, seenTwice, rows, equal, differing, indexed } = report
   const listed = new Intl.ListFormat('en')
   const counts = (side: readonly number[]) => listed.format(side.map(number => number.toLocaleString('en-US')))
   console.log(
@@ -101,9 +109,12 @@ function conclude(report: CampaignReport): number {
   console.log(
     `The target’s triggers saw ${seen.toLocaleString('en-US')} writes while rows streamed, ${seenTwice} of them more than once.`,
   )
+  console.log(
+    `verify --data finds ${differing.length === 0 ? 'no difference' : `differences in ${listed.format(differing)}`}.`,
+  )
   if (seenTwice > 0) console.log(`More than once, by table: ${JSON.stringify(report.seenTwiceOf)}`)
   if (!indexed) console.log('The target does NOT have the indexes that it began with.')
-  return equal && indexed && seenTwice === 0 && seen > 0 ? 0 : 1
+  return equal && differing.length === 0 && indexed && seenTwice === 0 && seen > 0 ? 0 : 1
 }
 
 /** What is killed: null where an option has a value that it cannot have. */

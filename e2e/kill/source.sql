@@ -53,3 +53,13 @@ INSERT INTO reviews (id, stars, body) SELECT n, n % 5, 'review ' || n FROM gener
 CREATE TABLE drafts (id int PRIMARY KEY, line text, version bigint NOT NULL DEFAULT nextval('versions'));
 
 INSERT INTO drafts (id, line) SELECT n, 'draft ' || n FROM generate_series(1, 500) AS n;
+
+-- Bundles go with their parts into one row; those in the attic do not.
+CREATE TABLE bundles (id int PRIMARY KEY, shelf text NOT NULL, version bigint NOT NULL DEFAULT nextval('versions'));
+
+CREATE TABLE parts (id int PRIMARY KEY, bundle_id int NOT NULL, quantity int NOT NULL);
+CREATE INDEX parts_by_bundle ON parts (bundle_id);
+
+INSERT INTO bundles (id, shelf) SELECT n, CASE WHEN n % 5 = 0 THEN 'attic' ELSE 'shelf ' || n % 7 END FROM generate_series(1, 2000) AS n;
+
+INSERT INTO parts (id, bundle_id, quantity) SELECT n, 1 + n % 2100, n % 11 FROM generate_series(1, 5000) AS n;

@@ -8,7 +8,7 @@ export const readSchema = (side: 'source' | 'target'): Promise<string> =>
   readFile(new URL(`./${side}.sql`, import.meta.url), 'utf8')
 
 /** Of these each write is noted. Rows that are read anew beside the stream are written twice, rightly. */
-const NOTED = ['items', 'levels', 'tags', 'papers']
+const NOTED = ['items', 'levels', 'tags', 'papers', 'offers']
 
 /** Fires for whoever writes, sync included, and notes each write. */
 export const NOTE_WRITES = [
@@ -64,6 +64,12 @@ const STOCK = {
   forward: { pieces: 'amount * 12', version: 'version' },
 }
 
+/** What a bundle's parts come to. */
+const PARTS = {
+  pieces: '(SELECT coalesce(sum(p.quantity), 0)::int FROM parts p WHERE p.bundle_id = bundles.id)',
+  parts: `(SELECT string_agg(p.id || ':' || p.quantity, ' ' ORDER BY p.id) FROM parts p WHERE p.bundle_id = bundles.id)`,
+}
+
 /** What is written in the same way for either direction. */
 function others(factor: Factor): (TableMapping & BackMapping)[] {
   const reviews = {
@@ -92,6 +98,22 @@ function others(factor: Factor): (TableMapping & BackMapping)[] {
       target: 'public.papers',
       key: { id: 'paper_id' },
       forward: { line: 'line', version: 'version' },
+    },
+    // With each version a product may come into it, or go.
+    {
+      source: 'public.products',
+      target: 'public.offers',
+      key: { id: { to: 'code', forward: `'P' || id` } },
+      where: 'version % 3 <> 0',
+      forward: { title: 'name', version: 'version' },
+    },
+    {
+      source: 'public.bundles',
+      target: 'public.kits',
+      key: { id: { to: 'code', forward: `'B' || id` } },
+      where: `shelf <> 'attic'`,
+      reads: { 'public.parts': { bundle_id: 'id' } },
+      forward: { shelf: 'shelf', ...PARTS, version: 'version' },
     },
     ...(factor === null ? [] : [reviews]),
   ]
@@ -145,6 +167,18 @@ function expectedTables(factor: Factor): Expected[] {
       columns: 'paper_id, line, version',
       keys: 1,
       select: 'SELECT id, line, version FROM drafts',
+    },
+    {
+      table: 'offers',
+      columns: 'code, title, version',
+      keys: 1,
+      select: `SELECT 'P' || id, name, version FROM products WHERE version % 3 <> 0`,
+    },
+    {
+      table: 'kits',
+      columns: 'code, shelf, pieces, parts, version',
+      keys: 1,
+      select: `SELECT 'B' || id, shelf, ${PARTS.pieces}, ${PARTS.parts}, version FROM bundles WHERE shelf <> 'attic'`,
     },
     {
       table: 'opinions',

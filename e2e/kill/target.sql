@@ -25,6 +25,12 @@ CREATE TABLE opinions (review_id bigint PRIMARY KEY, points int NOT NULL, score 
 
 CREATE TABLE papers (paper_id int PRIMARY KEY, line text, version bigint NOT NULL);
 
+-- Products of some versions only, under a key that is computed.
+CREATE TABLE offers (code text PRIMARY KEY, title text NOT NULL, version bigint NOT NULL);
+
+-- A bundle and its parts.
+CREATE TABLE kits (code text PRIMARY KEY, shelf text NOT NULL, pieces int NOT NULL, parts text, version bigint NOT NULL);
+
 CREATE TABLE writes (table_name text, operation text, version bigint);
 
 -- Where one row becomes several, these are moved with the version that they had, then written. What is written once more is the same row.

@@ -1,6 +1,7 @@
+import { SYNC_POINTS } from '@ficus/cdc/pipeline/points'
 import { mulberry32 } from '@ficus/deploy/testing/random'
 import { expect, it } from 'vitest'
-import { describeVictim, planRounds } from './victims.ts'
+import { countDeaths, describeVictim, planRounds } from './victims.ts'
 
 const EVERYBODY = ['source', 'target', 'kafka', 'connect'] as const
 
@@ -14,11 +15,15 @@ it('kills at every named point and every server in 50 rounds, copies first, then
   expect(rounds).toHaveLength(50)
   expect([...who].sort()).toMatchInlineSnapshot(`
     [
+      "add: server connect",
+      "add: server kafka",
       "add: server source",
       "add: server target",
       "add: sync at point added.chunk",
       "add: sync at point added.published",
       "add: sync at point added.read",
+      "copy: server connect",
+      "copy: server kafka",
       "copy: server source",
       "copy: server target",
       "copy: sync at point copy.claimed",
@@ -42,9 +47,19 @@ it('kills at every named point and every server in 50 rounds, copies first, then
       "stream: sync at point apply.merged",
     ]
   `)
-  expect(who).toEqual(expect.objectContaining({ size: 26 }))
+  expect(who).toEqual(expect.objectContaining({ size: 30 }))
+  // A point that nobody dies at shows nothing.
+  const points = rounds.flatMap(({ victim }) => ('point' in victim ? [victim.point] : []))
+  expect(new Set(points)).toEqual(new Set(SYNC_POINTS))
   const order = rounds.map(({ during }) => (during === 'drop' ? 'copy' : during))
-  expect(order).toEqual([...Array(11).fill('copy'), ...Array(5).fill('add'), ...Array(34).fill('stream')])
+  expect(order).toEqual([...Array(13).fill('copy'), ...Array(7).fill('add'), ...Array(30).fill('stream')])
+})
+
+it('counts who died while what was done', () => {
+  const counts = countDeaths(planRounds(50, EVERYBODY, mulberry32(1)))
+  expect(counts.size).toBe(30)
+  expect([...counts.values()].reduce((sum, times) => sum + times)).toBe(50)
+  expect(counts.get('copy    sync at copy.range')).toBe(1)
 })
 
 it('plans the same for the same seed, and something else for another', () => {

@@ -1,5 +1,5 @@
 import type { Direction } from '@ficus/cdc/mapping/flow'
-import type { SyncPoint } from '@ficus/cdc/pipeline/points'
+import { SYNC_POINTS, type SyncPoint } from '@ficus/cdc/pipeline/points'
 
 /** The servers that sync lives between. */
 export type ServerName = 'source' | 'target' | 'kafka' | 'connect'
@@ -16,29 +16,15 @@ export interface Round {
   readonly victim: Victim
 }
 
-const COPY_POINTS: readonly SyncPoint[] = [
-  'copy.claimed',
-  'copy.published',
-  'copy.slot',
-  'copy.indexes-dropped',
-  'copy.range',
-  'copy.rows',
-  'copy.indexed',
-  'copy.finished',
-]
-const APPLY_POINTS: readonly SyncPoint[] = [
-  'apply.begun',
-  'apply.merged',
-  'apply.committing',
-  'apply.committed',
-  'apply.acknowledged',
-]
+/** Those of one part of sync: what is named there is dealt. */
+const pointsOf = (part: 'copy' | 'added' | 'apply' | 'drop'): readonly SyncPoint[] =>
+  SYNC_POINTS.filter(point => point.startsWith(`${part}.`))
 
 /**
- * More than a fifth of the rounds dies while it copies, so that 50 have each card of that deck, and a fifth while a table is
- * added, as long as it has other ways to die.
+ * A quarter of the rounds dies while it copies, so that 50 have each card of that deck, and a fifth while a table is added, as
+ * long as it has other ways to die.
  */
-const COPY_SHARE = 0.22
+const COPY_SHARE = 0.26
 const ADD_SHARE = 0.2
 
 /**
@@ -54,20 +40,22 @@ export function planRounds(
   direction: Direction = 'forward',
 ): Round[] {
   const upTo = (limit: number) => Math.floor(random() * limit)
-  const databases = servers.filter(server => server === 'source' || server === 'target')
   const copyDeck = (): Round[] => [
-    ...COPY_POINTS.map(point => ({
+    ...pointsOf('copy').map(point => ({
       during: 'copy' as const,
       victim: { kind: 'sync at point' as const, point, pass: point === 'copy.range' ? 1 + upTo(2) : 1 },
     })),
-    ...databases.map(server => ({
+    ...servers.map(server => ({
       during: 'copy' as const,
       victim: { kind: 'server' as const, server, afterMs: upTo(600) },
     })),
-    { during: 'drop', victim: { kind: 'sync at point', point: 'drop.slot', pass: 1 } },
+    ...pointsOf('drop').map(point => ({
+      during: 'drop' as const,
+      victim: { kind: 'sync at point' as const, point, pass: 1 },
+    })),
   ]
   const streamDeck = (): Round[] => [
-    ...APPLY_POINTS.map(point => ({
+    ...pointsOf('apply').map(point => ({
       during: 'stream' as const,
       victim: { kind: 'sync at point' as const, point, pass: 1 + upTo(30) },
     })),
@@ -80,10 +68,11 @@ export function planRounds(
   if (direction === 'reverse') return deal(count, streamDeck, random)
   // The table is new once only; after that its mapping changes, and its rows are read anew.
   const adds: Round[] = [
-    { during: 'add', victim: { kind: 'sync at point', point: 'added.published', pass: 1 } },
-    { during: 'add', victim: { kind: 'sync at point', point: 'added.chunk', pass: 1 + upTo(10) } },
-    { during: 'add', victim: { kind: 'sync at point', point: 'added.read', pass: 1 } },
-    ...databases.map(server => ({
+    ...pointsOf('added').map(point => ({
+      during: 'add' as const,
+      victim: { kind: 'sync at point' as const, point, pass: point === 'added.chunk' ? 1 + upTo(10) : 1 },
+    })),
+    ...servers.map(server => ({
       during: 'add' as const,
       victim: { kind: 'server' as const, server, afterMs: upTo(600) },
     })),
@@ -112,4 +101,16 @@ function shuffled<T>(items: readonly T[], random: () => number): T[] {
 export function describeVictim(victim: Victim): string {
   if (victim.kind === 'sync at point') return `sync at ${victim.point}, pass ${victim.pass}`
   return `${victim.kind === 'sync' ? 'sync' : victim.server} after ${victim.afterMs} ms`
+}
+
+/** How often each death was died, by name: `stream  sync at apply.merged` whatever the pass or the time. */
+export function countDeaths(rounds: readonly Round[]): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>()
+  for (const { during, victim } of rounds) {
+    const who =
+      victim.kind === 'sync at point' ? `sync at ${victim.point}` : victim.kind === 'sync' ? 'sync' : victim.server
+    const death = `${during.padEnd(6)}  ${who}`
+    counts.set(death, (counts.get(death) ?? 0) + 1)
+  }
+  return new Map([...counts].sort())
 }

@@ -63,6 +63,33 @@ const TRANSACTIONS: readonly Transaction[] = [
           UPDATE drafts SET id = nextval('ids'), version = nextval('versions') WHERE id IN (SELECT id FROM drafts ORDER BY id LIMIT 3);
           DELETE FROM drafts WHERE id IN (SELECT id FROM drafts ORDER BY id DESC LIMIT 20)`,
   },
+  // Bundles come down from the attic and go there, parts change alone, with their bundle, and from one bundle to another.
+  {
+    weight: 2,
+    sql: `UPDATE parts SET quantity = quantity + 1 WHERE bundle_id BETWEEN $id % 2000 AND $id % 2000 + $some;
+          UPDATE parts SET bundle_id = 1 + bundle_id % 2000 WHERE id BETWEEN $id % 5000 AND $id % 5000 + $some`,
+  },
+  {
+    weight: 2,
+    sql: `UPDATE bundles SET shelf = CASE shelf WHEN 'attic' THEN 'shelf ' || version ELSE 'attic' END, version = nextval('versions')
+            WHERE id BETWEEN $id % 2000 AND $id % 2000 + $some;
+          UPDATE parts SET quantity = quantity + 2 WHERE bundle_id BETWEEN $id % 2000 AND $id % 2000 + 5;
+          INSERT INTO parts (id, bundle_id, quantity) SELECT nextval('ids'), 1 + $id % 2000, n FROM generate_series(1, $some) AS n;
+          DELETE FROM parts WHERE id IN (SELECT id FROM parts WHERE id > 100000 ORDER BY id LIMIT 40)`,
+  },
+  {
+    weight: 1,
+    sql: `INSERT INTO bundles (id, shelf) SELECT nextval('ids'), 'new' FROM generate_series(1, $some);
+          UPDATE bundles SET id = nextval('ids'), version = nextval('versions') WHERE id IN (SELECT id FROM bundles ORDER BY id LIMIT 3);
+          INSERT INTO parts (id, bundle_id, quantity) SELECT nextval('ids'), id, 3 FROM bundles ORDER BY id DESC LIMIT 5;
+          DELETE FROM bundles WHERE id IN (SELECT id FROM bundles WHERE id > 100000 ORDER BY id LIMIT 20)`,
+  },
+  {
+    weight: 0.05,
+    sql: `UPDATE parts SET quantity = 0;
+          TRUNCATE parts;
+          INSERT INTO parts (id, bundle_id, quantity) SELECT nextval('ids'), 1 + n % 2000, n % 5 FROM generate_series(1, 4000) AS n`,
+  },
   {
     weight: 0.15,
     sql: `UPDATE drafts SET line = 'in vain', version = nextval('versions');
