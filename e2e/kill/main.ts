@@ -25,13 +25,13 @@ Usage: npm run test:kill -- [--engine postgres|debezium] [--layout single|tables
   --layout     the topics of debezium (default single): all tables in one, or a topic a table with three partitions
   --direction  forward (default): from the monolith to the service. reverse: from the service, which is then the source, to the
                monolith, as after the switch
-  --rounds     how many lives to take (default 50): a fifth while rows are copied, some while a table is added, the rest while they
+  --rounds     how many lives to take (default 50): a quarter while rows are copied, some while a table is added, the rest while they
                stream; in reverse, which copies nothing, all of them while rows stream
   --seed       which lives, when, and what is written; printed, so that a run can be had again (default: from the clock)
   --json       writes the whole log to FILE
 
-Exits 0 when both sides are equal in the end, no trigger of the target saw a change twice and its indexes are there, 1 when not or
-when something did not come back, 2 on wrong usage, 130 on Ctrl-C.
+Exits 0 when both sides are equal in the end, verify --data says so too, no trigger of the target saw a change twice and its indexes
+are there, 1 when not or when something did not come back, 2 on wrong usage, 130 on Ctrl-C.
 
 Example: npm run test:kill -- --rounds 50 --seed 7 --json kill.json`
 
