@@ -20,7 +20,7 @@ export interface CopyTask {
 const BLOCKS_PER_TASK = 1_024
 
 /**
- * The tasks that copy one flow: the source table cut into ranges of blocks (PostgreSQL scans a range of ctid directly).
+ * The tasks that copy one flow: the source table cut into ranges of blocks (PostgreSQL scans a range of ctid directly, of each partition).
  * The ranges together are the whole table as of the snapshot; the last one has no end.
  * @param whole in one COPY, whose foreign keys are checked when all rows are there.
  */
@@ -29,7 +29,7 @@ export function copyTasks(flow: Flow, source: TableShape, target: TableShape, wh
   const format = computed === null && flow.columns.every(({ to }) => columnOf(target, to).binary) ? 'binary' : 'text'
   const into = `COPY ${quoteTable(flow.to)} (${flow.columns.map(({ to }) => quoteIdentifier(to)).join(', ')}) FROM STDIN (FORMAT ${format})`
   const ctid = `${quoteIdentifier(flow.from.table)}.ctid`
-  const ranges = source.kind === 'table' && !whole ? blockRanges(ctid, source.pages, BLOCKS_PER_TASK) : ['true']
+  const ranges = source.pages !== null && !whole ? blockRanges(ctid, source.pages, BLOCKS_PER_TASK) : ['true']
   const select = copySelect(flow, source, target)
   return ranges.map(range => ({
     flow,

@@ -59,7 +59,7 @@ export function sourceSide(flow: Flow, source: TableShape, target: TableShape): 
         ? { column: values[index]?.value ?? '', type: sourceSideType(columnOf(target, to)) }
         : { column: `${alias}.${quoteIdentifier(own.from)}`, type: columnOf(source, own.from).type }
     }),
-    pages: pagesOf(source),
+    pages: source.pages,
   }
 }
 
@@ -83,7 +83,7 @@ export function targetSide(flow: Flow, target: TableShape): DiffSide {
       column: `${alias}.${quoteIdentifier(to)}`,
       type: columnOf(target, to).type,
     })),
-    pages: pagesOf(target),
+    pages: target.pages,
   }
 }
 
@@ -162,8 +162,4 @@ function imageOf(column: ColumnShape, value: string): string {
  */
 function sentAsText({ wireType, binary }: ColumnShape): boolean {
   return !binary || /^(reg|bpchar|character($|\[))/.test(wireType)
-}
-
-function pagesOf(shape: TableShape): number | null {
-  return shape.kind === 'table' ? shape.pages : null
 }

@@ -64,7 +64,7 @@ export function rangesBetween(bounds: readonly (readonly string[])[]): KeyRange[
 
 /** Statistics may be missing; then the file's size has to do. */
 function estimateRows({ estimatedRows, pages }: TableShape): number {
-  return estimatedRows > 0 ? estimatedRows : pages * 50
+  return estimatedRows > 0 ? estimatedRows : (pages ?? 0) * 50
 }
 
 function isOrderedAlike({ flow, source, target }: ShapedFlow): boolean {
@@ -91,8 +91,8 @@ function isOrderedAlike({ flow, source, target }: ShapedFlow): boolean {
   )
 }
 
-async function isScattered(client: Client, { name, pages }: TableShape, column: string): Promise<boolean> {
-  if (pages < SMALL_PAGES) return false
+async function isScattered(client: Client, { name, kind, pages }: TableShape, column: string): Promise<boolean> {
+  if (kind !== 'table' || pages === null || pages < SMALL_PAGES) return false
   const { rows } = await client.query<{ correlation: number | null }>(
     'SELECT correlation FROM pg_stats WHERE schemaname = $1 AND tablename = $2 AND attname = $3',
     [name.schema, name.table, column],

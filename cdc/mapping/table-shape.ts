@@ -48,8 +48,8 @@ export interface TableShape {
   readonly replicaIdentity: ReplicaIdentity
   /** Rows, as the planner's statistics tell. */
   readonly estimatedRows: number
-  /** Heap size in blocks of 8 kB, as the file is now. */
-  readonly pages: number
+  /** Heap size in blocks of 8 kB, as the file is now: that of the largest partition. Null where it cannot be scanned by ranges of blocks. */
+  readonly pages: number | null
   /** Whether the session's user owns the table, which a publication needs. */
   readonly owned: boolean
   readonly storage: TableStorage
@@ -64,10 +64,15 @@ const FIRST_USER_OID = 16_384
 /** Reads a table's shape, or null where the database has no such table. */
 export async function readTableShape(client: Client, name: TableName): Promise<TableShape | null> {
   const { rows } = await client.query<TableRow>(
-    `SELECT c.oid::int8::text AS oid, c.relkind, c.relreplident, greatest(c.reltuples, 0)::text AS estimated_rows,
-            (CASE WHEN c.relkind = 'r' THEN pg_relation_size(c.oid) / current_setting('block_size')::int ELSE 0 END)::text AS pages,
+    `SELECT c.oid::int8::text AS oid, c.relkind, c.relreplident, heaps.rows::text AS estimated_rows, heaps.pages::text AS pages,
             pg_has_role(c.relowner, 'USAGE') AS owned
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     CROSS JOIN LATERAL (
+       SELECT coalesce(sum(greatest(h.reltuples, 0)), 0) AS rows,
+              CASE WHEN bool_and(h.relkind = 'r') THEN max(pg_relation_size(h.oid)) / current_setting('block_size')::int END AS pages
+       FROM pg_class h
+       WHERE h.oid = c.oid AND c.relkind <> 'p' OR h.oid IN (SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf) AND c.relkind = 'p'
+     ) AS heaps
      WHERE n.nspname = $1 AND c.relname = $2`,
     [name.schema, name.table],
   )
@@ -84,7 +89,7 @@ export async function readTableShape(client: Client, name: TableName): Promise<T
     uniqueKeys: indexes.map(index => index.columns),
     replicaIdentity: identityOf(table.relreplident, columns, indexes),
     estimatedRows: Math.round(Number(table.estimated_rows)),
-    pages: Number(table.pages),
+    pages: table.pages === null ? null : Number(table.pages),
     owned: table.owned,
     storage,
   }
@@ -95,7 +100,7 @@ interface TableRow {
   relkind: string
   relreplident: string
   estimated_rows: string
-  pages: string
+  pages: string | null
   owned: boolean
 }
 
