@@ -273,14 +273,17 @@ class Campaign {
     const { sourceUrl, targetUrl } = this.#options.servers
     const sync = { capability: CAPABILITY, direction: this.#direction }
     await waitUntilCaughtUp({ ...this.#ends(), ...sync, timeoutMs: QUIET_MS })
+    const mapped = parseSync(mapping(this.#direction, this.#factor))
+    // It refuses while a table is read anew, as after a type that became wider late.
+    const { tables } = await this.#until('verify --data compares', () =>
+      diffCapability({ ...this.#ends(), ...sync, sync: mapped, timeoutMs: QUIET_MS }),
+    )
     const digested = async (url: string, side: 'source' | 'target') => {
       const found = []
       for (const sql of digests(side, this.#factor)) found.push(...(await query(url, sql)))
       return found
     }
     const [ofSource, ofTarget] = [await digested(sourceUrl, 'source'), await digested(targetUrl, 'target')]
-    const mapped = parseSync(mapping(this.#direction, this.#factor))
-    const { tables } = await diffCapability({ ...this.#ends(), ...sync, sync: mapped, timeoutMs: QUIET_MS })
     const counted = await query(targetUrl, COUNT_WRITES)
     const twice = counted.map(({ table_name, twice }) => [String(table_name), Number(twice)] as const)
     return {
