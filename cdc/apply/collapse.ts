@@ -26,13 +26,15 @@ export interface Collapsed {
   /** All rows were truncated before those below came. */
   readonly truncated: boolean
   readonly rows: readonly StagedRow[]
-  /** Rows that were there before the run, under another key: to be moved first, all at once. */
+  /** Rows that were there before the run, under another key: to be moved first. */
   readonly moved: readonly MovedRow[]
+  /** They are to be moved one by one, each step of each, since one takes a key that another left; else all at once. */
+  readonly inTurn: boolean
   /** How many of the changes this is about. The others can only follow once these are applied. */
   readonly taken: number
 }
 
-/** So many rows can be moved at once (`movedFrom`). */
+/** So many changes of keys can be staged at once (`movedFrom`). */
 const MOST_MOVED = 16_000
 
 /**
@@ -40,8 +42,8 @@ const MOST_MOVED = 16_000
  * that changed becomes a move and an update, or, where rows cannot be moved, a deletion and an insertion; a row deleted and
  * inserted anew is replaced. An unchanged TOAST value is taken from the row's earlier change or its old tuple; else it stays unknown.
  *
- * It ends before a row that takes a key which has been another's in the run, and before a moved row is deleted: keys that
- * change places do so one by one. Nothing is deleted at a key that was left: it may be the new one, to the target (1.0 and 1.00).
+ * It ends before a new row that takes a key which a moved one left, before one is moved to a key of which a row was deleted,
+ * and before a moved row is deleted. Nothing is deleted at a key that was left: it may be the new one, to the target (1.0 and 1.00).
  *
  * @param changes of one relation, in order.
  * @param keyColumns indexes of the key's columns in the relation.
@@ -55,10 +57,16 @@ export function collapse(
 ): Collapsed {
   const readBack = readBackColumns(changes[0])
   if (changes.every(change => change.kind === 'insert')) {
-    return { truncated: false, rows: changes.map(asInsert(data, readBack)), moved: [], taken: changes.length }
+    return {
+      truncated: false,
+      rows: changes.map(asInsert(data, readBack)),
+      moved: [],
+      inTurn: false,
+      taken: changes.length,
+    }
   }
-  const run: Run = { entries: new Map(), moved: moves ? new Map() : null, left: new Set() }
-  const { entries, moved, left } = run
+  const run: Run = { entries: new Map(), moved: moves ? new Map() : null, hops: [], left: new Set(), inTurn: false }
+  const { entries, moved, hops, left } = run
   let truncated = false
   let taken = 0
   for (const change of changes) {
@@ -67,6 +75,8 @@ export function collapse(
       entries.clear()
       moved?.clear()
       left.clear()
+      hops.length = 0
+      run.inTurn = false
     } else if (change.kind === 'insert') {
       const unknown = unsent(data, change.newTuple, readBack)
       const key = keyIn(data, change.newTuple, keyColumns)
@@ -83,7 +93,8 @@ export function collapse(
     }
     taken += 1
   }
-  return { truncated, rows: [...entries.values()], moved: [...(moved?.values() ?? [])], taken }
+  const { inTurn } = run
+  return { truncated, rows: [...entries.values()], moved: inTurn ? hops : [...(moved?.values() ?? [])], inTurn, taken }
 }
 
 /** By the key that a row has now. */
@@ -94,18 +105,23 @@ interface Run {
   readonly entries: Entries
   /** By the key that a row has now; null where rows cannot be moved. */
   readonly moved: Map<string, MovedRow> | null
+  /** Every change of a moved row's key, in order. */
+  readonly hops: MovedRow[]
   /** Keys that rows were moved away from. */
   readonly left: Set<string>
+  /** A row was moved to a key that another left. */
+  inTurn: boolean
 }
 
 /** @returns false where the row has to wait until the changes before it are applied. */
 function update(
   data: Buffer,
-  { entries, moved, left }: Run,
+  run: Run,
   change: Change,
   keyColumns: readonly number[],
   readBack: readonly number[],
 ): boolean {
+  const { entries, moved, hops, left } = run
   const starts = locate(data, change.newTuple)
   const old = change.oldTuple < 0 ? null : locate(data, change.oldTuple)
   // A key value that was not sent (it is that large) did not change either, so the old tuple has it.
@@ -124,7 +140,9 @@ function update(
   }
   const wasThere = before === undefined || before.operation === OPERATION.UPDATE
   if (moved !== null && wasThere) {
-    if (entries.has(newKey) || left.has(newKey) || moved.size === MOST_MOVED) return false
+    if (entries.has(newKey) || hops.length === MOST_MOVED) return false
+    if (left.has(newKey)) run.inTurn = true
+    hops.push({ from: old, to: starts })
     const from = moved.get(oldKey)?.from ?? old
     moved.delete(oldKey)
     moved.set(newKey, { from, to: starts })

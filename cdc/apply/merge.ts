@@ -3,10 +3,10 @@ import type { Client } from 'pg'
 import type { Change, Relation } from '../change-source/change-source.ts'
 import { type Endpoint, endSession, openSession } from '../database/session.ts'
 import type { Flow } from '../mapping/flow.ts'
-import { moveStatement, OPERATION } from '../mapping/merge-sql.ts'
+import { moveInTurnStatement, moveStatement, OPERATION, replacedStatement } from '../mapping/merge-sql.ts'
 import { assertUnaltered, columnsOfOtherType } from '../mirror/altered-source.ts'
 import type { Derivation, TouchedMirror } from '../mirror/derivation.ts'
-import type { Mirror } from '../mirror/mirror-plan.ts'
+import { isMirror, type Mirror } from '../mirror/mirror-plan.ts'
 import { type Collapsed, collapse, type StagedRow } from './collapse.ts'
 import { assertNoneDoubled } from './doubled-rows.ts'
 import { assertAllOwn } from './own-rows.ts'
@@ -149,12 +149,12 @@ export class Merge {
   }
 
   async #stage(staging: Staging, data: Buffer, collapsed: Collapsed, plan: StatementPlan): Promise<void> {
-    const { truncated, rows, moved } = collapsed
+    const { truncated, rows, moved, inTurn } = collapsed
     if (truncated) for (const { flow, statements } of staging.flows) plan.remove(flow, statements.clear)
     if (rows.length === 0) return staging.clear(this.#client)
     const { toStage, groups } = groupUnknown(staging, rows, this.expected.has(showTable(staging.relation.table)))
     await staging.fill(this.#client, data, moved.length === 0 ? toStage : [...toStage, ...staging.moving(moved)])
-    if (moved.length > 0) this.#move(staging, plan)
+    if (moved.length > 0) this.#move(staging, plan, inTurn)
     for (const group of groups) await this.#complete(staging, group, plan)
     for (const { flow, computed, statements } of staging.flows) {
       await computed?.fill(this.#client)
@@ -172,17 +172,39 @@ export class Merge {
       if (updates) plan.write(flow, statements.update)
       plan.guard(flow, statements.others)
     }
+    if (inserts && staging.flows.some(({ flow }) => isMirror(flow))) this.#replace(staging, plan, operations)
   }
 
   /** Of a flow whose rows are computed from a mirror of this table, the rows are moved like the mirror's. */
-  #move({ relation, table, flows }: Staging, plan: StatementPlan): void {
-    for (const { flow, move } of flows) if (move !== null) plan.move(flow, move)
-    const keyed = new Set(flows.map(({ flow }) => stagedWith(flow)))
-    for (const { flow, target } of this.#options.flows) {
-      if (flow.reads.length === 0 || showTable(flow.from) !== showTable(relation.table)) continue
-      const move = keyed.has(stagedWith(flow)) ? moveStatement(flow, target, table, null) : null
-      if (move !== null) plan.move(flow, move)
+  #move({ relation, table, flows }: Staging, plan: StatementPlan, inTurn: boolean): void {
+    for (const { flow, target, move } of flows) {
+      const moves = inTurn ? moveInTurnStatement(flow, target, table) : move
+      if (moves !== null) plan.move(flow, moves)
     }
+    const keyed = new Set(flows.map(({ flow }) => stagedWith(flow)))
+    for (const { flow, target } of this.#computedFrom(relation)) {
+      if (!keyed.has(stagedWith(flow))) continue
+      const moves = inTurn ? moveInTurnStatement(flow, target, table) : moveStatement(flow, target, table, null)
+      if (moves !== null) plan.move(flow, moves)
+      else if (inTurn) plan.remove(flow, replacedStatement(flow, target, table, 'moved'))
+    }
+  }
+
+  /** A row that was deleted, and another inserted under its key, is another in what is computed from the mirror too. */
+  #replace({ relation, table, flows }: Staging, plan: StatementPlan, operations: ReadonlySet<number>): void {
+    const keyed = new Set(flows.map(({ flow }) => stagedWith(flow)))
+    for (const { flow, target } of this.#computedFrom(relation)) {
+      // By another key than the mirror's, the two are not seen to be of one row.
+      const replacing = keyed.has(stagedWith(flow)) ? [OPERATION.REPLACE] : [OPERATION.INSERT, OPERATION.REPLACE]
+      if (!replacing.some(operation => operations.has(operation))) continue
+      plan.remove(flow, replacedStatement(flow, target, table, replacing))
+    }
+  }
+
+  /** Flows with `reads`, whose rows are computed from the mirror of this table and others. */
+  #computedFrom(relation: Relation): readonly TargetedFlow[] {
+    const ofTable = (flow: Flow) => flow.reads.length > 0 && showTable(flow.from) === showTable(relation.table)
+    return this.#options.flows.filter(({ flow }) => ofTable(flow))
   }
 
   /** Deals with rows of which columns are unknown: leaves those of the target as they are, or asks the source. */
@@ -323,7 +345,8 @@ function groupUnknown(
   const groups = new Map<string, UnknownGroup>()
   const toStage = rows.map(row => {
     const isNew = row.operation === OPERATION.INSERT || row.operation === OPERATION.REPLACE
-    const operation = upserts && isNew ? OPERATION.UPDATE : row.operation
+    // Nothing is left at the key of a row that is replaced.
+    const operation = upserts && row.operation === OPERATION.INSERT ? OPERATION.UPDATE : row.operation
     const unknown = row.unknown.flatMap(index => staging.relation.columns[index]?.name ?? [])
     const read = unknown.filter(name => staging.columns.includes(name))
     if (read.length === 0) return { operation, starts: row.starts }

@@ -105,13 +105,9 @@ export function moveStatement(flow: Flow, target: TableShape, staging: string, v
   const keys = keyExpressions(flow).map(({ to }) => columnOf(target, to))
   // The other half of a shared row may still be called by the old key.
   if (flow.shared || keys.some(column => column.identityAlways)) return null
-  const staged = (operation: string) =>
-    `(SELECT ${OPERATION_COLUMN}, ${mappedKey(flow, target)} FROM ${staging} AS ${quoteIdentifier(flow.from.table)} WHERE ${operation})`
   const names = keys.map(({ name }) => quoteIdentifier(name))
   const both = (one: string, other: string) => names.map(name => `${one}.${name} = ${other}.${name}`).join(' AND ')
-  const pairs =
-    `${staged(`${OPERATION_COLUMN} < 0 AND ${OPERATION_COLUMN} % 2 <> 0`)} AS s ` +
-    `JOIN ${staged(`${OPERATION_COLUMN} < 0 AND ${OPERATION_COLUMN} % 2 = 0`)} AS n ON n.${OPERATION_COLUMN} = s.${OPERATION_COLUMN} - 1`
+  const pairs = movedPairs(flow, target, staging)
   const assigned = names.map(name => `${name} = n.${name}`)
   if (values === null) return movedRows(flow, assigned.join(', '), pairs, both('t', 's'))
   // There are none of a row that leaves the flow, and will be deleted, nor of one whose values are not all known.
@@ -121,6 +117,36 @@ export function moveStatement(flow: Flow, target: TableShape, staging: string, v
   })
   const rows = `${pairs} LEFT JOIN (${values}) AS v ON ${both('v', 'n')}`
   return movedRows(flow, [...assigned, ...written].join(', '), rows, both('t', 's'))
+}
+
+/**
+ * The statement that does so one by one, in the order of the pairs, for rows that take the keys of others: within one UPDATE a
+ * unique index may meet the second before the first has gone. It changes keys alone; the merge sees to the values.
+ */
+export function moveInTurnStatement(flow: Flow, target: TableShape, staging: string): string | null {
+  if (moveStatement(flow, target, staging, null) === null) return null
+  const names = keyExpressions(flow).map(({ to }) => quoteIdentifier(to))
+  const select = names.map((name, index) => `s.${name} AS before_${index}, n.${name} AS after_${index}`)
+  const assigned = names.map((name, index) => `${name} = p.after_${index}`)
+  const match = names.map((name, index) => `t.${name} = p.before_${index}`)
+  const fields = names.map((_, index) => `pair.before_${index}, pair.after_${index}`)
+  const columns = names.map((_, index) => `before_${index}, after_${index}`)
+  const one = `(SELECT ${fields.join(', ')}) AS p (${columns.join(', ')})`
+  return (
+    'DO $ficus$ #variable_conflict use_column\nDECLARE pair record; BEGIN ' +
+    `FOR pair IN SELECT ${select.join(', ')} FROM ${movedPairs(flow, target, staging)} ORDER BY s.${OPERATION_COLUMN} DESC LOOP ` +
+    `${movedRows(flow, assigned.join(', '), one, match.join(' AND '))}; END LOOP; END $ficus$`
+  )
+}
+
+/** A FROM item that pairs each old key `s` with its new one, `n`. */
+function movedPairs(flow: Flow, target: TableShape, staging: string): string {
+  const staged = (operation: string) =>
+    `(SELECT ${OPERATION_COLUMN}, ${mappedKey(flow, target)} FROM ${staging} AS ${quoteIdentifier(flow.from.table)} WHERE ${operation})`
+  return (
+    `${staged(`${OPERATION_COLUMN} < 0 AND ${OPERATION_COLUMN} % 2 <> 0`)} AS s ` +
+    `JOIN ${staged(`${OPERATION_COLUMN} < 0 AND ${OPERATION_COLUMN} % 2 = 0`)} AS n ON n.${OPERATION_COLUMN} = s.${OPERATION_COLUMN} - 1`
+  )
 }
 
 /** The update of rows of which some source columns are unknown: target columns that read one of them stay as they are. */
@@ -188,6 +214,22 @@ function removedKeys(flow: Flow, target: TableShape, staging: string, staged: re
   if (flow.where === null) return gone
   const changed = `SELECT ${staged.map(quoteIdentifier).join(', ')} FROM ${staging} WHERE ${OPERATION_COLUMN} = ${OPERATION.UPDATE}`
   return `${gone} UNION ALL ${select} (${changed}) AS ${alias} WHERE NOT ${filterCondition(flow)}`
+}
+
+/**
+ * Deletes the target's rows where others come under their keys, for a flow whose rows are computed from mirrors: it would see but
+ * that they differ.
+ * @param which the operations of the staged rows that come, or all whose key changed.
+ */
+export function replacedStatement(
+  flow: Flow,
+  target: TableShape,
+  staging: string,
+  which: readonly number[] | 'moved',
+): string {
+  const operations = which === 'moved' ? '< 0' : `IN (${which.join(', ')})`
+  const keys = `SELECT ${mappedKey(flow, target)} FROM ${staging} AS ${quoteIdentifier(flow.from.table)} WHERE ${OPERATION_COLUMN} ${operations}`
+  return removedRows(flow, keys, keyMatch(flow))
 }
 
 /** Keys of all rows that are written, those of which columns are unknown too. */
