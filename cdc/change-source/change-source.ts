@@ -115,7 +115,7 @@ export interface ChangeSource {
    * The next batch is asked for when the last is applied, or in a backlog the one before; meanwhile the engine gathers ahead
    * within bounded memory.
    * An aborted signal ends it without an error. May be called again after it ended, with another position.
-   * @throws FICUS_SLOT_LOST, SlotBusy, FICUS_DATABASE_UNREACHABLE, FICUS_SOURCE_CHANGED, …
+   * @throws FICUS_SLOT_LOST, FICUS_DATABASE_BUSY, FICUS_DATABASE_UNREACHABLE, FICUS_SOURCE_CHANGED, …
    */
   read(from: Position, signal: AbortSignal): AsyncIterable<ChangeBatch>
 
@@ -155,11 +155,6 @@ export interface ChangeSourceOptions {
 
 /** Makes an engine; the composition root chooses which. */
 export type ChangeSourceFactory = (options: ChangeSourceOptions) => ChangeSource
-
-/** Another process reads the slot. Whoever gets this stands by and tries again. */
-export class SlotBusy extends Error {
-  override readonly name = 'SlotBusy'
-}
 
 /** The stream has to be opened anew from the stored position; nothing is wrong. */
 export class StreamEnded extends Error {

@@ -1,7 +1,7 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
 import pg from 'pg'
 import { ProgressMoved } from '../apply/progress.ts'
-import { SlotBusy, StreamEnded } from '../change-source/change-source.ts'
+import { StreamEnded } from '../change-source/change-source.ts'
 import { judgeFailure } from '../database/failure.ts'
 import { withoutValues } from '../database/without-values.ts'
 import type { PipelineOptions } from './pipeline-options.ts'
@@ -11,14 +11,14 @@ export function notBegun({ direction, capability }: PipelineOptions): FicusError
   return new FicusError('FICUS_SYNC_NOT_BEGUN', `nobody recorded where the ${direction} sync of ${capability} starts`)
 }
 
-/** Whether another worker does the work. */
-export function isStandby(error: unknown): boolean {
-  return error instanceof SlotBusy
+/** Another worker does the work. Whoever gets this tries again. */
+export class StandsBy extends Error {
+  override readonly name = 'StandsBy'
 }
 
 /** Whether trying again without anybody's doing may help. */
 export function mayPass(error: unknown): boolean {
-  if (error instanceof SlotBusy || error instanceof StreamEnded || error instanceof ProgressMoved) return true
+  if (error instanceof StandsBy || error instanceof StreamEnded || error instanceof ProgressMoved) return true
   return judgeFailure(error) === 'passing'
 }
 

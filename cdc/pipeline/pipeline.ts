@@ -8,7 +8,7 @@ import type { Client } from 'pg'
 import { countParked } from '../apply/parked.ts'
 import { claimProgress, createProgressTable, type Progress, ProgressMoved, readProgress } from '../apply/progress.ts'
 import { retryParked } from '../apply/retry-parked.ts'
-import { type ChangeSource, SlotBusy, StreamEnded } from '../change-source/change-source.ts'
+import { type ChangeSource, StreamEnded } from '../change-source/change-source.ts'
 import { originName, slotName } from '../change-source/names.ts'
 import { lsnToNumber } from '../change-source/position.ts'
 import { readLogEnd } from '../change-source/slot.ts'
@@ -27,7 +27,7 @@ import { type Mirror, planMirrors } from '../mirror/mirror-plan.ts'
 import { fitMirrors } from '../mirror/mirror-tables.ts'
 import { carryStream } from './carry-stream.ts'
 import { type Dropped, dropSync } from './drop.ts'
-import { asFicusError, isStandby, mayPass, notBegun } from './pipeline-failures.ts'
+import { asFicusError, mayPass, notBegun, StandsBy } from './pipeline-failures.ts'
 import type { PipelineOptions } from './pipeline-options.ts'
 import { type Misfit, settleFlows } from './settle-flows.ts'
 import { assertInHistory, forgetHistory } from './source-history.ts'
@@ -128,9 +128,10 @@ export class Pipeline implements Part {
           return
         }
         if (performance.now() - startedAt > last) wait = first
-        this.#board.waiting(isStandby(error) ? null : asFicusError(error, this.name))
-        await pause(isStandby(error) ? STANDBY_MS : wait, this.#stopping.signal)
-        wait = isStandby(error) ? first : Math.min(wait * 2, last)
+        const standsBy = error instanceof StandsBy
+        this.#board.waiting(standsBy ? null : asFicusError(error, this.name))
+        await pause(standsBy ? STANDBY_MS : wait, this.#stopping.signal)
+        wait = standsBy ? first : Math.min(wait * 2, last)
       }
     }
     this.#board.stopped()
@@ -143,7 +144,7 @@ export class Pipeline implements Part {
     try {
       session = await openSession(target)
       if (!(await takeTurn(session, capability, direction))) {
-        throw new SlotBusy(`another worker carries the ${this.name}`)
+        throw new StandsBy(`another worker carries the ${this.name}`)
       }
       await createProgressTable(session, target)
       await claimProgress(session, this.#options, target)

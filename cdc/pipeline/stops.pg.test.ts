@@ -1,6 +1,8 @@
 import { createDatabase } from '@ficus/deploy/testing/postgres'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import type { ChangeSourceFactory, ChangeSourceOptions } from '../change-source/change-source.ts'
 import { originName } from '../change-source/names.ts'
+import { PostgresSource } from '../change-source/postgres/postgres-source.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { CAPABILITY, createHarness, LEDGER, reaches } from '../testing/sync-harness.ts'
 
@@ -165,6 +167,43 @@ describe('invariant 13: a state that somebody has to mend', () => {
     await again.start()
     await reaches(again, 'failed')
     expect(again.status().error?.code).toBe('FICUS_SLOT_LOST')
+  })
+
+  it('says that somebody else reads the slot, and goes on once nobody does', async () => {
+    await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+    let options: ChangeSourceOptions | undefined
+    const engine: ChangeSourceFactory = given => {
+      options = given
+      return new PostgresSource(given)
+    }
+    const first = await sync.streaming({ engine })
+    const from = { lsn: first.status().position ?? '' }
+    await first.stop()
+    if (options === undefined) throw new TypeError('the pipeline made its engine')
+    const other = new PostgresSource(options)
+    const left = new AbortController()
+    const reading = other.read(from, left.signal)[Symbol.asyncIterator]()
+    const read = reading.next()
+    const held = `SELECT FROM pg_replication_slots WHERE active AND database = current_database()`
+    await vi.waitUntil(async () => (await sync.onSource(held)).length > 0, { timeout: 20_000, interval: 20 })
+    const pipeline = sync.pipeline()
+    await pipeline.start()
+    await vi.waitFor(
+      () =>
+        expect(pipeline.status()).toMatchObject({
+          state: 'waiting',
+          error: {
+            code: 'FICUS_DATABASE_BUSY',
+            message: expect.stringMatching(/slot .* is in use: backend \d+ reads it/),
+            remedy: expect.stringContaining('pg_stat_replication'),
+          },
+        }),
+      { timeout: 20_000, interval: 20 },
+    )
+    left.abort()
+    await read
+    await other.stop()
+    await reaches(pipeline, 'streaming')
   })
 
   it('names the right that a user lacks', async () => {

@@ -11,7 +11,6 @@ import {
   type ChangeBatch,
   type ChangeSourceOptions,
   type Relation,
-  SlotBusy,
   StreamEnded,
 } from '../change-source.ts'
 import { MARK } from '../marks.ts'
@@ -30,7 +29,7 @@ import {
   standbyStatus,
 } from './pgoutput.ts'
 import { ReplicationStream } from './replication-stream.ts'
-import { readStreamStart, type StreamStart, slotLost } from './stream-start.ts'
+import { readStreamStart, type StreamStart, slotBusy, slotLost } from './stream-start.ts'
 
 /** How much one batch may hold; one more is being applied meanwhile. */
 const MAX_BATCH_BYTES = 8 * 1024 * 1024
@@ -320,7 +319,7 @@ export class Reading {
     const { source, slot } = this.#options
     const code = systemCodeOf(error)
     if (error === undefined) return new StreamEnded('the server ended the stream')
-    if (code === '55006') return new SlotBusy(`slot ${slot} is in use: ${error.message}`)
+    if (code === '55006') return slotBusy(source, slot, error.message)
     if (code === '42704' && /slot/.test(error.message)) return slotLost(source, slot, error.message)
     if (code === '55000' && /slot/.test(error.message)) return slotLost(source, slot, error.message)
     const named = databaseError(error, source.name, source.url)

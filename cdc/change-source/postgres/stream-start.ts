@@ -2,7 +2,7 @@ import { FicusError } from '@ficus/core/errors/ficus-error'
 import { quoteTable, type TableName } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import type { Endpoint } from '../../database/session.ts'
-import { type ChangeSourceOptions, SlotBusy } from '../change-source.ts'
+import type { ChangeSourceOptions } from '../change-source.ts'
 import { lsnToNumber, type Position } from '../position.ts'
 import { readSlot } from '../slot.ts'
 import { readWireTypes, type WireType } from './wire-types.ts'
@@ -25,7 +25,7 @@ const DEFAULT_TIMEOUT_MS = 60_000
 
 /**
  * Sees to it that the slot still holds everything after `from`, and is free.
- * @throws FICUS_SLOT_LOST, SlotBusy.
+ * @throws FICUS_SLOT_LOST, FICUS_DATABASE_BUSY.
  */
 export async function readStreamStart(
   client: Client,
@@ -44,7 +44,7 @@ export async function readStreamStart(
       `it begins at ${confirmed}, and the target stands before that, at ${from.lsn}: was the target set back to an earlier time?`,
     )
   }
-  if (state.activePid !== null) throw new SlotBusy(`slot ${slot} is read by backend ${state.activePid}`)
+  if (state.activePid !== null) throw slotBusy(source, slot, `backend ${state.activePid} reads it`)
   const timeoutMs = await senderTimeout(client)
   return {
     types: await readWireTypes(client),
@@ -52,6 +52,14 @@ export async function readStreamStart(
     statusMs: timeoutMs === 0 ? STATUS_INTERVAL_MS : Math.min(STATUS_INTERVAL_MS, timeoutMs / 4),
     silenceMs: 2 * (timeoutMs === 0 ? DEFAULT_TIMEOUT_MS : timeoutMs),
   }
+}
+
+/** No other worker has it, for they take turns at the target; but the server may not have noticed yet that one is gone. */
+export function slotBusy(source: Endpoint, slot: string, why: string): FicusError {
+  return new FicusError('FICUS_DATABASE_BUSY', `slot ${slot} of ${source.name} is in use: ${why}`, {
+    remedy:
+      'pg_stat_replication there says who reads it. A reader that died is dropped after wal_sender_timeout; any other has to be ended.',
+  })
 }
 
 export function slotLost(source: Endpoint, slot: string, why: string): FicusError {
