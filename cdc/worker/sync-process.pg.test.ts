@@ -2,6 +2,7 @@ import { loadConfig } from '@ficus/core/config/load-config'
 import { Ledger } from '@ficus/core/ledger/ledger'
 import { LedgerWatch } from '@ficus/core/ledger/watch'
 import { createLogger } from '@ficus/core/log/logger'
+import { lackingMetrics } from '@ficus/deploy/testing/asked-metrics'
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { expect, it, vi } from 'vitest'
 import { waitUntilCaughtUp } from '../lag/lag.ts'
@@ -34,6 +35,7 @@ it('follows the phase: copies and streams in syncing, removes all in legacy', as
   expect((await fetch(`${child.management}/ready`)).status).toBe(200)
   const metrics = await (await fetch(`${child.management}/metrics`)).text()
   expect(metrics).toContain('ficus_sync_state{capability="catalog",direction="forward",state="streaming"} 1')
+  expect(lackingMetrics('ficus_sync_', metrics)).toEqual([])
   expect(metrics).toContain('ficus_sync_applied_rows{capability="catalog",direction="forward"} 1')
 
   await move('legacy')

@@ -1,3 +1,4 @@
+import { lackingMetrics } from '@ficus/deploy/testing/asked-metrics'
 import { expect, it } from 'vitest'
 import { startEdge } from '../testing/edge.ts'
 import { startNamed, startUpstream } from '../testing/upstream.ts'
@@ -25,6 +26,10 @@ it('counts requests by capability, side, reason, route and status', async () => 
     'ficus_edge_requests_total{capability="catalog",route="GET /items/:id",side="service",reason="dial",status="5xx"} 2',
     'ficus_edge_requests_total{capability="catalog",route="POST /items",side="monolith",reason="owner",status="2xx"} 1',
   ])
+  // Only a mirrored request counts as one.
+  expect(new Set(lackingMetrics('ficus_edge_', text))).toEqual(
+    new Set(['ficus_edge_shadow_total{result, capability, route}', 'ficus_edge_shadow_total{capability, route}']),
+  )
   expect(text).toContain('ficus_edge_upstream_seconds_count{capability="catalog",side="service"} 2')
   expect(text).toMatch(/ficus_edge_upstream_seconds_bucket\{capability="catalog",side="service",le="\+Inf"\} 2/)
 })

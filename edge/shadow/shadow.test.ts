@@ -1,4 +1,5 @@
 import { gzipSync } from 'node:zlib'
+import { lackingMetrics } from '@ficus/deploy/testing/asked-metrics'
 import { describe, expect, it } from 'vitest'
 import { startEdge, type TestEdge } from '../testing/edge.ts'
 import { startNamed, startUpstream } from '../testing/upstream.ts'
@@ -149,6 +150,7 @@ describe('invariant 7: the user’s answer never waits for the shadow and is nev
     await until('all are counted', () => shadowOf(edge).ignored + shadowOf(edge).mismatched === 20)
     const { text } = await send(`${edge.managementUrl}/metrics`)
     expect(text).toMatch(/reason="shed"\} 18/)
+    expect(lackingMetrics('ficus_edge_shadow', text)).toEqual([])
     expect(shadowOf(edge).mismatched).toBe(2)
     expect(service.requests).toHaveLength(2)
   })
