@@ -26,9 +26,8 @@ export function mayPass(error: unknown): boolean {
 export function asFicusError(error: unknown, what: string): FicusError {
   if (error instanceof FicusError) return error
   if (error instanceof StreamEnded && error.cause instanceof FicusError) return error.cause
-  // A database that said so itself; anything else without a name of its own is ours to mend.
-  const isBusy = error instanceof pg.DatabaseError && judgeFailure(error) === 'passing'
-  return new FicusError(isBusy ? 'FICUS_DATABASE_BUSY' : 'FICUS_INTERNAL', `${what}: ${withoutValues(error)}`, {
-    cause: error,
-  })
+  // What passes was said by a database, or is how a stream ends; anything else without a name of its own is ours to mend.
+  const isFamiliar = error instanceof pg.DatabaseError || error instanceof StreamEnded || error instanceof ProgressMoved
+  const code = isFamiliar && mayPass(error) ? 'FICUS_DATABASE_BUSY' : 'FICUS_INTERNAL'
+  return new FicusError(code, `${what}: ${withoutValues(error)}`, { cause: error })
 }
