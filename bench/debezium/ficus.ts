@@ -29,7 +29,7 @@ export class Ficus {
   readonly #make: () => Pipeline
   #pipeline: Pipeline | undefined
 
-  constructor(servers: Servers, sourceUrl: string, targetUrl: string) {
+  constructor(servers: Pick<Servers, 'brokers' | 'connectUrl'>, sourceUrl: string, targetUrl: string) {
     const cdc = SECTIONS.cdc.parse({ engine: 'debezium' })
     const { brokers, connectUrl } = servers
     this.slot = slotName(KEY, sourceUrl)

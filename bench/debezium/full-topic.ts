@@ -3,19 +3,34 @@ import { createPublication } from '@ficus/cdc/change-source/slot'
 import type { Client } from 'pg'
 import { sql } from '../sync/clusters.ts'
 import { until } from '../sync/contender.ts'
+import { peakMemory, serverSeconds } from '../sync/processor-time.ts'
 import { writeProducts } from '../sync/workload.ts'
 import { Ficus } from './ficus.ts'
+import { FicusProcess } from './ficus-process.ts'
 import { JdbcSink } from './jdbc-sink.ts'
 import { createDatabase, type Database, type Servers } from './servers.ts'
 
-/** Rows a second from a full topic into a table. */
+/** What it took to empty a full topic into a table, from the first rows to the last. */
+export interface Emptied {
+  readonly rowsPerSecond: number
+  /** CPU seconds per 100,000 rows, of the process that reads the topic; null where the system does not tell. */
+  readonly ownCpu: number | null
+  /** The same of both clusters and Kafka. */
+  readonly serverCpu: number | null
+  /** Of the process that reads the topic, resident, bytes. */
+  readonly peakMemory: number | null
+}
+
 export interface Rates {
-  readonly ficus: number
-  readonly sink: number
+  readonly ficus: Emptied
+  /** Its process is Kafka Connect, which fills topics too; not meanwhile. */
+  readonly sink: Emptied
 }
 
 /** Rows in a transaction of the source. */
 const PER_TRANSACTION = 1_000
+/** Ten million rows take a quarter of an hour to fill a topic. */
+const TIMEOUT_MS = 1_800_000
 
 /**
  * Fills a topic for each contender from the same writes, each by a slot and a connector of its own, and then empties
@@ -48,14 +63,14 @@ export async function measureFullTopic(
   const emptying = {
     ficus: async () => {
       tell('Ficus, one topic')
-      const [rate] = await Promise.all([rateOf(forFicus.client, rows, () => void ficus.assertWell()), ficus.start()])
-      return rate
+      return await emptiedByFicus(servers, source, forFicus, rows)
     },
     sink: async () => {
       tell('the JDBC sink')
       resources.defer(() => sink.stopDraining())
-      const [rate] = await Promise.all([rateOf(forSink.client, rows, () => sink.assertWell()), sink.drain(forSink.url)])
-      return rate
+      const reader = { pid: servers.connect.pid, assertWell: () => sink.assertWell() }
+      const [emptied] = await Promise.all([emptiedBy(servers, reader, forSink.client, rows), sink.drain(forSink.url)])
+      return emptied
     },
   }
   // Neither always goes first.
@@ -63,6 +78,34 @@ export async function measureFullTopic(
   const rates = { ficus: await emptying.ficus(), sink: before ?? (await emptying.sink()) }
   await assertEqual(forFicus.client, forSink.client)
   return rates
+}
+
+/** Ficus alone, from a topic of its own. */
+export async function measureFicusAlone(
+  servers: Servers,
+  name: string,
+  rows: number,
+  tell: (line: string) => void,
+): Promise<Emptied> {
+  await using resources = new AsyncDisposableStack()
+  const schema = await sql('source.sql')
+  const source = await createDatabase(servers.source, `source_${name}`, schema, resources)
+  const target = await createDatabase(servers.target, `target_${name}`, schema, resources)
+  const ficus = await openFicus(servers, source, target, resources)
+  tell('filling the topic')
+  await writeProducts(source.client, 1, rows, PER_TRANSACTION)
+  await untilRead(source.client, [ficus.slot])
+  tell('Ficus')
+  return await emptiedByFicus(servers, source, target, rows)
+}
+
+async function emptiedByFicus(servers: Servers, source: Database, target: Database, rows: number): Promise<Emptied> {
+  const reader = FicusProcess.start(servers, source.url, target.url)
+  try {
+    return await emptiedBy(servers, reader, target.client, rows)
+  } finally {
+    await reader.stop()
+  }
 }
 
 async function openFicus(
@@ -90,23 +133,44 @@ async function untilRead(client: Client, slots: readonly string[]): Promise<void
       await client.query(`SELECT pg_logical_emit_message(true, 'bench', '')`)
       return (await client.query(behind, [slots, rows[0]?.lsn])).rowCount === 0
     },
-    { everyMs: 200, timeoutMs: 300_000 },
+    { everyMs: 200, timeoutMs: TIMEOUT_MS },
   )
 }
 
-async function rateOf(client: Client, rows: number, assertWell: () => void | Promise<void>): Promise<number> {
+/** Whoever reads the topic. */
+interface Reader {
+  readonly pid: number
+  assertWell(): void | Promise<void>
+}
+
+async function emptiedBy(servers: Servers, reader: Reader, client: Client, rows: number): Promise<Emptied> {
   const count = async () => {
     const { rows: found } = await client.query<{ newest: number | null }>('SELECT max(id)::int AS newest FROM products')
     return found[0]?.newest ?? 0
   }
-  let first: { readonly rows: number; readonly at: number } | null = null
-  const deadline = performance.now() + 300_000
+  const used = async () => ({
+    own: await serverSeconds([reader]),
+    servers: await serverSeconds([servers.source, servers.target, servers.kafka]),
+  })
+  let first: { readonly rows: number; readonly at: number; readonly used: Awaited<ReturnType<typeof used>> } | null =
+    null
+  const deadline = performance.now() + TIMEOUT_MS
   for (;;) {
     const newest = await count()
-    if (newest > 0) first ??= { rows: newest, at: performance.now() }
-    if (first !== null && newest >= rows) return ((rows - first.rows) * 1_000) / (performance.now() - first.at)
-    if (performance.now() > deadline) throw new Error(`the target has ${newest} of ${rows} rows after 300 s`)
-    if (first === null) await assertWell()
+    if (newest > 0) first ??= { rows: newest, at: performance.now(), used: await used() }
+    if (first !== null && newest >= rows) {
+      const [seconds, last, taken] = [(performance.now() - first.at) / 1_000, await used(), rows - first.rows]
+      const cost = (from: number | null, to: number | null) =>
+        from === null || to === null ? null : ((to - from) * 100_000) / taken
+      return {
+        rowsPerSecond: taken / seconds,
+        ownCpu: cost(first.used.own, last.own),
+        serverCpu: cost(first.used.servers, last.servers),
+        peakMemory: await peakMemory(reader),
+      }
+    }
+    if (performance.now() > deadline) throw new Error(`the target has ${newest} of ${rows} rows`)
+    if (first === null) await reader.assertWell()
     await sleep(5)
   }
 }

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { connect } from '@ficus/core/ledger/connection'
+import type { Server } from '@ficus/deploy/native/child'
 import { startConnect } from '@ficus/deploy/native/connect'
 import { startKafka } from '@ficus/deploy/native/kafka'
 import type { PostgresServer } from '@ficus/deploy/native/postgres'
@@ -12,6 +13,8 @@ import type { Client } from 'pg'
 export interface Servers {
   readonly source: PostgresServer
   readonly target: PostgresServer
+  readonly kafka: Server
+  readonly connect: Server
   readonly brokers: readonly string[]
   readonly connectUrl: string
 }
@@ -44,7 +47,7 @@ export async function startServers(resources: AsyncDisposableStack, tell: (line:
   const { bootstrapServers } = kafka
   const options = { dir: join(dir, 'connect'), port: 0, bootstrapServers, heap: '2g', plugins, progress: tell }
   const worker = await started('Kafka Connect', startConnect(options))
-  return { source, target, brokers: [bootstrapServers], connectUrl: worker.url }
+  return { source, target, kafka, connect: worker, brokers: [bootstrapServers], connectUrl: worker.url }
 }
 
 /** Makes a database with what `sql` makes in it. */

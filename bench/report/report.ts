@@ -118,9 +118,10 @@ export function compareRounds(
   return { what, unit, ours: median(ours), beside, theirs: median(theirs), ratio, target, met }
 }
 
-/** One line over itself on a terminal; nothing where the output goes to a file. An empty text clears it. */
+/** One line over itself on a terminal; a line each where the output goes to a file. An empty text clears it. */
 export function showProgress(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`)
+  else if (text !== '') process.stderr.write(`${text}\n`)
 }
 
 /** Prints the table and writes the JSON where it was asked for. */

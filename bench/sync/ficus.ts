@@ -1,10 +1,10 @@
-import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { readProgress } from '@ficus/cdc/apply/progress'
 import { Ledger } from '@ficus/core/ledger/ledger'
 import { type Child, startChild } from '@ficus/deploy/native/child'
 import type { Databases } from './clusters.ts'
 import { type Contender, LOOK, type TargetTable, type Usage, until, untilSlotIs } from './contender.ts'
+import { peakMemory } from './processor-time.ts'
 
 const CAPABILITY = 'products'
 const MAIN = fileURLToPath(new URL('../../cdc/main.ts', import.meta.url))
@@ -154,11 +154,4 @@ async function startSync(
     }),
     stop: () => child.stop(),
   }
-}
-
-/** The high-water mark of the resident size (proc(5), `VmHWM`), bytes. Not every system has it. */
-async function peakMemory({ pid }: Child): Promise<number | null> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
-  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]
-  return kilobytes === undefined ? null : Number(kilobytes) * 1024
 }

@@ -1,7 +1,7 @@
 // Sync beside PostgreSQL's own logical replication, on two throw-away clusters: the first copy, three backlogs, the lag.
 import { shutdownSignal } from '@ficus/core/lifecycle/shutdown'
 import { measureDebezium } from '../debezium/main.ts'
-import { benchOptions, printRows } from '../report/report.ts'
+import { benchOptions, printRows, showProgress } from '../report/report.ts'
 import { describeClusters, startClusters } from './clusters.ts'
 import { openFicus, openGatheringFicus } from './ficus.ts'
 import { openNative } from './native.ts'
@@ -16,7 +16,8 @@ const options = benchOptions(
   {
     usage: '[--engine postgres|debezium] [--scale] [--only topic|lag]',
     help: `  --engine     debezium: from full topics beside the JDBC sink, and the lag (default postgres; debezium needs Java and Maven)
-  --scale      sync alone: copy and backlog of 0.1, 1 and 10 million rows, with its peak memory (0.01 to 1 with --quick)
+  --scale      sync alone: copy and backlog (debezium: full topic) of 0.1, 1 and 10 million rows, one round, with its peak
+               memory (less with --quick)
   --only       with --engine debezium: one of its two measurements`,
     names: ['engine', 'scale', 'only'],
     example: '--rounds 3 --json result.json',
@@ -28,20 +29,20 @@ const sizes = options.quick ? QUICK : FULL
 const resources = new AsyncDisposableStack()
 const interrupted = shutdownSignal()
 
-const running = options.scale ? measureScale(options, resources, progress) : measure()
+const running = options.scale ? measureScale(options, resources, showProgress) : measure()
 try {
   const signal = await Promise.race([running.then(() => null), interrupted])
   if (signal !== null) process.exitCode = 130
 } finally {
-  progress('stopping')
+  showProgress('stopping')
   await resources.disposeAsync()
   // Broken off, it ends by itself: its servers are gone.
   await running.catch(() => {})
-  progress('')
+  showProgress('')
 }
 
 async function measure(): Promise<void> {
-  progress('starting two clusters')
+  showProgress('starting two clusters')
   const clusters = await startClusters(sizes.copied, resources)
   const description = await describeClusters(clusters)
   const turns: Turns = { ficus: [], gathering: [], native: [] }
@@ -50,14 +51,14 @@ async function measure(): Promise<void> {
     // Neither always goes first.
     const order = round % 2 === 1 ? (['ficus', 'native'] as const) : (['native', 'ficus'] as const)
     for (const name of order) {
-      const tell = (step: string) => progress(`round ${round} of ${options.rounds}: ${name}, ${step}`)
+      const tell = (step: string) => showProgress(`round ${round} of ${options.rounds}: ${name}, ${step}`)
       turns[name].push(await runTurn(clusters, `${name}_${round}`, contenders[name], sizes, resources, tell))
     }
-    const tell = (step: string) => progress(`round ${round} of ${options.rounds}: ficus gathering jsonb, ${step}`)
+    const tell = (step: string) => showProgress(`round ${round} of ${options.rounds}: ficus gathering jsonb, ${step}`)
     const name = `gathering_${round}`
     turns.gathering.push(await runShortTurn(clusters, name, openGatheringFicus, sizes, resources, tell))
   }
-  progress('')
+  showProgress('')
   console.log(description)
   await printRows(rowsOf(turns, sizes), options.json)
   printProcessorTime(turns)
@@ -68,9 +69,4 @@ function refuseOtherEngines(engine: string): void {
   if (engine === 'postgres') return
   console.error(`bench:sync knows no engine ${JSON.stringify(engine)}; there are postgres (the default) and debezium`)
   process.exit(2)
-}
-
-function progress(line: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r${line.padEnd(70)}\r`)
-  else if (line !== '') process.stderr.write(`${line}\n`)
 }

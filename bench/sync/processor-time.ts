@@ -1,22 +1,28 @@
 import { readdir, readFile } from 'node:fs/promises'
-import type { Clusters } from './clusters.ts'
 
 /** Ticks in a second, of the times in /proc: 100 on every Linux. */
 const TICKS = 100
 
 /**
- * What both clusters' processes used so far, those that have ended included, in seconds; null where there is no /proc.
+ * What these servers' processes used so far, those that have ended included, in seconds; null where there is no /proc.
  * Unlike rows in a second it hardly depends on what else the machine does.
  */
-export async function serverSeconds({ source, target }: Clusters): Promise<number | null> {
+export async function serverSeconds(servers: readonly { readonly pid: number }[]): Promise<number | null> {
   const pids = (await readdir('/proc').catch(() => [])).filter(name => /^\d+$/.test(name))
   const all = (await Promise.all(pids.map(readTimes))).filter(times => times !== null)
   if (all.length === 0) return null
-  const postmasters = new Set([source.pid, target.pid])
+  const roots = new Set(servers.map(({ pid }) => pid))
   const ticks = all.map(({ pid, parent, own, ofEnded }) =>
-    postmasters.has(pid) ? own + ofEnded : postmasters.has(parent) ? own : 0,
+    roots.has(pid) ? own + ofEnded : roots.has(parent) ? own : 0,
   )
   return ticks.reduce((sum, value) => sum + value, 0) / TICKS
+}
+
+/** The high-water mark of a process's resident size (proc(5), `VmHWM`), bytes. Not every system has it. */
+export async function peakMemory({ pid }: { readonly pid: number }): Promise<number | null> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '')
+  const kilobytes = /^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1]
+  return kilobytes === undefined ? null : Number(kilobytes) * 1024
 }
 
 interface Times {

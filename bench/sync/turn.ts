@@ -96,7 +96,7 @@ async function measure(
   rows: number,
   work: () => Promise<void>,
 ): Promise<Measured> {
-  const snapshot = () => Promise.all([contender.usage(), serverSeconds(clusters)])
+  const snapshot = () => Promise.all([contender.usage(), serverSeconds([clusters.source, clusters.target])])
   const started = performance.now()
   const timed = work().then(() => (performance.now() - started) / 1_000)
   const [seconds, [nodeBefore, serverBefore]] = await Promise.all([timed, snapshot()])

@@ -28,7 +28,7 @@ export interface FlowControl {
 const MAX_WAIT_MS = 250
 const HEARTBEAT_MS = 3_000
 /** Bytes of all partitions in one answer, about. Larger ones are kept whole in memory while a part of them waits. */
-const ANSWER_BYTES = 8 * 1024 * 1024
+const ANSWER_BYTES = 2 * 1024 * 1024
 
 /** One consumer from its joining to its end. */
 export class TopicReading {

@@ -16,9 +16,9 @@ import { TransactionAssembler } from './transaction-assembler.ts'
 import { TransactionMerger } from './transaction-merger.ts'
 
 /** How much one batch may hold; one more is being applied meanwhile. */
-const MAX_BATCH_BYTES = 16 * 1024 * 1024
+const MAX_BATCH_BYTES = 8 * 1024 * 1024
 /** How much may wait of all partitions together, about, and of one at least: a partition past its share is paused. */
-const WAITING_BYTES = 16 * 1024 * 1024
+const WAITING_BYTES = 3 * 1024 * 1024
 const LEAST_SHARE_BYTES = 256 * 1024
 /** Kafka holds an event as long as its transaction's end: one that does not come within this time is looked for anew. */
 const PATIENCE_MS = 60_000
