@@ -12,7 +12,7 @@ export interface ConnectorStatus {
 }
 
 const TIMEOUT_MS = 30_000
-/** A worker that is joining its group, or about to restart a connector, answers 409. */
+/** How long a worker may be joining its group, or about to restart a connector. */
 const REBALANCE_PATIENCE_MS = 30_000
 const REBALANCE_PAUSE_MS = 250
 
@@ -92,7 +92,7 @@ export class ConnectClient {
     for (;;) {
       const answer = await this.#send(method, target, body)
       if (answer.status < 300 || expected.includes(answer.status)) return answer
-      if (answer.status !== 409 || performance.now() > deadline) {
+      if (!isRebalancing(answer) || performance.now() > deadline) {
         throw this.#unreachable(`answers ${answer.status} to ${method} ${target}: ${answer.message}`)
       }
       await sleep(REBALANCE_PAUSE_MS)
@@ -117,6 +117,11 @@ export class ConnectClient {
   #unreachable(why: string, cause?: unknown): FicusError {
     return new FicusError('FICUS_KAFKA_UNREACHABLE', `Kafka Connect at ${this.#url} ${why}`, { cause })
   }
+}
+
+/** It answers 409 then, or where that is said by another worker's thread, 500 (seen). */
+function isRebalancing({ status, message }: Answer): boolean {
+  return status === 409 || (status === 500 && message.includes('because a rebalance is'))
 }
 
 interface Answer {
