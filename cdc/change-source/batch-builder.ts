@@ -30,7 +30,9 @@ export class BatchBuilder {
   #commits: CommitEnd[] = []
   /** Where the commit of the transaction that began last begins. */
   #finalLsn: bigint | undefined
+  /** Changes that do not come, of transactions that have committed; and their tables, of the one that is open. */
   #lacking: Lacking[] = []
+  #lackingOpen: TableName[] = []
   /** Whole batches that wait for being taken, because what follows them must not share theirs. */
   readonly #sealed: ChangeBatch[] = []
 
@@ -92,19 +94,21 @@ export class BatchBuilder {
     this.#commits.push({ lsn: position.lsn, changes: this.#changes.length })
     this.#firstCommit ??= time
     this.#lastCommit = time
-    this.#lacking = this.#lacking.map(({ table, lsn }) => ({ table, lsn: lsn ?? position.lsn }))
+    if (this.#lackingOpen.length === 0) return
+    this.#lacking.push(...this.#lackingOpen.map(table => ({ table, lsn: position.lsn })))
+    this.#lackingOpen = []
   }
 
   /** Notes that a change of this table, of the open transaction, does not come. */
   lacks(table: TableName): void {
-    this.#lacking.push({ table, lsn: null })
+    this.#lackingOpen.push(table)
   }
 
   /** Forgets the changes since the last commit. */
   discardOpen(): void {
     this.#changes.length = this.#committed.changes
     this.#used = this.#committed.bytes
-    this.#lacking = this.#lacking.filter(({ lsn }) => lsn !== null)
+    this.#lackingOpen = []
   }
 
   /** Ends the batch at the last commit: what comes next is of another shape and gets a batch of its own. */
@@ -122,11 +126,7 @@ export class BatchBuilder {
     const count = whole ? this.#committed.changes : this.#changes.length
     const bytes = whole ? this.#committed.bytes : this.#used
     // Of a transaction that goes on it is said once more when it ends.
-    const [ended, open] = [
-      this.#lacking.filter(({ lsn }) => lsn !== null),
-      this.#lacking.filter(({ lsn }) => lsn === null),
-    ]
-    const lacking = whole ? ended : this.#lacking
+    const lacking = whole ? this.#lacking : this.#lackingOpen.map(table => ({ table, lsn: null }))
     const batch: ChangeBatch = {
       data: this.#data.subarray(0, bytes),
       changes: count === this.#changes.length ? this.#changes : this.#changes.slice(0, count),
@@ -138,7 +138,7 @@ export class BatchBuilder {
       ...(whole || this.#finalLsn === undefined ? {} : { open: this.#finalLsn }),
       ...(lacking.length === 0 ? {} : { lacking }),
     }
-    this.#lacking = open
+    this.#lacking = []
     this.#startAfter(count, bytes)
     return batch
   }

@@ -70,8 +70,8 @@ export async function readTableShape(client: Client, name: TableName): Promise<T
      CROSS JOIN LATERAL (
        SELECT coalesce(sum(greatest(h.reltuples, 0)), 0) AS rows,
               CASE WHEN bool_and(h.relkind = 'r') THEN max(pg_relation_size(h.oid)) / current_setting('block_size')::int END AS pages
-       FROM pg_class h
-       WHERE h.oid = c.oid AND c.relkind <> 'p' OR h.oid IN (SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf) AND c.relkind = 'p'
+       FROM (SELECT c.oid WHERE c.relkind <> 'p' UNION SELECT relid FROM pg_partition_tree(c.oid) WHERE isleaf) AS leaf
+       JOIN pg_class h ON h.oid = leaf.oid
      ) AS heaps
      WHERE n.nspname = $1 AND c.relname = $2`,
     [name.schema, name.table],

@@ -40,10 +40,10 @@ export async function readStorage(
     `SELECT t.name,
             (SELECT jsonb_object_agg(c.oid, jsonb_build_object('file', c.relfilenode::text, 'joined', i.xmin::text,
                                                                'made', i.xmin IS NOT DISTINCT FROM a.xmin))
-             FROM pg_class c
+             FROM (SELECT to_regclass(t.name)::oid UNION SELECT relid FROM pg_partition_tree(to_regclass(t.name))) AS part (oid)
+             JOIN pg_class c ON c.oid = part.oid
              JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tableoid'
-             LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND c.oid <> to_regclass(t.name)
-             WHERE c.oid = to_regclass(t.name) OR c.oid IN (SELECT relid FROM pg_partition_tree(to_regclass(t.name)))) AS parts,
+             LEFT JOIN pg_inherits i ON i.inhrelid = c.oid AND c.oid <> to_regclass(t.name)) AS parts,
             (SELECT jsonb_object_agg(a.attname, jsonb_build_object('number', a.attnum, 'altered', a.xmin::text)) FROM pg_attribute a
              WHERE a.attrelid = to_regclass(t.name) AND a.attnum > 0 AND NOT a.attisdropped) AS columns
      FROM unnest($1::text[]) AS t (name) WHERE to_regclass(t.name) IS NOT NULL`,
