@@ -176,14 +176,14 @@ export class Merge {
   }
 
   /** Of a flow whose rows are computed from a mirror of this table, the rows are moved like the mirror's. */
-  #move({ relation, table, flows }: Staging, plan: StatementPlan, inTurn: boolean): void {
-    for (const { flow, target, move } of flows) {
+  #move(staging: Staging, plan: StatementPlan, inTurn: boolean): void {
+    const { table } = staging
+    for (const { flow, target, move } of staging.flows) {
       const moves = inTurn ? moveInTurnStatement(flow, target, table) : move
       if (moves !== null) plan.move(flow, moves)
     }
-    const keyed = new Set(flows.map(({ flow }) => stagedWith(flow)))
-    for (const { flow, target } of this.#computedFrom(relation)) {
-      if (!keyed.has(stagedWith(flow))) continue
+    for (const { flow, target, isKeyed } of this.#computedFrom(staging)) {
+      if (!isKeyed) continue
       const moves = inTurn ? moveInTurnStatement(flow, target, table) : moveStatement(flow, target, table, null)
       if (moves !== null) plan.move(flow, moves)
       else if (inTurn) plan.remove(flow, replacedStatement(flow, target, table, 'moved'))
@@ -191,20 +191,21 @@ export class Merge {
   }
 
   /** A row that was deleted, and another inserted under its key, is another in what is computed from the mirror too. */
-  #replace({ relation, table, flows }: Staging, plan: StatementPlan, operations: ReadonlySet<number>): void {
-    const keyed = new Set(flows.map(({ flow }) => stagedWith(flow)))
-    for (const { flow, target } of this.#computedFrom(relation)) {
+  #replace(staging: Staging, plan: StatementPlan, operations: ReadonlySet<number>): void {
+    for (const { flow, target, isKeyed } of this.#computedFrom(staging)) {
       // By another key than the mirror's, the two are not seen to be of one row.
-      const replacing = keyed.has(stagedWith(flow)) ? [OPERATION.REPLACE] : [OPERATION.INSERT, OPERATION.REPLACE]
+      const replacing = isKeyed ? [OPERATION.REPLACE] : [OPERATION.INSERT, OPERATION.REPLACE]
       if (!replacing.some(operation => operations.has(operation))) continue
-      plan.remove(flow, replacedStatement(flow, target, table, replacing))
+      plan.remove(flow, replacedStatement(flow, target, staging.table, replacing))
     }
   }
 
-  /** Flows with `reads`, whose rows are computed from the mirror of this table and others. */
-  #computedFrom(relation: Relation): readonly TargetedFlow[] {
-    const ofTable = (flow: Flow) => flow.reads.length > 0 && showTable(flow.from) === showTable(relation.table)
-    return this.#options.flows.filter(({ flow }) => ofTable(flow))
+  /** Flows with `reads`, whose rows are computed from the mirror of this table and others; and whether what is staged has their key. */
+  #computedFrom({ relation, flows }: Staging): (TargetedFlow & { readonly isKeyed: boolean })[] {
+    const keyed = new Set(flows.map(({ flow }) => stagedWith(flow)))
+    return this.#options.flows
+      .filter(({ flow }) => flow.reads.length > 0 && showTable(flow.from) === showTable(relation.table))
+      .map(targeted => ({ ...targeted, isKeyed: keyed.has(stagedWith(targeted.flow)) }))
   }
 
   /** Deals with rows of which columns are unknown: leaves those of the target as they are, or asks the source. */

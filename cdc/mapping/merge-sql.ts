@@ -102,16 +102,14 @@ export function mergeMapped(flow: Flow, target: TableShape, rows: string): strin
  * @param values a query of the mapped rows that changed, by which the merge goes on; null where it sees to the values alone.
  */
 export function moveStatement(flow: Flow, target: TableShape, staging: string, values: string | null): string | null {
-  const keys = keyExpressions(flow).map(({ to }) => columnOf(target, to))
-  // The other half of a shared row may still be called by the old key.
-  if (flow.shared || keys.some(column => column.identityAlways)) return null
-  const names = keys.map(({ name }) => quoteIdentifier(name))
+  if (!canMove(flow, target)) return null
+  const names = keyExpressions(flow).map(({ to }) => quoteIdentifier(to))
   const both = (one: string, other: string) => names.map(name => `${one}.${name} = ${other}.${name}`).join(' AND ')
   const pairs = movedPairs(flow, target, staging)
   const assigned = names.map(name => `${name} = n.${name}`)
   if (values === null) return movedRows(flow, assigned.join(', '), pairs, both('t', 's'))
   // There are none of a row that leaves the flow, and will be deleted, nor of one whose values are not all known.
-  const written = flow.columns.slice(keys.length).map(({ to }) => {
+  const written = flow.columns.slice(names.length).map(({ to }) => {
     const name = quoteIdentifier(to)
     return `${name} = CASE WHEN v.${names[0]} IS NULL THEN t.${name} ELSE v.${name} END`
   })
@@ -124,7 +122,7 @@ export function moveStatement(flow: Flow, target: TableShape, staging: string, v
  * unique index may meet the second before the first has gone. It changes keys alone; the merge sees to the values.
  */
 export function moveInTurnStatement(flow: Flow, target: TableShape, staging: string): string | null {
-  if (moveStatement(flow, target, staging, null) === null) return null
+  if (!canMove(flow, target)) return null
   const names = keyExpressions(flow).map(({ to }) => quoteIdentifier(to))
   const select = names.map((name, index) => `s.${name} AS before_${index}, n.${name} AS after_${index}`)
   const assigned = names.map((name, index) => `${name} = p.after_${index}`)
@@ -137,6 +135,11 @@ export function moveInTurnStatement(flow: Flow, target: TableShape, staging: str
     `FOR pair IN SELECT ${select.join(', ')} FROM ${movedPairs(flow, target, staging)} ORDER BY s.${OPERATION_COLUMN} DESC LOOP ` +
     `${movedRows(flow, assigned.join(', '), one, match.join(' AND '))}; END LOOP; END $ficus$`
   )
+}
+
+/** The other half of a shared row may still be called by the old key; a key that the target numbers itself no UPDATE may change. */
+function canMove(flow: Flow, target: TableShape): boolean {
+  return !flow.shared && keyExpressions(flow).every(({ to }) => !columnOf(target, to).identityAlways)
 }
 
 /** A FROM item that pairs each old key `s` with its new one, `n`. */
@@ -208,12 +211,10 @@ export function mappedRows(
 }
 
 function removedKeys(flow: Flow, target: TableShape, staging: string, staged: readonly string[]): string {
-  const select = `SELECT ${mappedKey(flow, target)} FROM`
-  const alias = quoteIdentifier(flow.from.table)
-  const gone = `${select} ${staging} AS ${alias} WHERE ${OPERATION_COLUMN} IN (${OPERATION.DELETE}, ${OPERATION.REPLACE})`
+  const gone = stagedKeys(flow, target, staging, `IN (${OPERATION.DELETE}, ${OPERATION.REPLACE})`)
   if (flow.where === null) return gone
   const changed = `SELECT ${staged.map(quoteIdentifier).join(', ')} FROM ${staging} WHERE ${OPERATION_COLUMN} = ${OPERATION.UPDATE}`
-  return `${gone} UNION ALL ${select} (${changed}) AS ${alias} WHERE NOT ${filterCondition(flow)}`
+  return `${gone} UNION ALL SELECT ${mappedKey(flow, target)} FROM (${changed}) AS ${quoteIdentifier(flow.from.table)} WHERE NOT ${filterCondition(flow)}`
 }
 
 /**
@@ -228,13 +229,18 @@ export function replacedStatement(
   which: readonly number[] | 'moved',
 ): string {
   const operations = which === 'moved' ? '< 0' : `IN (${which.join(', ')})`
-  const keys = `SELECT ${mappedKey(flow, target)} FROM ${staging} AS ${quoteIdentifier(flow.from.table)} WHERE ${OPERATION_COLUMN} ${operations}`
-  return removedRows(flow, keys, keyMatch(flow))
+  return removedRows(flow, stagedKeys(flow, target, staging, operations), keyMatch(flow))
 }
 
 /** Keys of all rows that are written, those of which columns are unknown too. */
 function writtenKeys(flow: Flow, target: TableShape, staging: string): string {
-  return `SELECT ${mappedKey(flow, target)} FROM ${staging} AS ${quoteIdentifier(flow.from.table)} WHERE ${OPERATION_COLUMN} >= 0 AND ${OPERATION_COLUMN} <> ${OPERATION.DELETE} AND ${filterCondition(flow)}`
+  const written = `>= 0 AND ${OPERATION_COLUMN} <> ${OPERATION.DELETE} AND ${filterCondition(flow)}`
+  return stagedKeys(flow, target, staging, written)
+}
+
+/** The target's keys of staged rows. @param operations what their operation has to be. */
+function stagedKeys(flow: Flow, target: TableShape, staging: string, operations: string): string {
+  return `SELECT ${mappedKey(flow, target)} FROM ${staging} AS ${quoteIdentifier(flow.from.table)} WHERE ${OPERATION_COLUMN} ${operations}`
 }
 
 /** The target's key as a select list over the key columns of rows that come from. */
