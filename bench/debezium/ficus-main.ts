@@ -2,7 +2,7 @@
 import { limitYoungGeneration } from '@ficus/cdc/worker/young-generation'
 import { messageOf } from '@ficus/core/errors/ficus-error'
 import { Ficus } from './ficus.ts'
-import type { Answer, Work } from './ficus-process.ts'
+import type { Failure, Work } from './ficus-process.ts'
 
 const LOOK_MS = 500
 // As the sync process does.
@@ -10,10 +10,10 @@ limitYoungGeneration()
 
 process.once('message', (work: Work) => {
   const ficus = new Ficus(work, work.sourceUrl, work.targetUrl)
-  const tell = (answer: Answer) => void process.send?.(answer)
   const fail = (error: unknown) => {
     if (!process.connected) return
-    tell({ failure: messageOf(error) })
+    const failure: Failure = { why: messageOf(error) }
+    process.send?.(failure)
     process.exitCode = 1
     process.disconnect()
   }
@@ -28,5 +28,5 @@ process.once('message', (work: Work) => {
     clearInterval(look)
     void ficus.stop()
   })
-  ficus.start().then(() => tell({ streams: true }), fail)
+  ficus.start().catch(fail)
 })

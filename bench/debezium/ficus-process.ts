@@ -9,8 +9,10 @@ export interface Work extends Pick<Servers, 'brokers' | 'connectUrl'> {
   readonly targetUrl: string
 }
 
-/** What it answers, once: that it streams, or why it does not. */
-export type Answer = { readonly streams: true } | { readonly failure: string }
+/** What it tells before it ends by itself. */
+export interface Failure {
+  readonly why: string
+}
 
 const MAIN = fileURLToPath(new URL('./ficus-main.ts', import.meta.url))
 
@@ -23,8 +25,8 @@ export class FicusProcess {
   private constructor(child: ChildProcess) {
     this.#child = child
     this.pid = child.pid ?? 0
-    child.on('message', (answer: Answer) => {
-      if ('failure' in answer) this.#failure = answer.failure
+    child.on('message', ({ why }: Failure) => {
+      this.#failure = why
     })
     child.on('exit', code => {
       this.#failure ??= `it ended with ${code}`

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createPublication } from '@ficus/cdc/change-source/slot'
 import type { Client } from 'pg'
+import type { Cost } from '../report/scale.ts'
 import { sql } from '../sync/clusters.ts'
 import { until } from '../sync/contender.ts'
 import { peakMemory, serverSeconds } from '../sync/processor-time.ts'
@@ -10,21 +11,11 @@ import { FicusProcess } from './ficus-process.ts'
 import { JdbcSink } from './jdbc-sink.ts'
 import { createDatabase, type Database, type Servers } from './servers.ts'
 
-/** What it took to empty a full topic into a table, from the first rows to the last. */
-export interface Emptied {
-  readonly rowsPerSecond: number
-  /** CPU seconds per 100,000 rows, of the process that reads the topic; null where the system does not tell. */
-  readonly ownCpu: number | null
-  /** The same of both clusters and Kafka. */
-  readonly serverCpu: number | null
-  /** Of the process that reads the topic, resident, bytes. */
-  readonly peakMemory: number | null
-}
-
+/** What it took each to empty a full topic into a table, from the first rows to the last. */
 export interface Rates {
-  readonly ficus: Emptied
+  readonly ficus: Cost
   /** Its process is Kafka Connect, which fills topics too; not meanwhile. */
-  readonly sink: Emptied
+  readonly sink: Cost
 }
 
 /** Rows in a transaction of the source. */
@@ -86,7 +77,7 @@ export async function measureFicusAlone(
   name: string,
   rows: number,
   tell: (line: string) => void,
-): Promise<Emptied> {
+): Promise<Cost> {
   await using resources = new AsyncDisposableStack()
   const schema = await sql('source.sql')
   const source = await createDatabase(servers.source, `source_${name}`, schema, resources)
@@ -99,7 +90,7 @@ export async function measureFicusAlone(
   return await emptiedByFicus(servers, source, target, rows)
 }
 
-async function emptiedByFicus(servers: Servers, source: Database, target: Database, rows: number): Promise<Emptied> {
+async function emptiedByFicus(servers: Servers, source: Database, target: Database, rows: number): Promise<Cost> {
   const reader = FicusProcess.start(servers, source.url, target.url)
   try {
     return await emptiedBy(servers, reader, target.client, rows)
@@ -143,7 +134,7 @@ interface Reader {
   assertWell(): void | Promise<void>
 }
 
-async function emptiedBy(servers: Servers, reader: Reader, client: Client, rows: number): Promise<Emptied> {
+async function emptiedBy(servers: Servers, reader: Reader, client: Client, rows: number): Promise<Cost> {
   const count = async () => {
     const { rows: found } = await client.query<{ newest: number | null }>('SELECT max(id)::int AS newest FROM products')
     return found[0]?.newest ?? 0
@@ -160,6 +151,7 @@ async function emptiedBy(servers: Servers, reader: Reader, client: Client, rows:
     if (newest > 0) first ??= { rows: newest, at: performance.now(), used: await used() }
     if (first !== null && newest >= rows) {
       const [seconds, last, taken] = [(performance.now() - first.at) / 1_000, await used(), rows - first.rows]
+      if (taken === 0) throw new Error(`all ${rows} rows came at once: that is too few to be timed`)
       const cost = (from: number | null, to: number | null) =>
         from === null || to === null ? null : ((to - from) * 100_000) / taken
       return {

@@ -1,8 +1,8 @@
 // The engine debezium: from a full topic beside Debezium's JDBC sink, and the lag of what is written now.
 import { shutdownSignal } from '@ficus/core/lifecycle/shutdown'
-import { table } from '@ficus/core/terminal/table'
 import { type BenchOptions, type BenchRow, compareRounds, printRows, showProgress } from '../report/report.ts'
-import { type Emptied, measureFicusAlone, measureFullTopic, type Rates } from './full-topic.ts'
+import { type Cost, costCells, costTable, MILLIONS, memoryRow } from '../report/scale.ts'
+import { measureFicusAlone, measureFullTopic, type Rates } from './full-topic.ts'
 import { measureLag, WARM_UP_SECONDS } from './lag.ts'
 import { startServers } from './servers.ts'
 
@@ -11,10 +11,8 @@ const LAG_SECONDS = { quick: 3, full: 10 }
 const PER_SECOND = 200
 /** Commit to visible, ms. */
 const LAG_LIMIT = 150
-const MILLIONS = [0.1, 1, 10]
-const QUICK_MILLIONS = [0.01, 0.1]
-/** Resident, MB, however long the backlog. */
-const MEMORY_LIMIT = 300
+/** What comes at once, a batch of 20,000 rows, cannot be timed. */
+const QUICK_MILLIONS = [0.1, 0.2]
 /** What may be measured alone. */
 const PARTS: readonly string[] = ['topic', 'lag']
 
@@ -68,21 +66,18 @@ async function measureScale({ quick, json }: BenchOptions, resources: AsyncDispo
   for (const millions of quick ? QUICK_MILLIONS : MILLIONS) {
     const tell = (step: string) => showProgress(`${millions} million rows: ${step}`)
     const name = `scale_${millions * 1_000_000}`
-    const emptied = await measureFicusAlone(servers, name, millions * 1_000_000, tell)
-    const { rowsPerSecond, ownCpu, serverCpu, peakMemory } = emptied
-    const rate = Math.round(rowsPerSecond).toLocaleString('en-US')
-    const seconds = (value: number | null) => value?.toFixed(2) ?? 'unknown'
-    const peak = peakMemory === null ? 'unknown' : (peakMemory / 2 ** 20).toFixed(0)
-    costs.push([String(millions), rate, seconds(ownCpu), seconds(serverCpu), peak])
-    if (peakMemory !== null) rows.push(memoryRow(`peak memory, topic of ${millions} million rows`, [peakMemory]))
+    const cost = await measureFicusAlone(servers, name, millions * 1_000_000, tell)
+    costs.push([String(millions), ...costCells(cost)])
+    if (cost.peakMemory === null) continue
+    rows.push(memoryRow(`peak memory, topic of ${millions} million rows`, [cost.peakMemory]))
   }
   showProgress('')
-  console.log(table(['million rows', 'rows/s', 'CPU s per 100,000 rows: Node', 'servers', 'peak, MB'], costs), '\n')
+  console.log(costTable(['million rows'], costs), '\n')
   await printRows(rows, json)
 }
 
 function topicRows(rates: readonly Rates[]): BenchRow[] {
-  const row = (what: string, unit: string, of: (emptied: Emptied) => number | null, target: string | null) => {
+  const row = (what: string, unit: string, of: (cost: Cost) => number | null, target: string | null) => {
     const [ours, theirs] = [rates.map(({ ficus }) => of(ficus)), rates.map(({ sink }) => of(sink))]
     if (!isKnown(ours) || !isKnown(theirs)) return []
     return [compareRounds(what, unit, ours, 'Debezium’s JDBC sink', theirs, target)]
@@ -96,12 +91,6 @@ function topicRows(rates: readonly Rates[]): BenchRow[] {
     ...row(`peak memory: ${own}`, 'MB', ({ peakMemory }) => (peakMemory === null ? null : peakMemory / 2 ** 20), null),
     ...(isKnown(peaks) ? [memoryRow('peak memory: Node', peaks)] : []),
   ]
-}
-
-function memoryRow(what: string, bytes: readonly number[]): BenchRow {
-  const peaks = bytes.map(value => value / 2 ** 20)
-  const limits = peaks.map(() => MEMORY_LIMIT)
-  return compareRounds(what, 'MB', peaks, 'the limit', limits, '<= 1')
 }
 
 function isKnown(values: readonly (number | null)[]): values is readonly number[] {

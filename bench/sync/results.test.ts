@@ -6,7 +6,7 @@ import { QUICK, workloadsOf } from './workload.ts'
 /** A turn in which everything went at one rate. */
 function turnAt(rowsPerSecond: number, p99: number, rate: number, peakMemory: number | null): Turn {
   const names = ['initial copy', ...workloadsOf(QUICK).map(({ what }) => what)]
-  const measured = { rowsPerSecond, nodeCpu: null, serverCpu: null, peakMemory }
+  const measured = { rowsPerSecond, ownCpu: null, serverCpu: null, peakMemory }
   return {
     measured: new Map(names.map(name => [name, measured])),
     lag: { lag: { p50: 1, p90: p99, p99, max: p99 }, rate },

@@ -1,7 +1,8 @@
 import { table } from '@ficus/core/terminal/table'
 import { type BenchRow, compareRounds, median } from '../report/report.ts'
+import type { Cost } from '../report/scale.ts'
 import type { LagSample } from './lag.ts'
-import { INITIAL_COPY, type Measured, type Turn } from './turn.ts'
+import { INITIAL_COPY, type Turn } from './turn.ts'
 import { PER_SECOND, type Sizes, workloadsOf } from './workload.ts'
 
 /** The turns of both contenders, round by round. */
@@ -66,7 +67,7 @@ export function printProcessorTime(turns: Turns): void {
       const native = turns.native.map(turn => measuredOf(turn, what))
       rows.push([
         `${what}${suffix}`,
-        seconds(ficus.map(({ nodeCpu }) => nodeCpu)),
+        seconds(ficus.map(({ ownCpu }) => ownCpu)),
         seconds(ficus.map(({ serverCpu }) => serverCpu)),
         seconds(native.map(({ serverCpu }) => serverCpu)),
         show(
@@ -116,7 +117,7 @@ function ratesOf(turns: readonly Pick<Turn, 'measured'>[], what: string): number
   return turns.map(turn => measuredOf(turn, what).rowsPerSecond)
 }
 
-function measuredOf({ measured }: Pick<Turn, 'measured'>, what: string): Measured {
+function measuredOf({ measured }: Pick<Turn, 'measured'>, what: string): Cost {
   const found = measured.get(what)
   if (found === undefined) throw new Error(`${what} was not measured`)
   return found

@@ -1,14 +1,11 @@
-import { table } from '@ficus/core/terminal/table'
-import { type BenchOptions, type BenchRow, compareRounds, printRows } from '../report/report.ts'
+import { type BenchOptions, type BenchRow, printRows } from '../report/report.ts'
+import { costCells, costTable, MILLIONS, memoryRow } from '../report/scale.ts'
 import { createDatabases, describeClusters, startClusters } from './clusters.ts'
 import { openFicus } from './ficus.ts'
-import { type Measured, runWorkloads } from './turn.ts'
+import { runWorkloads } from './turn.ts'
 import { backlogOf } from './workload.ts'
 
-const MILLIONS = [0.1, 1, 10]
 const QUICK_MILLIONS = [0.01, 0.1, 1]
-/** Resident, MB, however long the backlog. */
-const MEMORY_LIMIT = 300
 
 /**
  * How cost grows with rows: a copy of so many, then as many new ones that waited in the slot. The sync process is started
@@ -36,24 +33,13 @@ export async function measureScale(
       tell(`${millions} million rows: ${step}`),
     )
     for (const [what, result] of measured) {
-      costs.push([String(millions), what, ...shown(result)])
+      costs.push([String(millions), what, ...costCells(result)])
       if (result.peakMemory === null) continue
-      const peak = result.peakMemory / 2 ** 20
-      const name = `peak memory, ${what} of ${millions} million rows`
-      rows.push(compareRounds(name, 'MB', [peak], 'the limit', [MEMORY_LIMIT], '<= 1'))
+      rows.push(memoryRow(`peak memory, ${what} of ${millions} million rows`, [result.peakMemory]))
     }
   }
   tell('')
   console.log(description)
-  console.log(
-    table(['million rows', 'what', 'rows/s', 'CPU s per 100,000 rows: Node', 'servers', 'peak, MB'], costs),
-    '\n',
-  )
+  console.log(costTable(['million rows', 'what'], costs), '\n')
   await printRows(rows, json)
-}
-
-function shown({ rowsPerSecond, nodeCpu, serverCpu, peakMemory }: Measured): string[] {
-  const seconds = (value: number | null) => value?.toFixed(2) ?? 'unknown'
-  const peak = peakMemory === null ? 'unknown' : (peakMemory / 2 ** 20).toFixed(0)
-  return [Math.round(rowsPerSecond).toLocaleString('en-US'), seconds(nodeCpu), seconds(serverCpu), peak]
 }

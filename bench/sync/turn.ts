@@ -1,23 +1,14 @@
+import type { Cost } from '../report/scale.ts'
 import { type Clusters, createDatabases, type Databases } from './clusters.ts'
 import { type Contender, LOOK, type OpenContender, SOURCE_TABLE, type TargetTable, until } from './contender.ts'
 import { type LagSample, measureLag } from './lag.ts'
 import { serverSeconds } from './processor-time.ts'
 import { BATCH_INSERTS, type LastRow, type Sizes, type Workload, workloadsOf } from './workload.ts'
 
-/** One measurement of a turn. What the system does not tell, or does not exist, is null. */
-export interface Measured {
-  readonly rowsPerSecond: number
-  /** CPU seconds per 100,000 rows: of the contender's Node process, and of both clusters. */
-  readonly nodeCpu: number | null
-  readonly serverCpu: number | null
-  /** Of the Node process, bytes. */
-  readonly peakMemory: number | null
-}
-
 /** All that one contender did in one turn. */
 export interface Turn {
   /** By what was done: `initial copy` and each workload. */
-  readonly measured: ReadonlyMap<string, Measured>
+  readonly measured: ReadonlyMap<string, Cost>
   readonly lag: LagSample
 }
 
@@ -72,8 +63,8 @@ export async function runWorkloads(
   copied: number,
   workloads: readonly Workload[],
   tell: (step: string) => void,
-): Promise<Map<string, Measured>> {
-  const measured = new Map<string, Measured>()
+): Promise<Map<string, Cost>> {
+  const measured = new Map<string, Cost>()
   tell(INITIAL_COPY)
   await checkpoint(databases)
   measured.set(INITIAL_COPY, await measure(clusters, contender, copied, () => contender.copy()))
@@ -95,7 +86,7 @@ async function measure(
   contender: Contender,
   rows: number,
   work: () => Promise<void>,
-): Promise<Measured> {
+): Promise<Cost> {
   const snapshot = () => Promise.all([contender.usage(), serverSeconds([clusters.source, clusters.target])])
   const started = performance.now()
   const timed = work().then(() => (performance.now() - started) / 1_000)
@@ -105,7 +96,7 @@ async function measure(
     from == null || to == null ? null : ((to - from) / rows) * 100_000
   return {
     rowsPerSecond: rows / seconds,
-    nodeCpu: per100k(nodeBefore?.cpuSeconds, nodeAfter?.cpuSeconds),
+    ownCpu: per100k(nodeBefore?.cpuSeconds, nodeAfter?.cpuSeconds),
     serverCpu: per100k(serverBefore, serverAfter),
     peakMemory: nodeAfter?.peakMemory ?? null,
   }
