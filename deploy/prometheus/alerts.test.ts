@@ -1,17 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { parse } from 'yaml'
 import { ROOT } from '../native/state-dir.ts'
-
-interface Rule {
-  readonly alert: string
-  readonly expr: string
-}
+import { alertRules } from '../testing/asked-metrics.ts'
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
-const { groups }: { groups: { rules: Rule[] }[] } = parse(read('deploy/prometheus/alerts.yml'))
-const rules = groups.flatMap(group => group.rules)
+const rules = alertRules()
 
 it('asks for metrics only that the edge or sync exports', () => {
   const exported = new Set(

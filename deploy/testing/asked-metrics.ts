@@ -3,9 +3,17 @@ import { join } from 'node:path'
 import { parse } from 'yaml'
 import { ROOT } from '../native/state-dir.ts'
 
-interface Rule {
+export interface AlertRule {
+  readonly alert: string
   readonly expr: string
   readonly annotations: { readonly summary: string }
+}
+
+/** The rules of deploy/prometheus/alerts.yml. */
+export function alertRules(): AlertRule[] {
+  const text = readFileSync(join(ROOT, 'deploy/prometheus/alerts.yml'), 'utf8')
+  const { groups }: { groups: { rules: AlertRule[] }[] } = parse(text)
+  return groups.flatMap(({ rules }) => rules)
 }
 
 /**
@@ -14,18 +22,14 @@ interface Rule {
  * @param exported what `/metrics` answered.
  */
 export function lackingMetrics(prefix: string, exported: string): string[] {
-  const { groups }: { groups: { rules: Rule[] }[] } = parse(
-    readFileSync(join(ROOT, 'deploy/prometheus/alerts.yml'), 'utf8'),
-  )
   const series = exported.split('\n').filter(line => !line.startsWith('#'))
-  return groups
-    .flatMap(({ rules }) => rules)
+  return alertRules()
     .flatMap(rule => askedOf(rule).filter(({ metric }) => metric.startsWith(prefix)))
     .filter(({ metric, labels }) => !series.some(line => hasLabels(line, metric, labels)))
     .map(({ metric, labels }) => `${metric}{${labels.join(', ')}}`)
 }
 
-function askedOf({ expr, annotations: { summary } }: Rule): { metric: string; labels: string[] }[] {
+function askedOf({ expr, annotations: { summary } }: AlertRule): { metric: string; labels: string[] }[] {
   const grouped = [...expr.matchAll(/\b(?:by|on) \(([^)]*)\)/g)].flatMap(([, list = '']) => list.split(', '))
   const shown = [...summary.matchAll(/\$labels\.(\w+)/g)].flatMap(([, label = '']) => label)
   // Prometheus adds these itself.
