@@ -1,18 +1,14 @@
 import { createDatabase } from '@ficus/deploy/testing/postgres'
-import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { retryParked } from '../apply/retry-parked.ts'
 import { withSession } from '../database/session.ts'
 import { diffCapability } from '../diff/diff-capability.ts'
 import { repairRows } from '../diff/repair.ts'
-import { waitUntilCaughtUp } from '../lag/lag.ts'
 import { checkMapping } from '../mapping/check-mapping.ts'
 import type { SyncInput } from '../mapping/define-sync.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import type { RowFunction } from '../mapping/row-function.ts'
-import { probeReverse } from '../probe/probe-reverse.ts'
 import { CAPABILITY, createHarness, LEDGER, reaches, type SyncHarness } from '../testing/sync-harness.ts'
-import { beginWithoutCopy } from './begin-without-copy.ts'
 
 const SOURCE = `
   CREATE TABLE products (
@@ -218,70 +214,6 @@ it('reads a table anew through a function that was changed', async () => {
     .poll(() => sync.onTarget(`SELECT count(*)::int AS rows FROM items WHERE title = 'changed'`), { timeout: 40_000 })
     .toEqual([{ rows: 21 }])
 })
-
-it('there and back by functions gives the same rows, whichever side wrote (property); the probe says it did not try them', async () => {
-  const input: SyncInput = {
-    tables: [
-      {
-        source: 'notes',
-        target: 'remarks',
-        key: { id: 'id' },
-        columns: { forward: ['body'], reverse: ['body'] },
-        forward: ({ body = null }) => ({ body: backwards(body) }),
-        reverse: ({ body = null }) => ({ body: backwards(body) }),
-      },
-    ],
-  }
-  const table = (name: string) => `CREATE TABLE ${name} (id int PRIMARY KEY, body text)`
-  await using sync = await createHarness(createDatabase, table('notes'), table('remarks'), input)
-  await sync.onSource(`INSERT INTO notes VALUES (1, 'abc'), (2, NULL)`)
-  await sync.streaming()
-  const reversed = { source: sync.target, target: sync.source, direction: 'reverse' as const }
-  await beginWithoutCopy({ ...reversed, capability: CAPABILITY, sync: parseSync(input), ledger: LEDGER })
-  const reverse = sync.pipeline(reversed)
-  await reverse.start()
-  await reaches(reverse, 'streaming')
-  const probed = await probeReverse({
-    monolith: sync.source,
-    service: sync.target,
-    sync: parseSync(input),
-    triggers: 'auto',
-  })
-  expect(probed.findings).toMatchObject([
-    { kind: 'note', part: 'rows', where: 'public.notes' },
-    { kind: 'note', part: 'writes', where: 'public.notes' },
-  ])
-  const ways = {
-    there: { here: sync.onSource, table: 'notes', other: sync.onTarget, otherTable: 'remarks' },
-    back: { here: sync.onTarget, table: 'remarks', other: sync.onSource, otherTable: 'notes' },
-  }
-  const body = fc.option(fc.string({ unit: 'binary', maxLength: 20 }).filter(text => !text.includes('\0')))
-  const rows = fc.uniqueArray(fc.tuple(fc.integer({ min: 1, max: 20 }), body), { maxLength: 8, selector: ([id]) => id })
-  await fc.assert(
-    fc.asyncProperty(fc.constantFrom('there', 'back'), rows, async (way, written) => {
-      const { here, table, other, otherTable } = ways[way]
-      await here(
-        `INSERT INTO ${table} SELECT * FROM unnest($1::int[], $2::text[])
-         ON CONFLICT (id) DO UPDATE SET body = excluded.body`,
-        [written.map(([id]) => id), written.map(([, text]) => text)],
-      )
-      await sync.caughtUp()
-      await waitUntilCaughtUp({ ...reversed, capability: CAPABILITY, timeoutMs: 40_000 })
-      const before = await here(`SELECT id, body FROM ${table} ORDER BY id`)
-      expect(await other(`SELECT id, reverse(body) AS body FROM ${otherTable} ORDER BY id`)).toEqual(before)
-      // What goes back comes from what came.
-      await sync.onTarget('UPDATE remarks SET body = body')
-      await waitUntilCaughtUp({ ...reversed, capability: CAPABILITY, timeoutMs: 40_000 })
-      expect(await here(`SELECT id, body FROM ${table} ORDER BY id`)).toEqual(before)
-    }),
-    { numRuns: 15, interruptAfterTimeLimit: 20_000, endOnFailure: true },
-  )
-  expect(reverse.status().parked).toBe(0)
-})
-
-function backwards(text: string | null): string | null {
-  return text === null ? null : Array.from(text).toReversed().join('')
-}
 
 describe('the comparison of rows that a function makes', () => {
   const WHERE = { capability: CAPABILITY, direction: 'forward', ledger: LEDGER } as const
