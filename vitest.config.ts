@@ -34,6 +34,8 @@ export default defineConfig({
           exclude: skip,
           testTimeout: 180_000,
           hookTimeout: 300_000,
+          // One Connect worker serves them all, and turns requests away while it takes in another file's connector.
+          fileParallelism: false,
           globalSetup: ['deploy/testing/postgres.setup.ts', 'deploy/testing/kafka.setup.ts'],
         },
       },

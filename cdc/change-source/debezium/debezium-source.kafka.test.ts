@@ -214,8 +214,14 @@ describe.skipIf(stack === null)('the debezium engine', () => {
     const kafka = new Kafka({ brokers: [...sync.debezium.brokers], logLevel: logLevel.NOTHING })
     const admin = kafka.admin()
     await admin.connect()
-    const { groups } = await admin.listGroups()
-    const group = groups.find(({ groupId }) => groupId.startsWith(sync.debezium.topicPrefix))?.groupId ?? ''
+    // It may stream before Kafka lists its group.
+    const group = await vi.waitUntil(
+      async () => {
+        const { groups } = await admin.listGroups()
+        return groups.find(({ groupId }) => groupId.startsWith(sync.debezium.topicPrefix))?.groupId
+      },
+      { timeout: 20_000, interval: 50 },
+    )
     const topic = (await admin.listTopics()).find(
       name => name.startsWith(sync.debezium.topicPrefix) && name.endsWith('.products'),
     )
