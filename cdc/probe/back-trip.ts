@@ -92,6 +92,7 @@ async function probeEntry(monolith: Client, service: Client, trip: BackTrip, sam
     const names = (columns: readonly { readonly to: string }[]) => columns.map(({ to }) => to)
     const live = { table: flow.to, shape: target }
     await fillTemporary(monolith, KEYS, live, names(flow.key), keys)
+    await addSampledKeys(monolith, trip)
     await fillTemporary(monolith, RETURNED, live, names(flow.columns), rows)
     return await compare(monolith, trip)
   } catch (error) {
@@ -143,6 +144,15 @@ async function sendThereAndBack(
       mapped,
     ),
   }
+}
+
+/** Where rows go back to the very table that they were sampled from, each is expected: whatever keys the others came back with. */
+async function addSampledKeys(monolith: Client, { back, there }: BackTrip): Promise<void> {
+  const names = back.flow.key.map(({ to }) => to)
+  const sampled = new Set(there.flow.key.map(({ from }) => from))
+  if (showTable(back.flow.to) !== showTable(there.flow.from)) return
+  if (names.length !== sampled.size || names.some(name => !sampled.has(name))) return
+  await monolith.query(`INSERT INTO ${KEYS} SELECT ${names.map(quoteIdentifier).join(', ')} FROM ${SAMPLED}`)
 }
 
 /** Compares what came back with all rows of its keys that are there. */

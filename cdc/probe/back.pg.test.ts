@@ -83,6 +83,33 @@ it('names rows that `back` would lose, make or change, each with a key', async (
   ])
 })
 
+it('names rows that come back as others: a key that `back` does not undo', async () => {
+  const input: SyncInput = {
+    tables: [
+      { source: 'things', target: 'objects', key: { id: { to: 'code', forward: 'id * 2' } }, forward: { a: 'a' } },
+    ],
+    back: [
+      { source: 'objects', target: 'things', key: { code: { to: 'id', forward: 'code / 3' } }, forward: { a: 'a' } },
+    ],
+  }
+  await using sync = await createHarness(
+    createDatabase,
+    `CREATE TABLE things (id int PRIMARY KEY, a text); INSERT INTO things SELECT n, 'same' FROM generate_series(0, 9) n`,
+    `CREATE TABLE objects (code int PRIMARY KEY, a text)`,
+    input,
+  )
+  const { findings } = await probe(sync, input)
+  expect(findings).toContainEqual(
+    expect.objectContaining({
+      kind: 'problem',
+      part: 'rows',
+      where: 'public.things',
+      // 0, 2, … 18 divided by three: of ten keys three are not among 0 to 6.
+      problem: '3 sampled rows do not come back, first that of key 7',
+    }),
+  )
+})
+
 it('says which entries it cannot try: they read what forward does not fill', async () => {
   await using sync = await create()
   const [first, ...others] = BACK_SYNC.tables

@@ -189,6 +189,44 @@ it('finds what a mapping loses: an empty text, a rounded price', async () => {
   )
 })
 
+it.each([
+  ['another row', 'id * 2', 'code / 3'],
+  ['a row that is not there', 'id + 1000', 'code'],
+])('finds a key that comes back as that of %s', async (_what, forward, reverse) => {
+  const input: SyncInput = {
+    tables: [
+      {
+        source: 'things',
+        target: 'objects',
+        key: { id: { to: 'code', forward, reverse } },
+        forward: { a: 'a' },
+        reverse: { a: 'a' },
+      },
+    ],
+  }
+  await using sync = await createHarness(
+    createDatabase,
+    `CREATE TABLE things (id int PRIMARY KEY, a text); INSERT INTO things SELECT n, 'same' FROM generate_series(0, 9) n`,
+    `CREATE TABLE objects (code int PRIMARY KEY, a text)`,
+    input,
+  )
+  await withSession(sync.source, monolith =>
+    withSession(sync.target, async service => {
+      const { rows, findings } = await probeRoundTrip(monolith, service, parseSync(input), 50)
+      expect(rows).toBe(10)
+      expect(findings).toEqual([
+        {
+          kind: 'problem',
+          part: 'rows',
+          where: 'public.things.id',
+          problem: expect.stringMatching(/^(9|10) of 10 sampled rows come back with another key: .* key [01]$/),
+          remedy: expect.stringContaining('tables[0].key.id.reverse'),
+        },
+      ])
+    }),
+  )
+})
+
 it('takes any names: of keys that look like SQL of its own, of a table named like an alias', async () => {
   const input: SyncInput = {
     tables: [

@@ -5,10 +5,10 @@ import { judgeFailure } from '../database/failure.ts'
 import { isComputed } from '../mapping/computed-rows.ts'
 import { type Flow, flowsOf, type Sync } from '../mapping/flow.ts'
 import { flowColumns } from '../mapping/flow-columns.ts'
-import { mappedSelect, sourceSideType } from '../mapping/merge-sql.ts'
+import { assignedType, columnOf, mappedSelect, sourceSideType } from '../mapping/merge-sql.ts'
 import { probeBackTrips } from './back-trip.ts'
 import { type ProbeFinding, problem, refusal, untried } from './finding.ts'
-import { mappedSample, type Row } from './mapped-sample.ts'
+import { keysCarried, mappedSample, type Row } from './mapped-sample.ts'
 import { asText } from './sample.ts'
 import { fillTemporary } from './temporary-rows.ts'
 
@@ -31,7 +31,7 @@ const LIVE = quoteIdentifier('ficus live')
 
 /**
  * Sends a sample of the monolith's rows there and back, inside the databases, and compares: reverse of forward has to give
- * the same value in every column that reverse writes. Columns that only the service has are taken from its own row. Both
+ * the same value in every column that reverse writes, the key's too. Columns that only the service has are taken from its own row. Both
  * sides are left as they were.
  *
  * @param sampleSize rows of each kind of sample.ts, a table.
@@ -79,13 +79,16 @@ async function probeTable(monolith: Client, service: Client, ways: BothWays, sam
   }
 }
 
-/** Rows that forward gave, as reverse maps them back, as text. */
+/** Rows that forward gave, as reverse maps them back, as text, each with the key of the row that it was made of. */
 async function readBack(service: Client, { there, back }: BothWays, rows: readonly Row[]): Promise<Row[]> {
   const { flow, source, target } = there
   const columns = flow.columns.map(({ to }) => to)
   const live = quoteTable(flow.to)
   const names = target.columns.map(column => column.name)
-  await fillTemporary(service, SAMPLE, { table: flow.to, shape: target }, columns, rows, names)
+  await fillTemporary(service, SAMPLE, { table: flow.to, shape: target }, columns, rows, {
+    made: names,
+    carried: keysCarried(flow),
+  })
   const unmapped = names.filter(name => !columns.includes(name))
   if (unmapped.length > 0) {
     const set = unmapped.map(name => `${quoteIdentifier(name)} = t.${quoteIdentifier(name)}`)
@@ -97,12 +100,10 @@ async function readBack(service: Client, { there, back }: BothWays, rows: readon
   const needsLive = [...flowColumns(back, names)].some(name => unmapped.includes(name))
   const sample = quoteIdentifier(back.from.table)
   const known = needsLive ? ` WHERE EXISTS (SELECT FROM ${live} AS ${LIVE} WHERE ${sameKey(flow, LIVE, sample)})` : ''
-  const mapped = `(${mappedSelect(back, source, sourceSideType)} FROM ${SAMPLE} AS ${sample}${known}) AS mapped`
+  const carried = keysCarried(flow).map(quoteIdentifier)
+  const mapped = `(${mappedSelect(back, source, sourceSideType)}, ${carried.join(', ')} FROM ${SAMPLE} AS ${sample}${known}) AS mapped`
   const { rows: result } = await service.query<Record<string, string | null>>(
-    asText(
-      back.columns.map(({ to }) => to),
-      mapped,
-    ),
+    asText([...back.columns.map(({ to }) => to), ...keysCarried(flow)], mapped),
   )
   return result
 }
@@ -112,33 +113,41 @@ function sameKey({ key }: Flow, one: string, other: string): string {
   return key.map(({ to }) => `${one}.${quoteIdentifier(to)} = ${other}.${quoteIdentifier(to)}`).join(' AND ')
 }
 
-/** Compares what came back with what is there, column by column, in the monolith's own types. */
+/** Compares what came back with the row that it was made of, column by column, in the monolith's own types. */
 async function compare(monolith: Client, { there, back }: BothWays, rows: readonly Row[]): Promise<RoundTrip> {
   const { source } = there
   const columns = back.columns.map(({ to }) => to)
   const live = quoteTable(back.to)
-  await fillTemporary(monolith, SAMPLE, { table: back.to, shape: source }, columns, rows)
-  const key = back.key.map(({ to }) => to)
-  const match = key.map(name => `s.${quoteIdentifier(name)} = b.${quoteIdentifier(name)}`).join(' AND ')
-  const shownKey = `concat_ws(', ', ${key.map(name => `b.${quoteIdentifier(name)}::text`).join(', ')})`
-  const found = columns.slice(key.length).map((name, index) => {
+  await fillTemporary(monolith, SAMPLE, { table: back.to, shape: source }, columns, rows, {
+    carried: keysCarried(there.flow),
+  })
+  const carried = keysCarried(there.flow).map(name => `b.${quoteIdentifier(name)}`)
+  const match = there.flow.key.map(({ from }, index) => {
+    return `s.${quoteIdentifier(from)} = ${carried[index]}::${assignedType(columnOf(source, from))}`
+  })
+  const shownKey = `concat_ws(', ', ${carried.join(', ')})`
+  const isKey = new Set(back.key.map(({ to }) => to))
+  const found = columns.map((name, index) => {
     const column = quoteIdentifier(name)
-    return (
-      `count(*) FILTER (WHERE ROW(b.${column})::record OPERATOR(pg_catalog.*<>) ROW(s.${column})::record)::int AS n${index}, ` +
-      `min(${shownKey}) FILTER (WHERE ROW(b.${column})::record OPERATOR(pg_catalog.*<>) ROW(s.${column})::record) AS k${index}`
-    )
+    // A key finds its row wherever it is equal; any other column has to be the same to the byte.
+    const differs = isKey.has(name)
+      ? `b.${column} IS DISTINCT FROM s.${column}`
+      : `ROW(b.${column})::record OPERATOR(pg_catalog.*<>) ROW(s.${column})::record`
+    return `count(*) FILTER (WHERE ${differs})::int AS n${index}, min(${shownKey}) FILTER (WHERE ${differs}) AS k${index}`
   })
   const { rows: counted } = await monolith.query<Record<string, number | string | null>>(
-    `SELECT ${['count(*)::int AS compared', ...found].join(', ')} FROM ${SAMPLE} AS b JOIN ${live} AS s ON ${match}`,
+    `SELECT ${['count(*)::int AS compared', ...found].join(', ')} FROM ${SAMPLE} AS b JOIN ${live} AS s ON ${match.join(' AND ')}`,
   )
   const [counts] = counted
   const compared = Number(counts?.compared ?? 0)
-  const findings = columns.slice(key.length).flatMap((name, index) => {
+  const findings = columns.flatMap((name, index) => {
     const differing = Number(counts?.[`n${index}`] ?? 0)
     if (differing === 0) return []
     const where = `${showTable(back.to)}.${name}`
-    const text = `${differing} of ${compared} sampled rows come back with another value, first that of key ${counts?.[`k${index}`]}`
-    return [problem('rows', where, text, `Make ${back.path}.reverse.${name} the inverse of what forward does with it.`)]
+    const what = isKey.has(name) ? 'another key: another row would be written' : 'another value'
+    const text = `${differing} of ${compared} sampled rows come back with ${what}, first that of key ${counts?.[`k${index}`]}`
+    const setting = isKey.has(name) ? `${back.path}.key.${name}.reverse` : `${back.path}.reverse.${name}`
+    return [problem('rows', where, text, `Make ${setting} the inverse of what forward does with it.`)]
   })
   return { rows: compared, findings }
 }

@@ -9,7 +9,8 @@ import { textArrays, textRows } from './sample.ts'
  * Makes a temporary table like another, which goes with the transaction, and fills it.
  * @param place its name, `pg_temp.` before it.
  * @param columns of `like` that it has and rows give.
- * @param made all that it has, where rows give fewer.
+ * @param options.made all that it has, where rows give fewer.
+ * @param options.carried names of texts that it has besides: rows give them after the columns.
  */
 export async function fillTemporary(
   client: Client,
@@ -17,17 +18,19 @@ export async function fillTemporary(
   like: { readonly table: TableName; readonly shape: TableShape },
   columns: readonly string[],
   rows: readonly Row[],
-  made = columns,
+  { made = columns, carried = [] }: { readonly made?: readonly string[]; readonly carried?: readonly string[] } = {},
 ): Promise<void> {
-  const listed = (names: readonly string[]) => names.map(quoteIdentifier).join(', ')
   // Not LIKE: NOT NULL and identities of columns that only this side has would be in the way.
   await client.query(
-    `CREATE TEMPORARY TABLE ${place.replace('pg_temp.', '')} ON COMMIT DROP AS SELECT ${listed(made)} FROM ${quoteTable(like.table)} LIMIT 0`,
+    `CREATE TEMPORARY TABLE ${place.replace('pg_temp.', '')} ON COMMIT DROP AS SELECT ${[...made.map(quoteIdentifier), ...carried.map(name => `NULL::text AS ${quoteIdentifier(name)}`)].join(', ')} FROM ${quoteTable(like.table)} LIMIT 0`,
   )
-  const values = columns.map((name, index) => `c${index}::${assignedType(columnOf(like.shape, name))}`)
+  const given = [...columns, ...carried]
+  const values = given.map((name, index) =>
+    index < columns.length ? `c${index}::${assignedType(columnOf(like.shape, name))}` : `c${index}`,
+  )
   await client.query(
-    `INSERT INTO ${place} (${listed(columns)}) SELECT ${values.join(', ')} FROM ${textRows(columns)}`,
-    textArrays(columns, rows),
+    `INSERT INTO ${place} (${given.map(quoteIdentifier).join(', ')}) SELECT ${values.join(', ')} FROM ${textRows(given)}`,
+    textArrays(given, rows),
   )
   await client.query(`ANALYZE ${place}`)
 }
