@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { FicusError, messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
 import { connect, databaseError } from '@ficus/core/ledger/connection'
 import type { Client } from 'pg'
@@ -81,13 +82,35 @@ export async function endSession(client: Client | undefined): Promise<void> {
   clearTimeout(timer)
 }
 
+/** How long a session may take to say that it is there, before it counts as lost. */
+const ANSWER_MS = 2_000
+
+/**
+ * The error of a session that was lost, with the database's name on it; any other as it is, such as that of the session with
+ * the other side.
+ */
+export async function nameLost(error: unknown, client: Client, endpoint: Endpoint): Promise<unknown> {
+  const named = databaseError(error, endpoint.name, endpoint.url)
+  const isLoss = named !== error && named instanceof FicusError && named.code === 'FICUS_DATABASE_UNREACHABLE'
+  return isLoss && (await answers(client)) ? error : named
+}
+
+/** Whether a session is there, be its transaction a failed one. */
+async function answers(client: Client): Promise<boolean> {
+  const asked = client.query('SELECT').then(
+    () => true,
+    (error: unknown) => systemCodeOf(error) === '25P02',
+  )
+  return Promise.race([asked, sleep(ANSWER_MS, false, { ref: false })])
+}
+
 /** Runs `work` in a session of its own. @throws what `work` throws, a lost connection with the database's name on it. */
 export async function withSession<T>(endpoint: Endpoint, work: (client: Client) => Promise<T>): Promise<T> {
   const client = await openSession(endpoint)
   try {
     return await work(client)
   } catch (error) {
-    throw databaseError(error, endpoint.name, endpoint.url)
+    throw await nameLost(error, client, endpoint)
   } finally {
     await endSession(client)
   }

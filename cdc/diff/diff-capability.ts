@@ -4,7 +4,7 @@ import type { Client } from 'pg'
 import { type Progress, type ProgressKey, readProgress } from '../apply/progress.ts'
 import { shapeFlows } from '../copy/first-copy.ts'
 import { readTablesBeside } from '../copy/flow-notes.ts'
-import { type Endpoint, withSession } from '../database/session.ts'
+import { type Endpoint, nameLost, withSession } from '../database/session.ts'
 import { type Direction, flowsOf, type Sync } from '../mapping/flow.ts'
 import { NotAligned } from './aligned-snapshots.ts'
 import { DiffState, type StoredRange } from './diff-state.ts'
@@ -94,7 +94,7 @@ const MAX_REWRITES = 5
  * truncated since its snapshot was taken looks empty to it: it is compared in a new one.
  *
  * @throws FICUS_SYNC_BEHIND where nothing was copied yet, or not all; the target does not catch up; or `mode: 'exact'` is not
- *   to be had.
+ *   to be had. FICUS_DATABASE_UNREACHABLE, which one, where a session was lost: `resume` then goes on.
  */
 export async function diffCapability(options: DiffOptions): Promise<DiffReport> {
   return withSession(options.source, source =>
@@ -269,7 +269,7 @@ class CapabilityDiff {
           } else await this.#compare(task, pair, leg.position)
         } catch (error) {
           over = true
-          throw error
+          throw await this.#nameLost(error, pair)
         }
       } while (!over && !this.#hasManyDoubts() && performance.now() < until && !(await this.#throttle.mustWait()))
     }
@@ -317,7 +317,15 @@ class CapabilityDiff {
     if (doubts.length === 0) return
     this.#doubts = []
     await using leg = await openRecheckLeg(this.#legOptions(1))
-    for (const pair of leg.pairs) await settleDoubts(doubts, pair, this.#doubtOptions())
+    for (const pair of leg.pairs) {
+      await settleDoubts(doubts, pair, this.#doubtOptions()).catch(async (error: unknown) => {
+        throw await this.#nameLost(error, pair)
+      })
+    }
+  }
+
+  async #nameLost(error: unknown, { source, target }: SessionPair): Promise<unknown> {
+    return nameLost(await nameLost(error, source, this.#options.source), target, this.#options.target)
   }
 
   #doubtOptions(): DoubtOptions {

@@ -53,6 +53,35 @@ it('interrupted, it says how to go on; gone on, it says since when', async () =>
   expect(all.stderr).toContain(`capabilities.${CAPABILITY}.contracts is missing`)
 })
 
+it.each([
+  ['source', 'the monolith’s database'],
+  ['target', `the database of ${CAPABILITY}’s service`],
+] as const)('says which database it lost (%s), and how to go on', async (side, name) => {
+  await using migration = await createMigration()
+  await using _sync = await startSync(migration)
+  await copied(migration)
+  const slowly = ['--mode', 'recheck', '--workers', '1', '--max-rows-per-second', '100', '--json']
+  await using cli = startCli(['verify', CAPABILITY, '--data', ...slowly], migration.directory)
+  const compared = () =>
+    migration.run('target', 'SELECT FROM ficus.diff_range WHERE equal_rows IS NOT NULL').catch(() => [])
+  await vi.waitFor(async () => expect(await compared()).not.toEqual([]), WITHIN)
+  // Those of the comparison alone have this setting.
+  await migration.run(
+    side,
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'ficus sync' AND query ~ 'memos|notes' AND state = 'idle'`,
+  )
+  const { code, stdout } = await cli.ended
+  expect([code, JSON.parse(stdout).error]).toEqual([
+    3,
+    {
+      code: 'FICUS_DATABASE_UNREACHABLE',
+      details: {},
+      message: expect.stringContaining(name),
+      remedy: expect.stringContaining(`\`ficus verify ${CAPABILITY} --data --resume\` then goes on`),
+    },
+  ])
+})
+
 it('journals a repair before it is made and when it is done, so that one that is killed leaves a trace', async () => {
   await using migration = await createMigration()
   await using _sync = await startSync(migration)

@@ -1,3 +1,4 @@
+import { FicusError } from '@ficus/core/errors/ficus-error'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Control } from '../control.ts'
 import { type ComparedData, compareData, type DataDiff, repairData, usualLimits } from '../joint/diff.ts'
@@ -68,9 +69,11 @@ export async function verifyData(
     }
     const comparing = compareData(control, capability, watched).finally(() => progress.stop())
     return comparing.catch((error: unknown) => {
-      if (!signal.aborted) throw error
-      const again = `ficus verify ${capability} --data --resume${options.repair === undefined ? '' : ' --repair'}`
-      throw new Interrupted(`interrupted; \`${again}\` goes on from there`, { cause: error })
+      const again = `\`ficus verify ${capability} --data --resume${options.repair === undefined ? '' : ' --repair'}\``
+      if (signal.aborted) throw new Interrupted(`interrupted; ${again} goes on from there`, { cause: error })
+      if (!(error instanceof FicusError) || !error.retry) throw error
+      const { code, message, remedy } = error
+      throw new FicusError(code, message, { cause: error, remedy: `${remedy} ${again} then goes on from there.` })
     })
   }
   const found = await compare(options.resume === true)

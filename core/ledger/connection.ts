@@ -18,7 +18,7 @@ function isRefused(code: string | undefined, message: string): boolean {
 
 /** System and SQLSTATE codes of a database that cannot be reached now: connection exceptions, shutdown, too many clients. */
 function isUnreachable(code: string | undefined, message: string): boolean {
-  if (code === undefined) return /terminated|ended|timeout|closed/i.test(message)
+  if (code === undefined) return /terminated|ended|timeout|closed|not queryable/i.test(message)
   return /^E[A-Z]+$/.test(code) || code.startsWith('08') || code.startsWith('57P') || code === '53300'
 }
 
