@@ -2,8 +2,9 @@ import { FicusError } from '@ficus/core/errors/ficus-error'
 import { showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { type Progress, type ProgressKey, readProgress } from '../apply/progress.ts'
-import { shapeFlows } from '../copy/first-copy.ts'
-import { readTablesBeside } from '../copy/flow-notes.ts'
+import { changedFlows } from '../copy/changed-flows.ts'
+import { type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
+import { readNotes, readTablesBeside } from '../copy/flow-notes.ts'
 import { type Endpoint, nameLost, withSession } from '../database/session.ts'
 import { type Direction, flowsOf, type Sync } from '../mapping/flow.ts'
 import { NotAligned } from './aligned-snapshots.ts'
@@ -93,8 +94,8 @@ const MAX_REWRITES = 5
  * is newer than the position. So what differs is looked at again, when the snapshots are given back. And a table that was
  * truncated since its snapshot was taken looks empty to it: it is compared in a new one.
  *
- * @throws FICUS_SYNC_BEHIND where nothing was copied yet, or not all; the target does not catch up; or `mode: 'exact'` is not
- *   to be had. FICUS_DATABASE_UNREACHABLE, which one, where a session was lost: `resume` then goes on.
+ * @throws FICUS_SYNC_BEHIND where nothing was copied yet, or not all; the sync file is newer than what sync carries; the target
+ *   does not catch up; or `mode: 'exact'` is not to be had. FICUS_MAPPING_CHANGED where sync would not go on with it. FICUS_DATABASE_UNREACHABLE, which one, where a session was lost: `resume` then goes on.
  */
 export async function diffCapability(options: DiffOptions): Promise<DiffReport> {
   return withSession(options.source, source =>
@@ -201,6 +202,7 @@ class CapabilityDiff {
   async #plan(): Promise<void> {
     const { sync, direction, showValues = false, rangeRows = RANGE_ROWS, limits, resume } = this.#options
     const flows = await shapeFlows(this.#source, this.#target, flowsOf(sync, direction))
+    await this.#assertCarried(flows)
     await DiffState.create(this.#target)
     const rows = Math.max(1, Math.min(rangeRows, limits?.maxRowsPerSecond ?? rangeRows))
     for (const flow of flows) {
@@ -218,6 +220,24 @@ class CapabilityDiff {
       const done = ranges.filter(range => range.equalRows !== null).length
       if (done > 0) this.#remark(`${showTable(flow.flow.to)}: ${done} of ${ranges.length} ranges were compared before`)
     }
+  }
+
+  /** What sync does not carry yet would look like rows that are missing, and a repair of them stop it when it starts. */
+  async #assertCarried(flows: readonly ShapedFlow[]): Promise<void> {
+    const { capability, direction } = this.#options
+    const notes = await readNotes(this.#target, this.#key)
+    const due = changedFlows(flows, { notes, tables: this.#progress.tables }).filter(
+      ({ kind, note }) => kind === 'add' || (notes.get(note.target)?.mapping ?? note.mapping) !== note.mapping,
+    )
+    if (due.length === 0) return
+    const named = due.map(
+      ({ kind, note }) => `${note.target} (${kind === 'add' ? 'added' : 'its mapping has changed'})`,
+    )
+    throw new FicusError(
+      'FICUS_SYNC_BEHIND',
+      `the ${direction} sync of ${capability} cannot be compared: it does not carry all of the sync file yet: ${named.join(', ')}`,
+      { remedy: 'Restart sync, which reads its sync file when it starts; or put the file back as it was.' },
+    )
   }
 
   /** Counts what an earlier run compared. */

@@ -2,6 +2,7 @@ import { createDatabase, startTestPostgres } from '@ficus/deploy/testing/postgre
 import pg from 'pg'
 import { expect, it, vi } from 'vitest'
 import { retryParked } from '../apply/retry-parked.ts'
+import type { SyncInput } from '../mapping/define-sync.ts'
 import { flowsOf } from '../mapping/flow.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { addReadings, COPIES, plantedDifferences, READINGS, READINGS_SYNC } from '../testing/planted-differences.ts'
@@ -148,4 +149,32 @@ it('invariant 3: undoes nothing of a prepared transaction that sync has applied,
   await committer.end()
   expect(await noteOnTarget()).toEqual([{ note: 'new' }])
   expect(await diff(sync)).toMatchObject({ equal: true })
+})
+
+it('compares and repairs nothing that sync does not carry yet: rows there would stop it when it starts', async () => {
+  const schema = `${READINGS}; ${addReadings(1, 10)}; CREATE TABLE tags (id int PRIMARY KEY); INSERT INTO tags VALUES (1)`
+  await using sync = await createHarness(
+    createDatabase,
+    schema,
+    `${COPIES}; CREATE TABLE marks (id int PRIMARY KEY)`,
+    READINGS_SYNC,
+  )
+  const pipeline = await sync.streaming()
+  const [readings] = READINGS_SYNC.tables
+  if (readings === undefined) throw new TypeError('it is there')
+  const tags = { source: 'tags', target: 'marks', key: { id: 'id' }, forward: {} }
+  const compare = (...tables: SyncInput['tables']) =>
+    diffCapability({ ...KEY, source: sync.source, target: sync.target, sync: parseSync({ tables }), timeoutMs: 40_000 })
+  const refused = (named: string) => ({
+    code: 'FICUS_SYNC_BEHIND',
+    message: expect.stringContaining(named),
+    remedy: expect.stringContaining('Restart sync'),
+  })
+  await expect(compare(readings, tags)).rejects.toMatchObject(refused('public.marks (added)'))
+  const changed = { ...readings, forward: { ...readings.forward, note: 'upper(note)' } }
+  await expect(compare(changed)).rejects.toMatchObject(refused('public.copies (its mapping has changed)'))
+  await pipeline.stop()
+  await sync.streaming({ sync: parseSync({ tables: [readings, tags] }) })
+  await sync.caughtUp()
+  await vi.waitFor(async () => expect(await compare(readings, tags)).toMatchObject({ equal: true }), 20_000)
 })

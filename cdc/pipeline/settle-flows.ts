@@ -19,7 +19,7 @@ import { passSyncPoint } from './points.ts'
 
 const COPY_ANEW = 'Roll the capability back to legacy and start again, which copies anew.'
 
-export interface SettleOptions {
+export interface PlanOptions {
   readonly source: { readonly endpoint: Endpoint; readonly client: Client }
   readonly target: { readonly endpoint: Endpoint; readonly client: Client }
   readonly key: ProgressKey
@@ -28,6 +28,10 @@ export interface SettleOptions {
   readonly flows: readonly ShapedFlow[]
   readonly progress: Progress
   readonly publication: string
+  readonly engine: ChangeSource['engine']
+}
+
+export interface SettleOptions extends Omit<PlanOptions, 'engine'> {
   readonly changes: ChangeSource
 }
 
@@ -44,6 +48,31 @@ export interface Misfit {
   readonly error: FicusError
 }
 
+/** What would follow from a sync file, were it carried out now. */
+export interface PlannedFlows {
+  readonly changes: readonly FlowChange[]
+  readonly misfit: Misfit | null
+}
+
+/**
+ * Compares the sync file with what sync has carried until now; writes nothing that was not there.
+ *
+ * @throws FICUS_MAPPING_CHANGED, FICUS_MAPPING_INVALID, FICUS_SOURCE_CHANGED, FICUS_TARGET_NOT_EMPTY: sync would not go on.
+ */
+export async function planFlows(options: PlanOptions): Promise<PlannedFlows> {
+  const { target, key, progress, direction, engine } = options
+  const unfit = options.flows.flatMap(({ flow, target: shape }) => checkTarget(flow, shape, settingOf(flow, direction)))
+  if (unfit.length > 0) throw mappingInvalid('the mapping', unfit)
+  const notes = await readNotes(target.client, key)
+  const changes = changedFlows(options.flows, { notes, tables: progress.tables })
+  if (engine === 'debezium') assertSameNames(changes, notes)
+  const { settled, misfit } = await checkChanges(options, changes, notes)
+  const added = settled.filter(({ kind }) => kind === 'add')
+  await assertEmpty(options, added)
+  await assertPublished(options, added)
+  return { changes: settled, misfit }
+}
+
 /**
  * Sees to it that a sync file that changed since the last time is carried out, before the stream goes on: claims and
  * publishes tables that were added, and says which rows have to be read beside the stream. The publication comes before
@@ -52,16 +81,9 @@ export interface Misfit {
  * @throws FICUS_MAPPING_CHANGED, FICUS_MAPPING_INVALID, FICUS_SOURCE_CHANGED, FICUS_TARGET_NOT_EMPTY, FICUS_DATABASE_UNFIT.
  */
 export async function settleFlows(options: SettleOptions): Promise<Settled> {
-  const { source, target, key, progress, publication, direction } = options
-  const unfit = options.flows.flatMap(({ flow, target: shape }) => checkTarget(flow, shape, settingOf(flow, direction)))
-  if (unfit.length > 0) throw mappingInvalid('the mapping', unfit)
-  const notes = await readNotes(target.client, key)
-  const changes = changedFlows(options.flows, { notes, tables: progress.tables })
-  if (options.changes.engine === 'debezium') assertSameNames(changes, notes)
-  const { settled, misfit } = await checkChanges(options, changes, notes)
+  const { source, target, key, progress, publication } = options
+  const { changes: settled, misfit } = await planFlows({ ...options, engine: options.changes.engine })
   const added = settled.filter(({ kind }) => kind === 'add')
-  await assertEmpty(options, added)
-  await assertPublished(options, added)
   if (added.length > 0 && progress.position !== null) await options.changes.beforePublishing?.(progress.position)
   await addToPublication(
     source.client,
@@ -91,7 +113,7 @@ export async function settleFlows(options: SettleOptions): Promise<Settled> {
  * pass: rows are then not read anew until it does, and once the stream has passed all of that it is refused.
  */
 async function checkChanges(
-  { source, target, sync, direction, progress }: SettleOptions,
+  { source, target, sync, direction, progress }: PlanOptions,
   changes: readonly FlowChange[],
   notes: ReadonlyMap<string, FlowNote>,
 ): Promise<{ settled: readonly FlowChange[]; misfit: Misfit | null }> {
@@ -159,7 +181,7 @@ function needsCopy({ shaped, kind }: FlowChange): FicusError {
   )
 }
 
-async function assertEmpty({ target }: SettleOptions, added: readonly FlowChange[]): Promise<void> {
+async function assertEmpty({ target }: PlanOptions, added: readonly FlowChange[]): Promise<void> {
   const filled: string[] = []
   for (const { shaped, note } of added) {
     const { rowCount } = await target.client.query(`SELECT FROM ${quoteTable(shaped.flow.to)} LIMIT 1`)
@@ -175,7 +197,7 @@ async function assertEmpty({ target }: SettleOptions, added: readonly FlowChange
 
 /** A table that was carried and is no longer published has changed unnoticed since. */
 async function assertPublished(
-  { source, publication, flows }: SettleOptions,
+  { source, publication, flows }: PlanOptions,
   added: readonly FlowChange[],
 ): Promise<void> {
   const published = await readPublishedTables(source.client, publication)

@@ -7,9 +7,11 @@ import type { Direction, Sync } from '@ficus/cdc/mapping/flow'
 import type { MappingProblem } from '@ficus/cdc/mapping/parse-sync'
 import { beginWithoutCopy } from '@ficus/cdc/pipeline/begin-without-copy'
 import { dropSync as dropDirection, endSync } from '@ficus/cdc/pipeline/drop'
+import { findRefusal } from '@ficus/cdc/pipeline/next-start'
 import { type ProbeReport, probeReverse as probe } from '@ficus/cdc/probe/probe-reverse'
 import { endpointsOf, loadSyncOf, triggersOf } from '@ficus/cdc/worker/capability-sync'
 import type { LoadedConfig } from '@ficus/core/config/load-config'
+import type { FicusError } from '@ficus/core/errors/ficus-error'
 
 // Everything that control asks of cdc goes through this file.
 
@@ -29,11 +31,13 @@ export function loadMapping(loaded: LoadedConfig, capability: string): Promise<S
   return loadSyncOf(loaded, capability)
 }
 
-/** A mapping beside the live schemas. */
+/** A mapping beside the live schemas, both ways. */
 export interface MappingReport {
   /** How many tables are mapped. */
   readonly tables: number
   readonly problems: readonly MappingProblem[]
+  /** Why a sync that carries rows already would not go on with it; null where it would. */
+  readonly refusal: FicusError | null
   /** The SQL that the mapping becomes: what it is for -> the statement. */
   readonly sql: Readonly<Record<string, string>>
 }
@@ -44,13 +48,21 @@ export interface MappingReport {
  */
 export async function inspectMapping(loaded: LoadedConfig, capability: string): Promise<MappingReport> {
   const sync = await loadMapping(loaded, capability)
-  const { source, target } = endpointsOf(loaded, capability, 'forward')
-  const [forward, back] = await withSession(source, monolith =>
-    withSession(target, async service => [
-      await checkMapping(monolith, service, sync, 'forward'),
-      // What mappings give back by `reverse` is tried with rows, once there are some: `ficus verify --reverse`.
-      await checkMapping(service, monolith, { tables: [], back: sync.back }, 'reverse'),
-    ]),
+  const ends = endpointsOf(loaded, capability, 'forward')
+  const { forward, back, refusal } = await withSession(ends.source, monolithClient =>
+    withSession(ends.target, async serviceClient => {
+      const monolith = { endpoint: ends.source, client: monolithClient }
+      const service = { endpoint: ends.target, client: serviceClient }
+      const forward = await checkMapping(monolithClient, serviceClient, sync, 'forward')
+      const back = await checkMapping(serviceClient, monolithClient, sync, 'reverse')
+      const next = { capability, sync, engine: loaded.migration.cdc.engine }
+      const refusal =
+        forward.problems.length + back.problems.length > 0
+          ? null
+          : ((await findRefusal({ ...next, direction: 'forward', source: monolith, target: service })) ??
+            (await findRefusal({ ...next, direction: 'reverse', source: service, target: monolith })))
+      return { forward, back, refusal }
+    }),
   )
   const problems = [...forward.problems, ...back.problems]
   const statements = [...forward.sql, ...back.sql].flatMap(mapping => {
@@ -65,7 +77,7 @@ export async function inspectMapping(loaded: LoadedConfig, capability: string): 
       [`${way}: delete, on the target`, remove],
     ]
   })
-  return { tables: sync.tables.length, problems, sql: Object.fromEntries(statements) }
+  return { tables: sync.tables.length, problems, refusal, sql: Object.fromEntries(statements) }
 }
 
 /** What a probe of the way back did and found. */

@@ -9,6 +9,7 @@ import { freePort } from '@ficus/deploy/native/free-port'
 import { startTestPostgres } from '@ficus/deploy/testing/postgres'
 import { startTestUnleash } from '@ficus/deploy/testing/unleash'
 import { describe, expect, inject, it } from 'vitest'
+import { runCli } from '../testing/cli.ts'
 import { runInHost } from '../testing/host.ts'
 import {
   CAPABILITY,
@@ -18,6 +19,7 @@ import {
   type TestMigration,
   type TestMigrationOptions,
 } from '../testing/migration.ts'
+import { startSync } from '../testing/sync.ts'
 import { createFlags, flagsOf } from './flag-server.ts'
 
 /** A migration whose flags are there. */
@@ -242,6 +244,48 @@ describe('invariant 13: the mapping', () => {
       expect.stringMatching(/sync tables\[2\]\.source: there is no table public\.tags/),
       expect.stringMatching(/sync tables\[2\]\.target: there is no table public\.marks/),
       expect.stringMatching(/sync back\[0\]\.forward\.title: fails on the source: column "haeding" does not exist/),
+    ])
+  })
+
+  it('both ways: the types and the SQL of `reverse` too', async () => {
+    const table = (reverse: string) =>
+      `{ source: 'notes', target: 'memos', key: { id: 'memo_id' }, forward: { heading: 'title' }, reverse: { ${reverse} } }`
+    await using migration = await readyMigration({
+      sync: `export default { tables: [${table(`title: 'lower(heading)', pages: 'heading'`)}] }`,
+    })
+    await migration.run('source', 'ALTER TABLE notes ADD pages int')
+    const { code, text } = await check(migration, '--sql')
+    expect(code).toBe(2)
+    expect(text).toMatch(/sync tables\[0\]\.reverse\.pages: does not fit integer: /)
+    expect(text).toMatch(/-- notes: public\.memos -> public\.notes: update, on the target\n.*lower\(heading\)/)
+  })
+
+  it('what a sync that carries rows would not go on with: a table taken out, one added that holds rows', async () => {
+    await using migration = await readyMigration()
+    await migration.run('source', 'CREATE TABLE tags (id int PRIMARY KEY)')
+    await migration.run('target', 'CREATE TABLE marks (id int PRIMARY KEY)')
+    {
+      await using _sync = await startSync(migration)
+      const started = await runInHost('start', CAPABILITY, '--wait', '--config', migration.configFile)
+      expect(started).toMatchObject({ code: 0 })
+    }
+    const notes = `{ source: 'notes', target: 'memos', key: { id: 'memo_id' }, forward: { heading: 'upper(title)' } }`
+    const tags = `{ source: 'tags', target: 'marks', key: { id: 'id' }, forward: {} }`
+    const checked = async (tables: string) => {
+      await migration.writeSync(`export default { tables: [${tables}] }`)
+      const { code, stdout } = await runCli(['check', '--json'], migration.directory)
+      const { problems }: { problems: { where: string; problem: string }[] } = JSON.parse(stdout)
+      return [code, problems.map(({ where, problem }) => `${where}: ${problem}`)]
+    }
+    expect(await checked(`${notes}, ${tags}`)).toEqual([0, []])
+    expect(await checked(tags)).toEqual([
+      2,
+      [expect.stringContaining('capabilities.notes.sync: the sync file no longer fills public.memos')],
+    ])
+    await migration.run('target', 'INSERT INTO marks VALUES (1)')
+    expect(await checked(`${notes}, ${tags}`)).toEqual([
+      2,
+      [expect.stringMatching(/^capabilities\.notes\.sync: public\.marks .* hold rows already/)],
     ])
   })
 

@@ -139,12 +139,13 @@ async function mappedTables(loaded: LoadedConfig, capability: string, side: 'sou
 async function lookAtMapping(loaded: LoadedConfig, capability: string) {
   const where = `capabilities.${capability}.sync`
   try {
-    const { tables, problems } = await inspectMapping(loaded, capability)
+    const { tables, problems, refusal } = await inspectMapping(loaded, capability)
+    const unfit = problems.map(
+      problem => ({ code: 'FICUS_MAPPING_INVALID', ...problem, where: `${where} ${problem.path}` }) as const,
+    )
     return {
       detail: `${plural(tables, 'table')} mapped`,
-      problems: problems.map(
-        problem => ({ code: 'FICUS_MAPPING_INVALID', ...problem, where: `${where} ${problem.path}` }) as const,
-      ),
+      problems: [...unfit, ...(refusal === null ? [] : problemsOf(refusal, where))],
     }
   } catch (error) {
     const named = toFicusError(error)
