@@ -1,12 +1,14 @@
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { diffCapability } from '../diff/diff-capability.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import {
   BACK_SOURCE,
   BACK_SYNC,
   BACK_TARGET,
   backCaughtUp,
+  backOf,
   MONOLITH,
   startBack,
   WAY_BACK,
@@ -129,6 +131,78 @@ it('invariant 3: whatever the service writes, the monolith holds what the way ba
   )
   expect(reverse.status().parked).toBe(0)
 }, 180_000)
+
+it('invariant 3: a value that the way back looks up follows the row that it is looked up in', async () => {
+  const brand = '(SELECT b.name FROM brands b WHERE b.id = items.brand_id)'
+  const shown = 'coalesce((SELECT b.shown FROM brands b WHERE b.id = items.brand_id), true)'
+  const mapping = {
+    tables: [{ source: 'products', target: 'items', key: { id: 'item_id' }, forward: { title: 'name' } }],
+    back: [
+      {
+        source: 'items',
+        target: 'products',
+        key: { item_id: 'id' },
+        where: shown,
+        reads: { brands: { id: 'brand_id' } },
+        forward: { name: 'title', brand },
+      },
+    ],
+  }
+  await using sync = await createHarness(
+    createDatabase,
+    `CREATE TABLE products (id int PRIMARY KEY, name text NOT NULL, brand text);
+     INSERT INTO products SELECT n, 'product ' || n FROM generate_series(1, 9) n`,
+    `CREATE TABLE items (item_id int PRIMARY KEY, title text NOT NULL, brand_id int);
+     CREATE TABLE brands (id int PRIMARY KEY, name text NOT NULL, shown boolean NOT NULL DEFAULT true)`,
+    mapping,
+  )
+  await (await sync.streaming()).stop()
+  await sync.onTarget(`INSERT INTO brands VALUES (1, 'one'), (2, 'two'); UPDATE items SET brand_id = item_id % 3`)
+  let reverse = await startBack(sync, parseSync(mapping))
+  // What flowed before reverse began is not of its making.
+  await sync.onTarget('UPDATE items SET title = title')
+  const histories: Record<string, readonly string[]> = {
+    'another row is looked up': ['UPDATE items SET brand_id = 2 WHERE item_id = 1'],
+    'the looked up row changes later': [`UPDATE brands SET name = 'renamed' WHERE id = 1`],
+    'the looked up row comes later': [
+      `INSERT INTO items VALUES (20, 'early', 7); UPDATE items SET brand_id = 7 WHERE item_id = 2`,
+      `INSERT INTO brands VALUES (7, 'seven')`,
+    ],
+    'and later in its transaction': [
+      `BEGIN; INSERT INTO items VALUES (21, 'with it', 8); INSERT INTO brands VALUES (8, 'eight'); UPDATE brands SET name = '8' WHERE id = 8; COMMIT`,
+    ],
+    'it changes, and at once nobody looks there': [
+      `BEGIN; UPDATE brands SET name = 'left' WHERE id = 7; UPDATE items SET brand_id = 1 WHERE brand_id = 7; COMMIT`,
+    ],
+    'its key changes, and another takes its place': [
+      `UPDATE brands SET id = 9 WHERE id = 2`,
+      `INSERT INTO brands VALUES (2, 'in its place')`,
+    ],
+    'it makes rows leave, and lets them come back': [
+      `UPDATE brands SET shown = false WHERE id = 1`,
+      `UPDATE items SET title = 'unseen' WHERE brand_id = 1`,
+      `UPDATE brands SET shown = true WHERE id = 1`,
+    ],
+    'it goes': [`DELETE FROM brands WHERE id = 1`],
+    'all go, and some come again': [`TRUNCATE brands`, `INSERT INTO brands VALUES (1, 'again'), (2, 'too')`],
+  }
+  const expected = `SELECT item_id AS id, title AS name, ${brand} AS brand FROM items WHERE ${shown} ORDER BY 1`
+  for (const [history, statements] of Object.entries(histories)) {
+    for (const statement of statements) {
+      await sync.onTarget(statement)
+      await backCaughtUp(sync)
+      const rows = await sync.onSource('SELECT id, name, brand FROM products ORDER BY 1')
+      expect(rows, history).toEqual(await sync.onTarget(expected))
+    }
+    expect(reverse.status().parked).toBe(0)
+  }
+  await reverse.stop()
+  await sync.onTarget(`UPDATE brands SET name = 'while away' WHERE id = 2`)
+  reverse = await startBack(sync, parseSync(mapping))
+  await backCaughtUp(sync)
+  expect(await sync.onSource('SELECT id, name, brand FROM products ORDER BY 1')).toEqual(await sync.onTarget(expected))
+  expect(await diffCapability(backOf(sync, parseSync(mapping)))).toMatchObject({ equal: true })
+})
 
 it('leaves what only the monolith has, and rows of keys that the service never had', async () => {
   await using sync = await create()
