@@ -174,3 +174,15 @@ it('says which constraint refuses the rows, and leaves the indexes there', async
   await sync.streaming()
   expect([await context.indexes(), await context.count()]).toEqual([before, 1000])
 })
+
+it.each([
+  ['after', 'makes them anew when the rows are there', false],
+  ['during', 'keeps them all the while', true],
+] as const)('with `copyIndexes: %s` %s', async (copyIndexes, _what, kept) => {
+  await using sync = await createHarness(createDatabase, SOURCE, PLAIN, SYNC)
+  const oid = async () => (await sync.onTarget(`SELECT 'shop."Items_pkey"'::regclass::oid`))[0]?.oid
+  const before = await oid()
+  await (await sync.streaming({ copyIndexes })).stop()
+  expect(await sync.onTarget('SELECT count(*)::int AS n FROM shop."Items"')).toEqual([{ n: 1_000 }])
+  expect((await oid()) === before).toBe(kept)
+})
