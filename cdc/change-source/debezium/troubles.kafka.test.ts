@@ -57,26 +57,31 @@ describe.skipIf(stack === null)('through Kafka', () => {
     ])
   })
 
-  it.each<[string, Partial<TopicsConfig>]>([
-    ['single', {}],
-    ['tables', TABLES],
+  it.each<[string, number, Partial<TopicsConfig>]>([
+    ['single', 10_000_000, {}],
+    ['tables', 20_000, TABLES],
   ])(
-    'invariant 11: an event that is too large stops sync, which says what to raise, and goes on then: %s',
-    async (_, layout) => {
-      await using harness = await create({ ...layout, maxMessageBytes: 20_000 })
+    'invariant 11: an event that is too large stops sync, which says what to raise, and goes on then: %s, %d bytes',
+    async (_, most, layout) => {
+      await using harness = await create({ ...layout, maxMessageBytes: most })
       const pipeline = await harness.streaming()
       await harness.onSource('ALTER TABLE things ALTER note TYPE text')
-      await harness.onSource(
-        `INSERT INTO things VALUES (1000, 'before'); INSERT INTO things VALUES (1001, repeat('x', 50000))`,
-      )
+      const insert = (id: number, length: number) =>
+        harness.onSource(`INSERT INTO things VALUES (${id}, repeat('x', ${length}))`)
+      await insert(1000, most * 0.9)
+      await harness.caughtUp()
+      await insert(1001, most * 2)
+      await insert(1002, most * 0.9)
       const error = await stops(pipeline, 'FICUS_CONNECTOR_FAILED')
       expect(error?.message).toMatch(/RecordTooLargeException: The message is \d+ bytes/)
       expect(error?.remedy).toContain('cdc.topics.maxMessageBytes')
-      const topics = { ...harness.debezium.topics, maxMessageBytes: 1_000_000 }
+      const late = 'SELECT id, length(note) FROM copies WHERE id >= 1000 ORDER BY id'
+      expect(await harness.onTarget(late)).toEqual([{ id: '1000', length: most * 0.9 }])
+      const topics = { ...harness.debezium.topics, maxMessageBytes: most * 2.1 }
       await harness.streaming({ engine: options => new DebeziumSource(options, { ...harness.debezium, topics }) })
       await harness.caughtUp()
       await harness.expectEqual()
-      expect(await harness.onTarget('SELECT length(note) FROM copies WHERE id = 1001')).toEqual([{ length: 50_000 }])
+      expect((await harness.onTarget(late)).map(({ length }) => length)).toEqual([most * 0.9, most * 2, most * 0.9])
     },
   )
 
