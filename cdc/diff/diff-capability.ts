@@ -45,6 +45,7 @@ export interface DiffOptions {
   readonly snapshotMs?: number
   /** Rows in a range of keys, about; 50,000 unless given. */
   readonly rangeRows?: number
+  /** Called first with what an earlier run compared. */
   readonly onProgress?: (progress: DiffProgress) => void
   /** Told in words: a wait and its end, a mode that was given up, what is not compared again. */
   readonly onRemark?: (remark: string) => void
@@ -220,6 +221,7 @@ class CapabilityDiff {
       const done = ranges.filter(range => range.equalRows !== null).length
       if (done > 0) this.#remark(`${showTable(flow.flow.to)}: ${done} of ${ranges.length} ranges were compared before`)
     }
+    this.#tell()
   }
 
   /** What sync does not carry yet would look like rows that are missing, and a repair of them stop it when it starts. */

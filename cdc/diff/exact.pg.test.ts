@@ -157,8 +157,8 @@ it('goes on where it was broken off, and compares again only what was not equal'
     onProgress: ({ rows }) => rows > 8_000 && breaking.abort(new Error('enough')),
   })
   await expect(first).rejects.toThrow('enough')
-  const [{ done, first_done } = {}] = await sync.onTarget(
-    `SELECT count(*)::int AS done, min(number) AS first_done FROM ficus.diff_range WHERE equal_rows IS NOT NULL`,
+  const [{ done, rows, first_done } = {}] = await sync.onTarget(
+    `SELECT count(*)::int AS done, sum(equal_rows)::int AS rows, min(number) AS first_done FROM ficus.diff_range WHERE equal_rows IS NOT NULL`,
   )
   // The first range differs, so it is not among them.
   expect([done, first_done]).toEqual([expect.any(Number), 1])
@@ -166,7 +166,14 @@ it('goes on where it was broken off, and compares again only what was not equal'
 
   const remarks: string[] = []
   const before = new Date()
-  const report = await diff(sync, { resume: true, rangeRows: 1_000, onRemark: text => remarks.push(text) })
+  const counted: number[] = []
+  const report = await diff(sync, {
+    resume: true,
+    rangeRows: 1_000,
+    onRemark: text => remarks.push(text),
+    onProgress: ({ rows }) => counted.push(rows),
+  })
+  expect(counted[0], 'what was done before').toBe(rows)
   expect(remarks).toEqual([expect.stringMatching(`public.copies: ${done} of \\d+ ranges were compared before`)])
   expect(report.tables).toMatchObject([{ compared: 20_000, equal: 19_999, differing: [{ key: { copy_id: '1' } }] }])
   expect(report.since.getTime()).toBeLessThan(before.getTime())
@@ -259,9 +266,9 @@ it.each([
     workers: 1,
     onRemark: text => remarks.push(text),
     // After the snapshots were taken, and before the second table is read.
-    onProgress: () => {
-      if (!done) runNow(sync.source.url, sql)
-      done = true
+    onProgress: ({ rows }) => {
+      if (rows > 0 && !done) runNow(sync.source.url, sql)
+      done = rows > 0
     },
   })
   expect(report.tables[1]?.differing).toMatchObject(differing)

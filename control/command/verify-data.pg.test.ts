@@ -4,7 +4,7 @@ import { expect, it, vi } from 'vitest'
 import { beginDirection } from '../joint/cdc.ts'
 import { awaitStreaming } from '../move/await-streaming.ts'
 import { startCli } from '../testing/cli.ts'
-import { runInHost } from '../testing/host.ts'
+import { runInHost, runWatched } from '../testing/host.ts'
 import { CAPABILITY, createMigration, type TestMigration } from '../testing/migration.ts'
 import { startSync } from '../testing/sync.ts'
 
@@ -44,9 +44,18 @@ it('interrupted, it says how to go on; gone on, it says since when', async () =>
     expect.stringContaining(`\`ficus verify ${CAPABILITY} --data --resume\` goes on`),
   ])
 
-  const { stdout } = await ficus('verify', CAPABILITY, '--data', '--mode', 'recheck', '--resume')
-  expect(stdout).toMatch(/went on with an earlier run: compared since \d{4}-\d\d-\d\dT/)
-  expect(stdout).toContain('500 rows of 1 table compared, none differs')
+  const slowly = ['--resume', '--max-rows-per-second', '400', '--config', migration.configFile]
+  const resumed = await runWatched('verify', CAPABILITY, '--data', '--mode', 'recheck', ...slowly)
+  expect(resumed.stdout).toMatch(/went on with an earlier run: compared since \d{4}-\d\d-\d\dT/)
+  expect(resumed.stdout).toMatch(/500 rows of 1 table compared since \d{4}-\d\d-\d\dT\S+Z, none differs/)
+  // What was compared before is done from the begin, and tells nothing of how fast it goes.
+  const drawn = [...resumed.stderr.matchAll(/ \d+% \| (\d+) of 500 rows \| (\d+)\/s \| \S+ left/g)]
+  const [first, ...later] = drawn.map(([, rows, rate]) => ({ rows: Number(rows), rate: Number(rate) }))
+  expect(first?.rows).toBeGreaterThanOrEqual(100)
+  expect(first?.rate).toBe(0)
+  const fastest = Math.max(...later.map(({ rate }) => rate))
+  expect(fastest, resumed.stderr).toBeGreaterThan(0)
+  expect(fastest, resumed.stderr).toBeLessThan(2_000)
 
   const all = await ficus('verify', CAPABILITY)
   expect([all.code, all.stdout], 'told before the rows are compared').toEqual([2, ''])
@@ -59,7 +68,7 @@ it.each([
 ] as const)('says which database it lost (%s), and how to go on', async (side, name) => {
   await using migration = await createMigration()
   await using _sync = await startSync(migration)
-  await copied(migration)
+  const ficus = await copied(migration)
   const slowly = ['--mode', 'recheck', '--workers', '1', '--max-rows-per-second', '100', '--json']
   await using cli = startCli(['verify', CAPABILITY, '--data', ...slowly], migration.directory)
   const compared = () =>
@@ -79,6 +88,26 @@ it.each([
       message: expect.stringContaining(name),
       remedy: expect.stringContaining(`\`ficus verify ${CAPABILITY} --data --resume\` then goes on`),
     },
+  ])
+  const again = await ficus('verify', CAPABILITY, '--data', '--mode', 'recheck', '--resume', '--json')
+  const [{ summary, evidence }] = JSON.parse(again.stdout).results
+  expect(evidence.manner).toMatchObject({ resumed: true, since: expect.stringMatching(/^\d{4}-/) })
+  expect(summary).toBe(`500 rows of 1 table compared since ${evidence.manner.since}, none differs`)
+})
+
+it('waits while sync is further behind than it may be', async () => {
+  await using migration = await createMigration()
+  const sync = await startSync(migration)
+  await copied(migration)
+  await sync[Symbol.asyncDispose]()
+  await migration.run('target', `UPDATE ficus.progress SET source_commit = source_commit - interval '1 minute'`)
+  await using cli = startCli(['verify', CAPABILITY, '--data', '--max-lag', '30'], migration.directory)
+  await cli.says('waiting: sync is')
+  await using _again = await startSync(migration)
+  const { code, stderr } = await cli.ended
+  expect([code, stderr]).toEqual([
+    0,
+    expect.stringMatching(/waiting: sync is \d+ s behind, and the limit is 30 s\n +going on$/),
   ])
 })
 

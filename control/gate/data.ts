@@ -4,13 +4,17 @@ import { plural } from '../terminal/words.ts'
 import type { Finding, Gate, Judgement } from './gate.ts'
 import { judgeLag } from './lag.ts'
 
+/** What a comparison is judged by. */
+type Compared = Pick<DataDiff, 'tables'> & { readonly manner: Pick<DataDiff['manner'], 'resumed' | 'since'> }
+
 /** Judges a comparison of all rows: not one may differ, and nothing is proved where there is none. */
-export function judgeData(diff: Pick<DataDiff, 'tables' | 'rows'>): Judgement {
+export function judgeData(diff: Compared): Judgement {
+  const { resumed, since } = diff.manner
   const compared = diff.tables.reduce((total, table) => total + table.compared, 0)
   const differing = diff.tables.reduce((total, table) => total + table.differing, 0)
   const undecided = diff.tables.reduce((total, table) => total + table.undecided, 0)
   const worst = diff.tables.toSorted((a, b) => b.differing - a.differing)[0]
-  const figures = `${plural(compared, 'row')} of ${plural(diff.tables.length, 'table')} compared`
+  const figures = `${plural(compared, 'row')} of ${plural(diff.tables.length, 'table')} compared${resumed ? ` since ${since}` : ''}`
   if (differing === 0 && undecided > 0) {
     const summary = `${figures}; ${plural(undecided, 'row')} changed at each comparison`
     return { verdict: 'inconclusive', summary }
@@ -29,7 +33,7 @@ export function judgeData(diff: Pick<DataDiff, 'tables' | 'rows'>): Judgement {
 }
 
 /** Of these the comparison says nothing. */
-function emptyTables({ tables }: Pick<DataDiff, 'tables' | 'rows'>): string {
+function emptyTables({ tables }: Pick<DataDiff, 'tables'>): string {
   const empty = tables.filter(({ compared }) => compared === 0).map(({ table }) => table)
   return empty.length === 0 ? '' : `; empty: ${empty.join(', ')}`
 }

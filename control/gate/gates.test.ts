@@ -109,49 +109,53 @@ describe('shadow', () => {
 })
 
 describe('data', () => {
-  const row = { table: 'a -> b', key: { id: '7' }, kind: 'different', columns: ['name'] } as const
+  const manner = { resumed: false, since: '2026-01-01T10:00:00.000Z' }
 
   it('passes when not one row differs', () => {
-    const diff = { tables: [{ table: 'a -> b', compared: 1_200, differing: 0, undecided: 0 }], rows: [] }
+    const diff = { tables: [{ table: 'a -> b', compared: 1_200, differing: 0, undecided: 0 }], manner }
     expect(judgeData(diff)).toEqual({ verdict: 'pass', summary: '1,200 rows of 1 table compared, none differs' })
+  })
+  it('says since when, where part of it was compared by an earlier run', () => {
+    const tables = [{ table: 'a -> b', compared: 1_200, differing: 0, undecided: 0 }]
+    expect(judgeData({ tables, manner: { ...manner, resumed: true } }).summary).toBe(
+      '1,200 rows of 1 table compared since 2026-01-01T10:00:00.000Z, none differs',
+    )
   })
   it('names the tables that held nothing to compare', () => {
     const tables = [
       { table: 'a -> b', compared: 3, differing: 0, undecided: 0 },
       { table: 'c -> d', compared: 0, differing: 0, undecided: 0 },
     ]
-    expect(judgeData({ tables, rows: [] })).toEqual({
+    expect(judgeData({ tables, manner })).toEqual({
       verdict: 'pass',
       summary: '3 rows of 2 tables compared, none differs; empty: c -> d',
     })
   })
   it('is inconclusive where there was no row at all', () => {
     const empty = { table: 'a -> b', compared: 0, differing: 0, undecided: 0 }
-    expect(judgeData({ tables: [empty], rows: [] })).toEqual({
+    expect(judgeData({ tables: [empty], manner })).toEqual({
       verdict: 'inconclusive',
       summary: 'no row was compared: the table is empty',
     })
-    expect(judgeData({ tables: [empty, empty], rows: [] }).summary).toBe('no row was compared: all tables are empty')
+    expect(judgeData({ tables: [empty, empty], manner }).summary).toBe('no row was compared: all tables are empty')
   })
   it('is inconclusive while a row is too busy to be compared', () => {
     const tables = [{ table: 'a -> b', compared: 10, differing: 0, undecided: 1 }]
-    expect(judgeData({ tables, rows: [] })).toMatchObject({ verdict: 'inconclusive' })
+    expect(judgeData({ tables, manner })).toMatchObject({ verdict: 'inconclusive' })
   })
   it('fails for one row', () => {
     const tables = [
       { table: 'a -> b', compared: 10, differing: 1, undecided: 2 },
       { table: 'c -> d', compared: 10, differing: 0, undecided: 0 },
     ]
-    expect(judgeData({ tables, rows: [row] })).toMatchObject({
+    expect(judgeData({ tables, manner })).toMatchObject({
       verdict: 'fail',
       summary: '20 rows of 2 tables compared, 1 row differs; most in a -> b',
     })
   })
   it('counts in the words of its number', () => {
     const tables = [{ table: 'a -> b', compared: 1, differing: 2, undecided: 0 }]
-    expect(judgeData({ tables, rows: [row, row] }).summary).toBe(
-      '1 row of 1 table compared, 2 rows differ; most in a -> b',
-    )
+    expect(judgeData({ tables, manner }).summary).toBe('1 row of 1 table compared, 2 rows differ; most in a -> b')
   })
 })
 

@@ -46,6 +46,15 @@ it('names the keys and columns of the first rows that differ, and counts the oth
   ])
 })
 
+it('says since when, and no pace, where most of it may be an earlier run’s', async () => {
+  const tables = [{ table: 'a -> b', compared: 5, differing: 0, undecided: 0 }]
+  const resumed = { ...manner, resumed: true }
+  expect((await rendered({ direction: 'forward', tables, rows: [], manner: resumed })).slice(2)).toEqual([
+    'both sides at one position, 0/31FF898; sync stood still for 50 milliseconds',
+    'went on with an earlier run: compared since 2026-01-01T10:00:00.000Z',
+  ])
+})
+
 it('has a column for rows that stayed undecided, where there are any', async () => {
   const tables = [
     { table: 'a -> b', compared: 5, differing: 0, undecided: 2 },

@@ -49,12 +49,13 @@ export function renderDiff(diff: DataDiff, terminal: Terminal): void {
 
 /** How it was compared, in a line. */
 export function describeManner(manner: DiffManner, compared: number): string {
-  const { mode, inexact, positions, pausedMs, seconds } = manner
-  const pace = `${showCount(compared / Math.max(seconds, 0.001))} rows/s`
+  const { mode, inexact, positions, pausedMs, seconds, resumed } = manner
+  // Most of the rows may be an earlier run's.
+  const pace = resumed ? '' : `; ${showCount(compared / Math.max(seconds, 0.001))} rows/s`
   if (mode === 'recheck')
-    return `rows that look different were looked at again${inexact === null ? '' : ` (${inexact})`}; ${pace}`
+    return `rows that look different were looked at again${inexact === null ? '' : ` (${inexact})`}${pace}`
   const where = positions.length === 1 ? `at one position, ${positions[0]}` : `at ${positions.length} positions`
-  return `both sides ${where}; sync stood still for ${plural(pausedMs, 'millisecond')}; ${pace}`
+  return `both sides ${where}; sync stood still for ${plural(pausedMs, 'millisecond')}${pace}`
 }
 
 function showValue(value: string | null | undefined): string {

@@ -3,7 +3,10 @@ import { showAge, showCount } from './words.ts'
 
 /** Shows how far a long step is. */
 export interface Progress {
-  /** @param total 0 while it is not known. */
+  /**
+   * What the first call tells was done before this step, and does not count for its pace.
+   * @param total 0 while it is not known.
+   */
   update(done: number, total: number): void
   stop(): void
 }
@@ -19,7 +22,7 @@ export function progressBar(
   colours: boolean,
   pace: boolean,
 ): Progress {
-  const started = performance.now()
+  const paceOf = pacing(() => performance.now())
   const bar = new SingleBar({
     stream,
     format: `${label} {bar} {percentage}%${unit === undefined ? '' : ` | {value} of {total} ${unit}`}${pace ? ' | {rate}/s | {eta_formatted} left' : ''}`,
@@ -34,7 +37,7 @@ export function progressBar(
     update: (done, total) => {
       // An estimate may fall short of what is really there.
       const whole = Math.max(total, done, 1)
-      const rate = Math.round((1_000 * done) / (performance.now() - started))
+      const rate = Math.round(paceOf(done))
       if (!shown) bar.start(whole, done, { rate })
       shown = true
       bar.setTotal(whole)
@@ -56,17 +59,27 @@ export function progressLines(
   write: (line: string) => void,
   now: () => number = () => performance.now(),
 ): Progress {
-  const started = now()
-  let last = started
+  let last = now()
+  const paceOf = pacing(now)
   return {
     update: (done, total) => {
+      const rate = paceOf(done)
       if (now() - last < LINE_EVERY) return
       last = now()
-      const rate = (1_000 * done) / (last - started)
       const whole = total > done ? ` of ${showCount(total)}` : ''
-      const left = total > done && done > 0 ? `, ${showAge((1_000 * (total - done)) / rate)} left` : ''
+      const left = total > done && rate > 0 ? `, ${showAge((1_000 * (total - done)) / rate)} left` : ''
       write(`${label}: ${showCount(done)}${whole} ${unit}, ${showCount(rate)}/s${left}`)
     },
     stop: () => {},
+  }
+}
+
+/** How many a second were done since the first call. */
+function pacing(now: () => number): (done: number) => number {
+  let first: { readonly done: number; readonly at: number } | undefined
+  return done => {
+    first ??= { done, at: now() }
+    const seconds = (now() - first.at) / 1_000
+    return seconds > 0 ? (done - first.done) / seconds : 0
   }
 }

@@ -17,7 +17,7 @@ export interface CliResult {
 export interface Cli extends AsyncDisposable {
   readonly pid: number
   kill(signal: NodeJS.Signals): void
-  /** Resolves once its standard output holds `text`. @throws with all that it said where it ends first. */
+  /** Resolves once what it said holds `text`. @throws with all that it said where it ends first. */
   says(text: string): Promise<void>
   readonly ended: Promise<CliResult>
 }
@@ -42,10 +42,12 @@ export function startCli(args: readonly string[], cwd: string, { env = {}, stdou
   const ended = child.then(({ exitCode, stdout, stderr }) => ({ code: exitCode ?? null, stdout, stderr }))
   let said = ''
   const listeners = new Set<() => void>()
-  child.stdout.on('data', chunk => {
-    said += String(chunk)
-    for (const listener of listeners) listener()
-  })
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', chunk => {
+      said += String(chunk)
+      for (const listener of listeners) listener()
+    })
+  }
   return {
     pid: child.pid,
     kill: signal => child.kill(signal),

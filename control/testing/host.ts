@@ -11,8 +11,17 @@ export interface HostResult {
 }
 
 /** Runs a `ficus` command in this process, for tests of many that need no process of their own. */
-export async function runInHost(...args: string[]): Promise<HostResult> {
-  const streams = { stdin: new PassThrough(), stdout: new PassThrough(), stderr: new PassThrough() }
+export function runInHost(...args: string[]): Promise<HostResult> {
+  return run(args, new PassThrough())
+}
+
+/** The same, as if its standard error were shown to a person: what it redraws is there too. */
+export function runWatched(...args: string[]): Promise<HostResult> {
+  return run(args, Object.assign(new PassThrough(), { isTTY: true }))
+}
+
+async function run(args: readonly string[], stderrStream: PassThrough & { isTTY?: boolean }): Promise<HostResult> {
+  const streams = { stdin: new PassThrough(), stdout: new PassThrough(), stderr: stderrStream }
   const said = Promise.all([text(streams.stdout), text(streams.stderr)])
   let code: ExitCode | null = null
   const exit = (given: ExitCode) => {
