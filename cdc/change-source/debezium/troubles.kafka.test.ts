@@ -58,7 +58,7 @@ describe.skipIf(stack === null)('through Kafka', () => {
   })
 
   it.each<[string, number, Partial<TopicsConfig>]>([
-    ['single', 10_000_000, {}],
+    ['single', 2_000_000, {}],
     ['tables', 20_000, TABLES],
   ])(
     'invariant 11: an event that is too large stops sync, which says what to raise, and goes on then: %s, %d bytes',
