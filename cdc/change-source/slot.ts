@@ -4,6 +4,7 @@ import { databaseError } from '@ficus/core/ledger/connection'
 import { quoteIdentifier, quoteTable, showTable, type TableName } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { type Endpoint, endSession, openReplicationSession, withSession } from '../database/session.ts'
+import { readSlot } from './slot-state.ts'
 
 /** A slot, its publication, and a snapshot of the database at the very point where the slot's stream begins. */
 export interface ExportedSlot extends AsyncDisposable {
@@ -11,16 +12,6 @@ export interface ExportedSlot extends AsyncDisposable {
   readonly snapshot: string
   /** The stream holds exactly the transactions that the snapshot does not see. */
   readonly consistentPoint: string
-}
-
-/** What the server knows of a slot. */
-export interface SlotState {
-  readonly activePid: number | null
-  /** `reserved`, `extended`, `unreserved` or `lost`. */
-  readonly walStatus: string | null
-  readonly confirmedFlushLsn: string | null
-  /** Why its changes are gone, where they are. */
-  readonly lost: string | null
 }
 
 /** How long the creation of a slot may wait for transactions in flight; then it says which ones it waits for. */
@@ -140,25 +131,6 @@ async function canFailOver(client: Client): Promise<boolean> {
     `SELECT current_setting('server_version_num')::int >= 170000 AND NOT pg_is_in_recovery() AS able`,
   )
   return rows[0]?.able === true
-}
-
-/** The slot's state, or null where there is none. */
-export async function readSlot(client: Client, slot: string): Promise<SlotState | null> {
-  const { rows } = await client.query<{
-    active_pid: number | null
-    wal_status: string | null
-    confirmed_flush_lsn: string | null
-    invalidation_reason: string | null
-  }>(
-    `SELECT active_pid, wal_status, confirmed_flush_lsn::text,
-            to_jsonb(s) ->> 'invalidation_reason' AS invalidation_reason
-     FROM pg_replication_slots s WHERE slot_name = $1`,
-    [slot],
-  )
-  const [row] = rows
-  if (row === undefined) return null
-  const lost = row.invalidation_reason ?? (row.wal_status === 'lost' ? 'wal_removed' : null)
-  return { activePid: row.active_pid, walStatus: row.wal_status, confirmedFlushLsn: row.confirmed_flush_lsn, lost }
 }
 
 /**

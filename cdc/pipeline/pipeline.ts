@@ -30,6 +30,7 @@ import { type Dropped, dropSync } from './drop.ts'
 import { asFicusError, mayPass, notBegun, StandsBy } from './pipeline-failures.ts'
 import type { PipelineOptions } from './pipeline-options.ts'
 import { type Misfit, settleFlows } from './settle-flows.ts'
+import { watchSlot } from './slot-watch.ts'
 import { assertInHistory, forgetHistory } from './source-history.ts'
 import { ReadAnew, type ReadableFlow } from './source-watch.ts'
 import { StatusBoard } from './status-board.ts'
@@ -87,7 +88,7 @@ export class Pipeline implements Part {
 
   /** Begins in the background; failures show in the status. */
   async start(): Promise<void> {
-    this.#running ??= this.#run()
+    this.#running ??= this.#runWatched()
   }
 
   /** The state as of now. */
@@ -112,6 +113,16 @@ export class Pipeline implements Part {
   async drop(): Promise<Dropped> {
     await this.stop()
     return dropSync(this.#options)
+  }
+
+  /** Also once it has failed its slot is looked at, since that keeps the log. */
+  async #runWatched(): Promise<void> {
+    const over = new AbortController()
+    const signal = AbortSignal.any([over.signal, this.#stopping.signal])
+    const watching = watchSlot(this.#options.source, this.#slot, signal, room => this.#board.slot(room))
+    await this.#run()
+    over.abort()
+    await watching
   }
 
   async #run(): Promise<void> {

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import { isNearlyLost } from '@ficus/core/ledger/records'
 import { startPostgres } from '@ficus/deploy/native/postgres'
 import { postgresBinaries } from '@ficus/deploy/native/postgres-binaries'
 import { createDatabase, startTestPostgres } from '@ficus/deploy/testing/postgres'
@@ -98,6 +99,58 @@ it.skipIf(major < IDLE_TIMEOUT)(
     await expectEqual(server.url(), sync.target.url)
   },
 )
+
+it('invariant 13: tells that the server will not keep the slot for long, whatever sync does', async () => {
+  await using server = await startTestPostgres({ max_slot_wal_keep_size: '1MB' })
+  await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+  await query(server.url(), SOURCE)
+  const source = { url: server.url(), name: 'the monolith’s database' }
+  const pipeline = await sync.streaming({ source })
+  await vi.waitFor(() => expect(pipeline.status().slot).toMatchObject({ walStatus: 'reserved' }), { timeout: 40_000 })
+  await pipeline.stop()
+  await query(server.url(), `UPDATE products SET name = 'before it is lost'`)
+  await sync.onTarget('ALTER TABLE items RENAME title TO another')
+  await query(server.url(), `SELECT pg_logical_emit_message(true, 'x', 'x'); SELECT pg_switch_wal();`.repeat(3))
+  const failed = sync.pipeline({ source })
+  await failed.start()
+  await reaches(failed, 'failed')
+  await failed.ended()
+  const { slot, error } = failed.status()
+  expect(error?.code).toBe('FICUS_MAPPING_INVALID')
+  expect(slot?.walStatus).toBe('unreserved')
+  expect(slot !== undefined && isNearlyLost(slot)).toBe(true)
+  await sync.onTarget('ALTER TABLE items RENAME another TO title')
+  const mended = await sync.streaming({ source })
+  await expectEqual(server.url(), sync.target.url)
+  await mended.stop()
+})
+
+it('invariant 3: stops at a slot of its name that is another one, and a new copy takes its place', async () => {
+  await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+  await using other = await createDatabase('other')
+  await (await sync.streaming()).stop()
+  const [row] = await sync.onSource(
+    'SELECT slot_name AS name FROM pg_replication_slots WHERE database = current_database()',
+  )
+  const slot = String(row?.name)
+  for (const [url, make, told] of [
+    [sync.source.url, `pg_create_physical_replication_slot('${slot}', true)`, 'it is a physical one'],
+    [other.url, `pg_create_logical_replication_slot('${slot}', 'pgoutput')`, 'it belongs to database other'],
+  ] as const) {
+    await sync.onSource('SELECT pg_drop_replication_slot($1)', [slot])
+    await query(url, `SELECT ${make}`)
+    const again = sync.pipeline()
+    await again.start()
+    await reaches(again, 'failed')
+    expect(again.status().error).toMatchObject({
+      code: 'FICUS_SLOT_LOST',
+      message: expect.stringContaining(told),
+      remedy: expect.stringContaining('Does the address lead to the database that the sync began with?'),
+    })
+  }
+  await sync.pipeline().drop()
+  await (await sync.streaming()).stop()
+})
 
 it('invariant 3: a network that swallows everything: sync notices the silence, and goes on by new connections', async () => {
   await using server = await startTestPostgres({ wal_sender_timeout: '1s' })

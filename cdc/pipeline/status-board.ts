@@ -1,5 +1,5 @@
 import type { FicusError } from '@ficus/core/errors/ficus-error'
-import type { SyncStatus } from '@ficus/core/ledger/records'
+import type { SlotRoom, SyncStatus } from '@ficus/core/ledger/records'
 import type { Progress } from '../apply/progress.ts'
 import type { ChangeBatch, ChangeSource } from '../change-source/change-source.ts'
 import { lsnToNumber, type Position } from '../change-source/position.ts'
@@ -17,6 +17,7 @@ export class StatusBoard {
   #copy: CopyProgress = { copiedRows: 0, estimatedRows: 0 }
   #appliedRows = 0
   #parked = 0
+  #slot: SlotRoom | null = null
   #position: Position | null = null
   #heartbeat: Heartbeat | undefined
   /** What is being applied now, in order. */
@@ -79,6 +80,11 @@ export class StatusBoard {
     this.#parked = changes
   }
 
+  /** @param room null while there is no slot. */
+  slot(room: SlotRoom | null): void {
+    this.#slot = room
+  }
+
   /** @param error null while another worker does the work. */
   waiting(error: FicusError | null): void {
     this.#leaveStream()
@@ -112,6 +118,7 @@ export class StatusBoard {
         this.#error === null
           ? null
           : { code: this.#error.code, message: this.#error.message, remedy: this.#error.remedy },
+      ...(this.#slot === null ? {} : { slot: this.#slot }),
     }
   }
 

@@ -7,7 +7,7 @@ const STATES: readonly SyncStatus['state'][] = ['waiting', 'copying', 'streaming
 export function createMetrics(statuses: () => readonly (readonly [string, SyncStatus | null])[]): Registry {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  const gauge = (name: string, help: string, measure: (status: SyncStatus) => number) =>
+  const gauge = (name: string, help: string, measure: (status: SyncStatus) => number | undefined) =>
     new Gauge({
       name,
       help,
@@ -16,7 +16,8 @@ export function createMetrics(statuses: () => readonly (readonly [string, SyncSt
       collect() {
         this.reset()
         for (const [capability, status] of statuses()) {
-          if (status !== null) this.set({ capability, direction: status.direction }, measure(status))
+          const value = status === null ? undefined : measure(status)
+          if (status !== null && value !== undefined) this.set({ capability, direction: status.direction }, value)
         }
       },
     })
@@ -25,6 +26,10 @@ export function createMetrics(statuses: () => readonly (readonly [string, SyncSt
   gauge('ficus_sync_applied_rows', 'Changed rows applied since the first copy', status => status.appliedRows)
   gauge('ficus_sync_copied_rows', 'Rows of the first copy', status => status.copiedRows)
   gauge('ficus_sync_parked', 'Changes that the target refused, and those behind them', status => status.parked)
+  gauge('ficus_sync_slot_kept_bytes', 'Log that the source keeps for the slot', ({ slot }) => slot?.keptBytes)
+  gauge('ficus_sync_slot_left_bytes', 'Log until the source may give the slot up; +Inf if never', ({ slot }) =>
+    slot === undefined ? undefined : (slot.leftBytes ?? Infinity),
+  )
   new Gauge({
     name: 'ficus_sync_state',
     help: '1 for the state that sync is in',

@@ -33,9 +33,16 @@ it('follows the phase: copies and streams in syncing, removes all in legacy', as
   expect(await sync.onTarget('SELECT count(*)::int AS rows FROM items')).toEqual([{ rows: 1001 }])
 
   expect((await fetch(`${child.management}/ready`)).status).toBe(200)
-  const metrics = await (await fetch(`${child.management}/metrics`)).text()
+  // The slot is looked at from time to time.
+  const metrics = await vi.waitFor(
+    async () => {
+      const shown = await (await fetch(`${child.management}/metrics`)).text()
+      expect(lackingMetrics('ficus_sync_', shown)).toEqual([])
+      return shown
+    },
+    { timeout: 20_000, interval: 100 },
+  )
   expect(metrics).toContain('ficus_sync_state{capability="catalog",direction="forward",state="streaming"} 1')
-  expect(lackingMetrics('ficus_sync_', metrics)).toEqual([])
   expect(metrics).toContain('ficus_sync_applied_rows{capability="catalog",direction="forward"} 1')
 
   await move('legacy')

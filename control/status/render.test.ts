@@ -81,6 +81,13 @@ it.each<[string, Partial<CapabilityStatus>, string]>([
   ['copying', { sync: { ...sync, state: 'copying' } }, 'copying: 5,200 of about 5,200 rows (100 %)'],
   ['failed', { sync: { ...sync, state: 'failed', error: lost } }, 'failed: FICUS_SLOT_LOST slot ficus_x is lost'],
   ['parked', { sync: { ...sync, parked: 3 } }, '1 row applied; 3 changes parked'],
+  [
+    'a slot that the server will not keep for long',
+    {
+      sync: { ...sync, state: 'failed', error: lost, slot: { walStatus: 'extended', keptBytes: 9e8, leftBytes: 1e8 } },
+    },
+    'slot     nearly lost (extended): the server keeps 900 MB of log for it, and gives it up after 100 MB more',
+  ],
   ['dropped', { sync: { ...sync, state: 'dropped' } }, 'sync     none: no slot, no copied rows'],
   ['silent', { sync: { ...sync, ageSeconds: 34 } }, 'applied; no sync process has reported for 34 s'],
   [
@@ -96,4 +103,12 @@ it.each<[string, Partial<CapabilityStatus>, string]>([
   ['no edges', {}, 'edges    none has reported lately'],
 ])('%s', async (_name, capability, words) => {
   expect(await shown(capability)).toContain(words)
+})
+
+it.each<[string, number | null]>([
+  ['without a limit', null],
+  ['with room', 1e9],
+])('says nothing of a slot %s', async (_name, leftBytes) => {
+  const slot = { walStatus: 'extended', keptBytes: 9e8, leftBytes }
+  expect(await shown({ sync: { ...sync, slot } })).not.toContain('slot  ')
 })

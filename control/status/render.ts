@@ -1,9 +1,9 @@
-import type { SideTraffic } from '@ficus/core/ledger/records'
+import { isNearlyLost, type SideTraffic } from '@ficus/core/ledger/records'
 import { table } from '@ficus/core/terminal/table'
 import type { DialEffect } from '../dial/dials.ts'
 import { SYNC_SILENT_SECONDS } from '../gate/lag.ts'
 import type { Terminal } from '../terminal/terminal.ts'
-import { plural, showAge, showCount, showShare, showVerdict } from '../terminal/words.ts'
+import { plural, showAge, showBytes, showCount, showShare, showVerdict } from '../terminal/words.ts'
 import type { CapabilityStatus, Status } from './gather.ts'
 
 /** Prints how all capabilities stand. */
@@ -23,6 +23,7 @@ function renderCapability(capability: CapabilityStatus, { now, edges }: Status, 
     ['writes', `${state.owner} (epoch ${state.epoch})`],
     ...dialRows(capability, terminal),
     ['sync', syncLine(capability.sync, terminal)],
+    ...slotRows(capability.sync, terminal),
     ['traffic', trafficLine(capability.traffic)],
     ['edges', edgeLine(edges, state, terminal)],
   ]
@@ -66,6 +67,14 @@ function syncLine(sync: CapabilityStatus['sync'], { colour }: Terminal): string 
   const parked = sync.parked > 0 ? colour.red(`; ${plural(sync.parked, 'change')} parked`) : ''
   const lag = `${plural(sync.lagRows, 'row')}, ${sync.lagSeconds.toFixed(1)} s behind`
   return `${sync.direction}, streaming by ${sync.engine}: ${lag}; ${plural(sync.appliedRows, 'row')} applied${parked}${age}`
+}
+
+/** Whatever sync does: the log grows while it waits, too. */
+function slotRows(sync: CapabilityStatus['sync'], { colour }: Terminal): string[][] {
+  const slot = sync?.slot
+  if (slot === undefined || slot.walStatus === 'lost' || !isNearlyLost(slot)) return []
+  const left = `the server keeps ${showBytes(slot.keptBytes)} of log for it, and gives it up after ${showBytes(slot.leftBytes ?? 0)} more`
+  return [['slot', colour.red(`nearly lost (${slot.walStatus}): ${left}`)]]
 }
 
 function trafficLine(traffic: Readonly<Record<'monolith' | 'service', SideTraffic>>): string {

@@ -15,6 +15,11 @@ export function showCount(count: number): string {
   return Math.round(count).toLocaleString('en-GB')
 }
 
+/** `12 MB`, or `0 MB` of less than nothing. */
+export function showBytes(bytes: number): string {
+  return `${showCount(Math.max(0, bytes) / 1_000_000)} MB`
+}
+
 /** `1 row`, `2 rows` */
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${showCount(count)} ${count === 1 ? one : many}`

@@ -58,6 +58,22 @@ export interface SyncStatus {
   /** The engine's own words for its position, for a person. */
   readonly position: string | null
   readonly error: { readonly code: string; readonly message: string; readonly remedy: string } | null
+  /** Absent where it is not known, as before the slot is made. */
+  readonly slot?: SlotRoom
+}
+
+/** The log that the source's server keeps for a slot, bytes. */
+export interface SlotRoom {
+  /** `reserved`, `extended`, `unreserved` or `lost`. */
+  readonly walStatus: string
+  readonly keptBytes: number
+  /** What may be written until the server may give the slot up; below 0 it may do so any time. Null where it never does. */
+  readonly leftBytes: number | null
+}
+
+/** Less is left than a fifth of what the server keeps for a slot at most. */
+export function isNearlyLost({ keptBytes, leftBytes }: SlotRoom): boolean {
+  return leftBytes !== null && leftBytes < keptBytes / 4
 }
 
 export interface StoredSyncStatus extends SyncStatus {

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TopicsConfig } from '@ficus/core/config/schema'
-import { FicusError } from '@ficus/core/errors/ficus-error'
 import { withSession } from '../../database/session.ts'
 import type { Backlog, ChangeBatch, ChangeSource, ChangeSourceOptions } from '../change-source.ts'
 import { lsnToNumber, type Position } from '../position.ts'
-import { readSlot } from '../slot.ts'
+import { readHeldSlot } from '../slot-state.ts'
 import { CatalogWatch, keptTypes, TYPES_SETTING, typesOfNow } from './catalog-watch.ts'
 import type { ColumnTypes } from './column-types.ts'
 import { ConnectClient } from './connect-client.ts'
@@ -159,11 +158,9 @@ export class DebeziumSource implements ChangeSource {
   async #prepareSlot(from: Position): Promise<void> {
     const { source, slot } = this.#options
     await withSession(source, async client => {
-      const state = await readSlot(client, slot)
-      const lost = state === null ? 'it does not exist' : state.lost
-      if (lost !== null) throw new FicusError('FICUS_SLOT_LOST', `slot ${slot} of ${source.name} is lost: ${lost}`)
-      if (from.offsets !== undefined || state?.activePid != null) return
-      if (lsnToNumber(state?.confirmedFlushLsn ?? from.lsn) >= lsnToNumber(from.lsn)) return
+      const { activePid, confirmedFlushLsn } = await readHeldSlot(client, source, slot)
+      if (from.offsets !== undefined || activePid !== null) return
+      if (lsnToNumber(confirmedFlushLsn ?? from.lsn) >= lsnToNumber(from.lsn)) return
       await client.query('SELECT pg_replication_slot_advance($1, $2)', [slot, from.lsn])
     })
   }

@@ -15,6 +15,7 @@ import {
 } from '../change-source.ts'
 import { MARK } from '../marks.ts'
 import { lsnToNumber, type Position } from '../position.ts'
+import { slotLost } from '../slot-state.ts'
 import {
   asksForReply,
   DATA_HEADER,
@@ -29,7 +30,7 @@ import {
   standbyStatus,
 } from './pgoutput.ts'
 import { ReplicationStream } from './replication-stream.ts'
-import { readStreamStart, type StreamStart, slotBusy, slotLost } from './stream-start.ts'
+import { readStreamStart, type StreamStart, slotBusy } from './stream-start.ts'
 
 /** How much one batch may hold; one more is being applied meanwhile. */
 const MAX_BATCH_BYTES = 8 * 1024 * 1024

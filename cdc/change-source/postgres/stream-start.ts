@@ -4,7 +4,7 @@ import type { Client } from 'pg'
 import type { Endpoint } from '../../database/session.ts'
 import type { ChangeSourceOptions } from '../change-source.ts'
 import { lsnToNumber, type Position } from '../position.ts'
-import { readSlot } from '../slot.ts'
+import { readHeldSlot, slotLost } from '../slot-state.ts'
 import { readWireTypes, type WireType } from './wire-types.ts'
 
 /** What has to be known of the source before its stream is read. */
@@ -32,10 +32,7 @@ export async function readStreamStart(
   { source, slot, tables, tablesByOid }: ChangeSourceOptions,
   from: Position,
 ): Promise<StreamStart> {
-  const state = await readSlot(client, slot)
-  if (state === null) throw slotLost(source, slot, 'it does not exist')
-  if (state.lost !== null) throw slotInvalidated(source, slot, state.lost)
-  const confirmed = state.confirmedFlushLsn
+  const { confirmedFlushLsn: confirmed, activePid } = await readHeldSlot(client, source, slot)
   // The server starts a stream no earlier than this, whatever it is asked for, and says nothing of what it leaves out.
   if (confirmed !== null && lsnToNumber(confirmed) > lsnToNumber(from.lsn)) {
     throw slotLost(
@@ -44,7 +41,7 @@ export async function readStreamStart(
       `it begins at ${confirmed}, and the target stands before that, at ${from.lsn}: was the target set back to an earlier time?`,
     )
   }
-  if (state.activePid !== null) throw slotBusy(source, slot, `backend ${state.activePid} reads it`)
+  if (activePid !== null) throw slotBusy(source, slot, `backend ${activePid} reads it`)
   const timeoutMs = await senderTimeout(client)
   return {
     types: await readWireTypes(client),
@@ -60,27 +57,6 @@ export function slotBusy(source: Endpoint, slot: string, why: string): FicusErro
     remedy:
       'pg_stat_replication there says who reads it. A reader that died is dropped after wal_sender_timeout; any other has to be ended.',
   })
-}
-
-export function slotLost(source: Endpoint, slot: string, why: string): FicusError {
-  return new FicusError('FICUS_SLOT_LOST', `slot ${slot} of ${source.name} is lost: ${why}`)
-}
-
-/** What keeps it from happening again, by the reason that the server gives (pg_replication_slots.invalidation_reason). */
-const PREVENTION: Readonly<Record<string, string>> = {
-  wal_removed: 'Raise max_slot_wal_keep_size, or watch how far the slot is behind.',
-  idle_timeout: 'Raise idle_replication_slot_timeout above the longest time for which sync may be down.',
-  rows_removed: 'On a standby, set hot_standby_feedback = on.',
-  wal_level_insufficient: 'Keep wal_level = logical.',
-}
-
-function slotInvalidated(source: Endpoint, slot: string, reason: string): FicusError {
-  const again = 'Roll the capability back to legacy and advance it again, which copies anew.'
-  return new FicusError(
-    'FICUS_SLOT_LOST',
-    `slot ${slot} of ${source.name} is lost: the server invalidated it (${reason})`,
-    { remedy: `${again} ${PREVENTION[reason] ?? ''}`.trim(), details: { slot, reason } },
-  )
 }
 
 /** A server that hears nothing for wal_sender_timeout ends the connection; 0 is never. */
