@@ -101,6 +101,7 @@ it('checks the way back too', async () => {
   const wrong = await check({ tables: [{ ...GOOD, reverse: { name: 'titel' } }] }, 'reverse')
   expect(wrong.problems.map(({ path, problem }) => `${path}: ${problem}`)).toEqual([
     'tables[0].reverse: public.products.sku is NOT NULL without a default, and the mapping leaves it out',
+    'tables[0].reverse.name: fails on the source: column "titel" does not exist',
   ])
 })
 
@@ -316,11 +317,11 @@ describe('invariant 13: names what does not fit, where, and what to do', () => {
       forward: { sku: 'code', naem: 'title' },
     }
     const { problems } = await check({ tables: [forward], back: [{ ...entry, where: 'x' }] }, 'reverse')
-    expect(problems.map(({ path }) => path)).toEqual(['back[0].forward.naem'])
+    expect(problems.map(({ path }) => path)).toEqual(['back[0].forward.naem', 'back[0].where'])
     const again = { ...entry, forward: { sku: 'title', price: 'title' }, where: 'x', within: 'nmae = code' }
     expect((await check({ tables: [forward], back: [again] }, 'reverse')).problems.map(({ path }) => path)).toEqual([
-      'back[0].where',
       'back[0].within',
+      'back[0].where',
       'back[0].forward.price',
     ])
   })
@@ -339,6 +340,47 @@ describe('invariant 13: names what does not fit, where, and what to do', () => {
       'tables[1].key',
       'tables[1].key',
       'tables[1].forward.nothing',
+    ])
+  })
+
+  it('mistakes of every kind in one mapping at once', async () => {
+    const mistaken: TableMapping = {
+      ...GOOD,
+      where: `status <> 'sold out' AND stock > 0`,
+      // `title` is left out.
+      forward: {
+        colour: 'name',
+        search: 'name',
+        code: 'nmae',
+        state: 'id',
+        size: '(random() * 10)::int',
+        cents: 'price',
+      },
+      reverse: { price: 'now()', status: 'stat', nothing: 'title' },
+    }
+    const tables = [
+      mistaken,
+      { ...EACH, each: { ...EACH.each, rows: EACH.each?.rows ?? '', key: { position: 'part.n' } }, where: 'stock > 0' },
+    ]
+    const there = (await check({ tables })).problems
+    const back = (await check({ tables }, 'reverse')).problems
+    expect([...there, ...back].map(({ path, problem }) => `${path}: ${problem}`)).toEqual([
+      'tables[0].forward.colour: public.items has no column colour',
+      'tables[0].forward.search: public.items.search is computed by its database',
+      'tables[0].forward: public.items.title is NOT NULL without a default, and the mapping leaves it out',
+      'tables[0].where: fails on the source: invalid input value for enum status: "sold out"',
+      'tables[0].forward.code: fails on the source: column "nmae" does not exist',
+      'tables[0].forward.state: does not fit state: cannot cast type integer to state',
+      'tables[0].forward.size: calls random(), whose answer does not follow from the row alone',
+      expect.stringMatching(/^tables\[0\]\.forward\.cents: is numeric\(12,2\), .* would be lost without an error$/),
+      'tables[1].where: fails on the source: column "stock" does not exist',
+      'tables[1].each.key.position: fails on the source: column part.n does not exist',
+      'tables[0].reverse.nothing: public.products has no column nothing',
+      'tables[0].reverse: public.products.sku is NOT NULL without a default, and the mapping leaves it out',
+      'tables[0].where: fails on the target: invalid input value for enum status: "sold out"',
+      expect.stringMatching(/^tables\[0\]\.reverse\.price: does not fit numeric\(12,2\): /),
+      'tables[0].reverse.status: fails on the source: column "stat" does not exist',
+      'tables[0].reverse.price: calls now(), whose answer does not follow from the row alone',
     ])
   })
 

@@ -1,59 +1,16 @@
-import { messageOf, systemCodeOf } from '@ficus/core/errors/ficus-error'
-import { quoteIdentifier, quoteTable, showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
-import { copySelect } from '../copy/copy-plan.ts'
-import type { ShapedFlow } from '../copy/first-copy.ts'
-import { judgeFailure } from '../database/failure.ts'
 import { asRead, checkReads } from '../mirror/check-reads.ts'
-import { affectedByRead, derivedStatements } from '../mirror/derived-sql.ts'
-import { readsClause } from '../mirror/reads-sql.ts'
 import { withColumns } from '../mirror/resolve-reads.ts'
-import { tryFunction } from './check-function.ts'
+import { ExpressionCheck, type MappingSql } from './check-expressions.ts'
 import { checkSourceRows, checkTargetRows } from './check-rows.ts'
-import { checkTables, columnPath, computedKeyPath } from './check-tables.ts'
-import { asItIs, isComputed } from './computed-rows.ts'
-import {
-  bracketed,
-  type Direction,
-  type Flow,
-  flowsOf,
-  keyExpressions,
-  type MappedColumn,
-  mappedExpressions,
-  type Sync,
-  settingOf,
-  withEach,
-} from './flow.ts'
-import { columnOf, mergeStatements } from './merge-sql.ts'
+import { askablePart, checkTables } from './check-tables.ts'
+import { type Direction, flowsOf, type Sync, settingOf } from './flow.ts'
 import { type MappingProblem, mappingInvalid } from './parse-sync.ts'
-import { findSilentLosses, remedyOfLoss } from './silent-loss.ts'
-import { type StandIns, standIns } from './stand-ins.ts'
-import { findUnsteady, type Unsteady } from './steadiness.ts'
-import { type ColumnShape, readTableShape, type TableShape } from './table-shape.ts'
-import { ownRows } from './within.ts'
-
-/** The SQL that one mapping becomes. */
-export interface MappingSql {
-  /** `tables[2]` */
-  readonly path: string
-  readonly from: string
-  readonly to: string
-  /** Runs in Node on what `copy` reads, and on each changed row; null where the mapping is SQL. */
-  readonly function: string | null
-  /** Runs on the source: the first copy. */
-  readonly copy: string
-  /** Run on the target, for each batch. */
-  readonly remove: string
-  /** Null where the update inserts too: rows that are computed from mirrors. */
-  readonly insert: string | null
-  readonly update: string
-  /** Finds what is refused, before the others: two rows of one key; null where a row becomes one row. */
-  readonly doubled: string | null
-}
+import { readTableShape, type TableShape } from './table-shape.ts'
 
 export interface MappingReport {
   readonly problems: readonly MappingProblem[]
-  /** Of the mappings whose tables exist. */
+  /** Of the mappings whose tables and columns are there. */
   readonly sql: readonly MappingSql[]
 }
 
@@ -79,7 +36,8 @@ export async function checkMapping(
     const reads: (TableShape | null)[] = []
     for (const { table } of flow.reads) reads.push(await readTableShape(source, table))
     const setting = settingOf(flow, direction)
-    const found = [...checkTables(flow, from, to, setting), ...(from === null ? [] : checkReads(flow, from, reads))]
+    const ofReads = from === null ? [] : checkReads(flow, from, reads)
+    const found = [...checkTables(flow, from, to, setting), ...ofReads]
     if (from !== null) found.push(...(await checkSourceRows(source, flow, from)))
     for (const [index, read] of flow.reads.entries()) {
       const shape = reads[index]
@@ -87,12 +45,14 @@ export async function checkMapping(
     }
     if (to !== null) found.push(...(await checkTargetRows(target, flow, to)))
     problems.push(...found)
-    if (from === null || to === null || found.length > 0) continue
+    if (from === null || to === null || ofReads.length > 0) continue
+    const asked = askablePart(flow, from, to)
+    if (asked === null) continue
     const shapes = reads.filter(shape => shape !== null)
-    const shaped = { flow: withColumns(flow, shapes), source: from, target: to, reads: shapes }
-    const ofExpressions = await new ExpressionCheck(source, target, shaped, setting, reversed.includes(flow.path)).run()
-    problems.push(...ofExpressions.problems)
-    sql.push(ofExpressions.sql)
+    const shaped = { flow: withColumns(asked, shapes), source: from, target: to, reads: shapes }
+    const check = new ExpressionCheck(source, target, shaped, setting, reversed.includes(flow.path))
+    problems.push(...(await check.problems(found.length === 0)))
+    if (found.length === 0) sql.push(check.sql())
   }
   return { problems, sql }
 }
@@ -106,275 +66,4 @@ export async function assertMappingFits(
 ): Promise<void> {
   const { problems } = await checkMapping(source, target, sync, direction)
   if (problems.length > 0) throw mappingInvalid('the mapping', problems)
-}
-
-class ExpressionCheck {
-  readonly #source: Client
-  readonly #target: Client
-  readonly #flow: Flow
-  readonly #from: TableShape
-  readonly #to: TableShape
-  readonly #direction: Direction
-  readonly #comesBack: boolean
-  readonly #stand: StandIns
-  readonly #problems: MappingProblem[] = []
-
-  /** @param comesBack whether the mapping, which leads forward, has a `reverse` too. */
-  constructor(source: Client, target: Client, shaped: ShapedFlow, direction: Direction, comesBack: boolean) {
-    this.#source = source
-    this.#target = target
-    this.#flow = shaped.flow
-    this.#from = shaped.source
-    this.#to = shaped.target
-    this.#direction = direction
-    this.#comesBack = comesBack
-    this.#stand = standIns(shaped)
-  }
-
-  async run(): Promise<{ problems: readonly MappingProblem[]; sql: MappingSql }> {
-    const flow = this.#flow
-    const merge = this.#statements()
-    const copy = copySelect(flow, this.#from, this.#to)
-    for (const { create } of this.#stand.tables) await this.#target.query(create)
-    try {
-      await this.#checkMatches()
-      await this.#checkWhere()
-      await this.#checkWithin()
-      if (this.#problems.length === 0) await this.#checkEach()
-      const expressions = this.#expressions()
-      for (const { mapped, path } of expressions) await this.#checkExpression(mapped, path)
-      if (this.#problems.length === 0) await this.#checkSteadiness(expressions)
-      if (this.#problems.length === 0) {
-        await this.#checkStatement(this.#source, copy)
-        for (const statement of [merge.remove, merge.insert, merge.update, merge.doubled])
-          if (statement !== null) await this.#checkStatement(this.#target, statement)
-      }
-      if (this.#problems.length === 0) await this.#checkLosses()
-      if (this.#problems.length === 0) await this.#checkFunction()
-    } finally {
-      for (const { table } of this.#stand.tables) await this.#target.query(`DROP TABLE IF EXISTS ${table}`)
-    }
-    const { remove, insert, update, doubled } = merge
-    const computed = flow.compute === undefined ? null : String(flow.compute)
-    const names = { path: flow.path, from: showTable(flow.from), to: showTable(flow.to) }
-    return { problems: this.#problems, sql: { ...names, function: computed, copy, remove, insert, update, doubled } }
-  }
-
-  #statements(): Pick<MappingSql, 'remove' | 'insert' | 'update' | 'doubled'> {
-    const { from, reads, affected, columns } = this.#stand
-    const { computed } = this.#stand
-    if (computed !== null) {
-      const names = this.#flow.columns.map(({ to }) => to)
-      return mergeStatements(asItIs(this.#flow), this.#to, computed, names)
-    }
-    if (this.#flow.reads.length === 0) return mergeStatements(this.#flow, this.#to, from, columns)
-    const { remove, merge } = derivedStatements(this.#flow, this.#to, { from, reads, affected })
-    return { remove, insert: null, update: merge, doubled: null }
-  }
-
-  /** What is written by SQL, and where that stands; keys that are taken over as they are have no expression. */
-  #expressions(): { mapped: MappedColumn; path: string }[] {
-    const flow = this.#flow
-    const keys = keyExpressions(flow).flatMap((mapped, index) => {
-      const column = flow.key[index]
-      return column?.computed ? [{ mapped, path: computedKeyPath(flow, column, this.#direction) }] : []
-    })
-    const values = isComputed(flow) ? [] : mappedExpressions(flow)
-    return [...keys, ...values.map(mapped => ({ mapped, path: `${flow.path}.${this.#direction}.${mapped.to}` }))]
-  }
-
-  /** The same row has to give the same value in copy, merge and diff, today and tomorrow. */
-  async #checkSteadiness(expressions: readonly { mapped: MappedColumn; path: string }[]): Promise<void> {
-    const { where, each, path } = this.#flow
-    const parts = [
-      ...(each === undefined ? [] : [{ sql: null, path: `${path}.each.rows` }]),
-      ...(each?.key ?? []).map(({ to, expression }) => ({ sql: expression, path: `${path}.each.key.${to}` })),
-      ...(where === null ? [] : [{ sql: where, path: `${path}.where` }]),
-      ...expressions.map(({ mapped, path: at }) => ({ sql: mapped.expression, path: at })),
-    ]
-    const from = withEach(this.#flow, this.#stagedRows())
-    // A value of any type will do: a view has no column that is a record.
-    const select = (sqls: readonly string[]) =>
-      `${this.#stand.clause}SELECT ${sqls.map((sql, index) => `${bracketed(sql)} IS NULL AS c${index}`).join(', ')} FROM ${from}`
-    const all = await findUnsteady(this.#target, select(parts.flatMap(({ sql }) => sql ?? [])))
-    if (isSteady(all)) return
-    for (const { sql, path: at } of parts) {
-      const found = await findUnsteady(this.#target, select(sql === null ? [] : [sql]))
-      if (isSteady(found)) continue
-      const [name = ''] = found.functions
-      if (found.functions.length > 0)
-        this.#tell(at, `calls ${name}, whose answer does not follow from the row alone`, STEADY_FUNCTION)
-      else this.#tell(at, `looks into ${found.tables.join(', ')}, which changes without its row`, STEADY_TABLE)
-      // Each part sees the rows that `each` makes.
-      if (sql === null) return
-    }
-  }
-
-  async #checkFunction(): Promise<void> {
-    const { computed } = this.#stand
-    if (!isComputed(this.#flow) || computed === null) return
-    const tables = { from: this.#from, to: this.#to, computed }
-    const failure = await tryFunction(this.#source, this.#target, this.#flow, tables, !this.#comesBack)
-    if (failure === null) return
-    const remedy = this.#comesBack
-      ? 'Mend the function; which rows are left out say in `where`, so that the way back knows it too.'
-      : 'Mend the function; where a row is to be left out, return null.'
-    this.#tell(`${this.#flow.path}.${this.#direction}`, failure, remedy)
-  }
-
-  async #checkMatches(): Promise<void> {
-    for (const [index, { table }] of this.#flow.reads.entries()) {
-      for (const statement of affectedByRead(this.#flow, this.#stand, index, null)) {
-        const failure = await failureOf(this.#target, `EXPLAIN ${statement}`)
-        if (failure === null) continue
-        const path = `${this.#flow.path}.reads[${JSON.stringify(showTable(table))}]`
-        this.#tell(path, `rows cannot be matched: ${failure.message}`, 'Match columns of the same type.')
-      }
-    }
-  }
-
-  async #checkWithin(): Promise<void> {
-    const { within, back, path } = this.#flow
-    if (within === undefined) return
-    const { reads, table, where } = ownRows(this.#flow)
-    const failure = await failureOf(this.#target, `${reads}SELECT FROM ${table} WHERE ${where} LIMIT 0`)
-    if (failure === null) return
-    const remedy = `Write a condition over columns of ${showTable(this.#flow.to)}.`
-    this.#tell(
-      `${path}.${back ? 'within' : 'where'}`,
-      `fails on the target: ${failure.message}`,
-      remedyOf(failure, remedy),
-    )
-  }
-
-  async #checkWhere(): Promise<void> {
-    const { where, path } = this.#flow
-    if (where === null) return
-    for (const { client, reads, rows, side } of this.#sides()) {
-      const failure = await failureOf(client, `${reads}SELECT FROM ${rows} WHERE ${bracketed(where)} IS TRUE LIMIT 0`)
-      if (failure !== null) {
-        this.#tell(
-          `${path}.where`,
-          `fails on ${side}: ${failure.message}`,
-          'Write a condition over columns of the source table.',
-        )
-        return
-      }
-    }
-  }
-
-  async #checkEach(): Promise<void> {
-    const { each, path, where, from } = this.#flow
-    if (each === undefined) return
-    for (const { client, rows, side } of this.#sides()) {
-      const failure = await failureOf(client, `SELECT FROM ${withEach(this.#flow, rows)} LIMIT 0`)
-      if (failure === null) continue
-      const remedy = 'Write what stands behind FROM, over columns of the source table, with an alias: unnest(…) AS ….'
-      return this.#tell(`${path}.each.rows`, `fails on ${side}: ${failure.message}`, remedyOf(failure, remedy))
-    }
-    for (const mapped of each.key) await this.#checkExpression(mapped, `${path}.each.key.${mapped.to}`)
-    if (where === null) return
-    // It was tried on the source row alone, which is all that it is about; beside the made row a name may be of both.
-    for (const { client, reads, rows, side } of this.#sides()) {
-      const beside = `${reads}SELECT FROM ${withEach(this.#flow, rows)} WHERE ${bracketed(where)} IS TRUE LIMIT 0`
-      const failure = await failureOf(client, beside)
-      if (failure === null) continue
-      const remedy = `Name its columns with their table: ${quoteIdentifier(from.table)}.…`
-      return this.#tell(
-        `${path}.where`,
-        `fails beside each.rows on ${side}: ${failure.message}`,
-        remedyOf(failure, remedy),
-      )
-    }
-  }
-
-  async #checkExpression(mapped: MappedColumn, path: string): Promise<void> {
-    for (const { client, reads, rows, side } of this.#sides()) {
-      const from = withEach(this.#flow, rows)
-      const failure = await failureOf(client, `${reads}SELECT ${bracketed(mapped.expression)} FROM ${from} LIMIT 0`)
-      if (failure !== null) {
-        const remedy = `Use columns of ${showTable(this.#flow.from)} and functions that both databases have.`
-        this.#tell(path, `fails on ${side}: ${failure.message}`, remedyOf(failure, remedy))
-        return
-      }
-    }
-    await this.#checkType(mapped, columnOf(this.#to, mapped.to), path)
-  }
-
-  /** The value must fit its column without a cast of ours that would hide a mistake; types of the user's own take text. */
-  async #checkType(mapped: MappedColumn, column: ColumnShape, path: string): Promise<void> {
-    const value =
-      column.type === column.wireType
-        ? `${bracketed(mapped.expression)}`
-        : `${bracketed(mapped.expression)}::${column.type}`
-    const failure = await failureOf(
-      this.#target,
-      `EXPLAIN INSERT INTO ${quoteTable(this.#flow.to)} (${quoteIdentifier(mapped.to)})${column.identityAlways ? ' OVERRIDING SYSTEM VALUE' : ''} ` +
-        `${this.#stand.clause}SELECT ${value} FROM ${withEach(this.#flow, this.#stagedRows())}`,
-    )
-    if (failure === null) return
-    this.#tell(path, `does not fit ${column.fullType}: ${failure.message}`, `Cast it: (…)::${column.type}.`)
-  }
-
-  /** On the source, whose columns have their lengths. */
-  async #checkLosses(): Promise<void> {
-    const [source] = this.#sides()
-    if (source === undefined) return
-    const { client, reads, rows } = source
-    for (const loss of await findSilentLosses(client, this.#target, this.#flow, rows, reads)) {
-      const { to } = loss.mapped
-      const path = columnPath(this.#flow, this.#flow.columns.indexOf(loss.mapped), this.#direction)
-      const problem = `is ${loss.from}, and ${showTable(this.#flow.to)}.${to} ${loss.to}: what does not fit would be lost without an error`
-      this.#tell(path, problem, remedyOfLoss(loss))
-    }
-  }
-
-  async #checkStatement(client: Client, statement: string): Promise<void> {
-    const failure = await failureOf(client, `EXPLAIN ${statement}`)
-    if (failure === null) return
-    const remedy = 'Correct the mapping; each expression works alone, together they do not.'
-    this.#tell(this.#flow.path, failure.message, remedyOf(failure, remedy))
-  }
-
-  #sides(): { client: Client; reads: string; rows: string; side: string }[] {
-    const source = `${quoteTable(this.#flow.from)} AS ${quoteIdentifier(this.#flow.from.table)}`
-    return [
-      { client: this.#source, reads: readsClause(this.#flow), rows: source, side: 'the source' },
-      { client: this.#target, reads: this.#stand.clause, rows: this.#stagedRows(), side: 'the target' },
-    ]
-  }
-
-  #stagedRows(): string {
-    const columns = this.#stand.columns.map(quoteIdentifier).join(', ')
-    return `(SELECT ${columns} FROM ${this.#stand.from}) AS ${quoteIdentifier(this.#flow.from.table)}`
-  }
-
-  #tell(path: string, problem: string, remedy: string): void {
-    this.#problems.push({ path, problem, remedy })
-  }
-}
-
-const STEADY_FUNCTION =
-  'Have the source table hold the value. If it is a function of your own that always gives the same answer, say so: ' +
-  'ALTER FUNCTION … IMMUTABLE (or STABLE, where it depends on settings), in both databases.'
-const STEADY_TABLE = 'Name a table of the source under `reads`; one of the target cannot be looked into.'
-
-function isSteady({ functions, tables }: Unsteady): boolean {
-  return functions.length === 0 && tables.length === 0
-}
-
-/** @param remedy what to do where the user of sync lacks no right. */
-function remedyOf(failure: Error, remedy: string): string {
-  return systemCodeOf(failure) === '42501' ? 'GRANT what the message names to the user of sync.' : remedy
-}
-
-/** What the server says against a statement, or null. Nothing is executed: the statement is limited or explained. */
-async function failureOf(client: Client, sql: string): Promise<Error | null> {
-  try {
-    const { fields } = await client.query(sql)
-    return fields.length > 1 ? new Error('it is not one expression') : null
-  } catch (error) {
-    if (judgeFailure(error) === 'passing') throw error
-    return error instanceof Error ? error : new Error(messageOf(error))
-  }
 }

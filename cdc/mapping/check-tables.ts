@@ -27,6 +27,19 @@ export function checkTarget(flow: Flow, to: TableShape, direction: Direction): M
   return [...checkTargetKey(flow, to), ...checkTargetColumns(flow, to, direction)]
 }
 
+/**
+ * What of a flow both servers can be asked about, whatever else is wrong with it: all but the columns that its target does
+ * not take. Null where a table or a key is not as the mapping has it, on which all else depends.
+ */
+export function askablePart(flow: Flow, from: TableShape, to: TableShape): Flow | null {
+  const keys = targetKey(flow)
+  const takes = (name: string) => to.columns.some(column => column.name === name && !column.generated)
+  const has = (name: string) => from.columns.some(column => column.name === name)
+  if (from.kind === 'other' || to.kind === 'other') return null
+  if (!flow.key.every(key => has(key.from)) || !keys.every(key => takes(key.to))) return null
+  return { ...flow, columns: flow.columns.filter(column => takes(column.to)) }
+}
+
 function checkPresence(
   _flow: Flow,
   shape: TableShape | null,

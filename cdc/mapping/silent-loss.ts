@@ -80,6 +80,7 @@ export function losesInSilence(from: DescribedType, to: DescribedType): boolean 
  * @param target a session with the database that the flow writes to.
  * @param clause what goes before a SELECT whose expressions look into other tables.
  * @param rows what stands behind FROM, under the bare name of the flow’s own table.
+ * @param but target columns that are not looked at.
  */
 export async function findSilentLosses(
   client: Client,
@@ -87,8 +88,9 @@ export async function findSilentLosses(
   flow: Flow,
   rows: string,
   clause = '',
+  but: ReadonlySet<string> = new Set(),
 ): Promise<SilentLoss[]> {
-  const columns = isComputed(flow) ? keyExpressions(flow) : flow.columns
+  const columns = (isComputed(flow) ? keyExpressions(flow) : flow.columns).filter(({ to }) => !but.has(to))
   const values = columns.map(({ expression }) => bracketed(expression)).join(', ')
   const { fields: from } = await client.query(`${clause}SELECT ${values} FROM ${withEach(flow, rows)} LIMIT 0`)
   const names = columns.map(({ to }) => quoteIdentifier(to)).join(', ')
