@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { glob, readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { ERROR_CODES } from './codes.ts'
 import { renderErrorsPage, WRITE_COMMAND } from './errors-page.ts'
@@ -23,6 +24,19 @@ it('puts each code under its exit code, in the order of the alphabet', () => {
     '| `FICUS_A` | 400 | no | Use a \\| b. |',
     '| `FICUS_B` | 503 | yes | Start it. |',
   ])
+})
+
+it('the operator’s page has a place for each code that a sync or a comparison can end with', async () => {
+  const root = new URL('../../', import.meta.url)
+  const operate = await readFile(new URL('docs/operate.md', root), 'utf8')
+  const raised = new Set<string>()
+  for await (const file of glob('cdc/**/*.ts', { cwd: fileURLToPath(root) })) {
+    if (file.includes('node_modules') || file.endsWith('.test.ts')) continue
+    const source = await readFile(new URL(file, root), 'utf8')
+    for (const [, code = ''] of source.matchAll(/'(FICUS(?:_[A-Z]+)+)'/g)) raised.add(code)
+  }
+  expect(raised.size).toBeGreaterThan(10)
+  expect([...raised].filter(code => !operate.includes(code))).toEqual([])
 })
 
 it('every code is Ficus’s, has a remedy that is a sentence, and a status of HTTP', () => {
