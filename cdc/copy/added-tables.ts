@@ -12,7 +12,7 @@ import { isMirror } from '../mirror/mirror-plan.ts'
 import { passSyncPoint } from '../pipeline/points.ts'
 import type { CopyProgress, ShapedFlow } from './first-copy.ts'
 import { type FlowNote, noteReading, noteWhole } from './flow-notes.ts'
-import { readGone } from './gone-rows.ts'
+import { canSweep, readGone } from './gone-rows.ts'
 import { type RowChunk, readChunk } from './row-chunk.ts'
 import { readSnapshot, Unsettled } from './visibility.ts'
 
@@ -72,7 +72,9 @@ export class AddedTables {
 
   constructor(options: AddedTablesOptions) {
     this.#options = options
-    this.#flows = [...options.flows]
+    // Other tables or types may have come since it was noted: then they tell no more which rows are gone.
+    const { carried } = options
+    this.#flows = options.flows.map(read => (canSweep(read, carried) ? read : withoutSweep(read)))
   }
 
   /** Whether anything is left to do. */
@@ -117,10 +119,10 @@ export class AddedTables {
   /** Does one step: reads and writes a chunk, or finds that a table is whole. @param position where the target stands. */
   async step(taker: RowTaker, position: Position): Promise<void> {
     const reached = lsnToNumber(position.lsn)
-    const waiting = this.#flows.find(({ note }) => note.until === null)
-    if (waiting !== undefined) return this.#readNext(taker, waiting, reached)
+    const next = this.#flows.find(({ note }) => note.until === null && reached >= lsnToNumber(note.since ?? '0/0'))
+    if (next !== undefined) return this.#readNext(taker, next, reached)
     for (const flow of this.#flows) {
-      if (reached < lsnToNumber(flow.note.until ?? '0/0')) continue
+      if (flow.note.until === null || reached < lsnToNumber(flow.note.until)) continue
       await this.#options.retryParked(showTable(flow.flow.from))
       passSyncPoint('added.read')
       await noteWhole(this.#options.target, this.#options.key, flow.flow)
@@ -209,6 +211,10 @@ export class AddedTables {
   #tell(): void {
     this.#options.onProgress(this.progress)
   }
+}
+
+function withoutSweep(read: ReadFlow): ReadFlow {
+  return { ...read, note: { ...read.note, sweep: null } }
 }
 
 /** What is noted with a chunk. @param lsn where the source's log was when it was read. */

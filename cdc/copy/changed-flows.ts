@@ -39,7 +39,7 @@ export function changedFlows(flows: readonly ShapedFlow[], { notes, tables }: Re
     const before = notes.get(now.target)
     if (before === undefined) {
       const kind = tables.length === 0 || tables.includes(now.target) ? 'adopt' : 'add'
-      return { shaped, kind, note: { ...now, reading: kind === 'add' } }
+      return { shaped, kind, note: { ...now, reading: kind === 'add', adopted: kind === 'adopt' } }
     }
     assertSameTable(shaped, before, now)
     if (before.key !== now.key) throw keyChanged(shaped, before, now)
@@ -48,7 +48,8 @@ export function changedFlows(flows: readonly ShapedFlow[], { notes, tables }: Re
     // A mapping that was refused in the end may have made some rows before.
     const isOther = before.mapping !== now.mapping || before.misfit !== null
     if (isOther && tables.includes(now.target)) {
-      return { shaped, kind: 'read', note: { ...now, storage, reading: true, sweep: before.sweep && 'later' } }
+      const { adopted, sweep } = before
+      return { shaped, kind: 'read', note: { ...now, storage, adopted, reading: true, sweep: sweep && 'later' } }
     }
     const note = { ...before, source: now.source, mapping: now.mapping, storage, misfit: null }
     return { shaped, kind: note.reading ? 'read' : 'none', note }

@@ -2,7 +2,7 @@ import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { expect, it, vi } from 'vitest'
 import { createProgressTable } from '../apply/progress.ts'
 import { openSession } from '../database/session.ts'
-import { readNotes } from './flow-notes.ts'
+import { createNotes, readNotes } from './flow-notes.ts'
 
 it('makes the table of notes once, whoever else makes it at that moment', async () => {
   await using database = await createDatabase('notes')
@@ -24,5 +24,23 @@ it('makes the table of notes once, whoever else makes it at that moment', async 
     expect(await other).toEqual(new Map())
   } finally {
     await Promise.all([first.end(), second.end(), watcher.end()])
+  }
+})
+
+it('takes what an older Ficus noted of a table for nothing, where that was less', async () => {
+  await using database = await createDatabase('notes')
+  const target = { url: database.url, name: 'the service’s database' }
+  const client = await openSession(target)
+  try {
+    await createProgressTable(client, target)
+    await createNotes(client)
+    await client.query(
+      `INSERT INTO ficus.flow (capability, direction, target, source, source_oid, key, mapping, reading, storage)
+       VALUES ('catalog', 'forward', 'public.notes', 'public.notes', 1, 'id -> id', 'f', false, '{"files": "a", "altered": "7"}')`,
+    )
+    const notes = await readNotes(client, { capability: 'catalog', direction: 'forward' })
+    expect(notes.get('public.notes')).toMatchObject({ storage: null, adopted: false })
+  } finally {
+    await client.end()
   }
 })

@@ -17,8 +17,10 @@ export interface FlowNote {
   readonly key: string
   /** Fingerprint of what the target's rows are made by. */
   readonly mapping: string
-  /** As the source table was when that was noted; null in a note of a Ficus that did not look. */
+  /** As the source table was when that was noted; null in a note of a Ficus that did not look, or did not look at as much. */
   readonly storage: TableStorage | null
+  /** Its rows were not copied, but found: some may be nobody else's, and none goes unless a change says so. */
+  readonly adopted: boolean
   /** The fingerprint of a newer mapping that did not fit the source, and where its log was by then; null where there is none. */
   readonly misfit: { readonly mapping: string; readonly lsn: string } | null
   /** Rows are being read beside the stream: the table was added, or its mapping changed. */
@@ -58,7 +60,8 @@ const TABLE = `
     PRIMARY KEY (capability, direction, target)
   );
   ALTER TABLE ficus.flow ADD COLUMN IF NOT EXISTS storage jsonb, ADD COLUMN IF NOT EXISTS misfit jsonb,
-    ADD COLUMN IF NOT EXISTS sweep text, ADD COLUMN IF NOT EXISTS since pg_lsn`
+    ADD COLUMN IF NOT EXISTS sweep text, ADD COLUMN IF NOT EXISTS since pg_lsn,
+    ADD COLUMN IF NOT EXISTS adopted boolean NOT NULL DEFAULT false`
 
 /** What a flow fills and no other does: its target, `schema.table`, or its part of a target that others fill too. */
 export function filledBy({ to, from, shared }: Flow): string {
@@ -79,6 +82,7 @@ export function noteOf(flow: Flow, source: TableShape): FlowNote {
     key: flow.key.map(({ from, to }, index) => `${madeOf(flow, index) ?? from} -> ${to}`).join(', '),
     mapping: createHash('sha256').update(made).digest('hex').slice(0, 16),
     storage: flowStorage(flow, source.storage),
+    adopted: false,
     misfit: null,
     reading: false,
     sweep: null,
@@ -98,7 +102,7 @@ function madeOf({ key, columns }: Flow, index: number): string | null {
 /** Makes the table of notes where it is missing. */
 export async function createNotes(client: Client): Promise<void> {
   const { rows: found } = await client.query(
-    `SELECT FROM pg_attribute WHERE attrelid = to_regclass('ficus.flow') AND attname = 'since'`,
+    `SELECT FROM pg_attribute WHERE attrelid = to_regclass('ficus.flow') AND attname = 'adopted'`,
   )
   if (found.length === 0) await client.query(TABLE)
 }
@@ -113,6 +117,7 @@ export async function readNotes(client: Client, key: ProgressKey): Promise<Reado
     key: string
     mapping: string
     storage: TableStorage | null
+    adopted: boolean
     misfit: FlowNote['misfit']
     reading: boolean
     sweep: FlowNote['sweep']
@@ -121,8 +126,8 @@ export async function readNotes(client: Client, key: ProgressKey): Promise<Reado
     since: string | null
     rows: string
   }>(
-    `SELECT target, source, source_oid::int8::text AS source_oid, key, mapping, storage, misfit, reading, sweep, after, until::text,
-            since::text, rows
+    `SELECT target, source, source_oid::int8::text AS source_oid, key, mapping, CASE WHEN storage ? 'parts' THEN storage END AS storage, adopted, misfit, reading,
+            sweep, after, until::text, since::text, rows
      FROM ficus.flow WHERE ${progressRow(key)}`,
   )
   return new Map(
@@ -138,12 +143,14 @@ export async function writeNotes(client: Client, key: ProgressKey, notes: readon
   for (const note of notes) {
     await client.query(
       `INSERT INTO ficus.flow
-         (capability, direction, target, source, source_oid, key, mapping, reading, after, until, rows, storage, misfit, sweep, since)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+         (capability, direction, target, source, source_oid, key, mapping, reading, after, until, rows, storage, misfit, sweep, since,
+          adopted)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
        ON CONFLICT (capability, direction, target) DO UPDATE
          SET source = excluded.source, source_oid = excluded.source_oid, key = excluded.key, mapping = excluded.mapping,
              reading = excluded.reading, after = excluded.after, until = excluded.until, rows = excluded.rows,
-             storage = excluded.storage, misfit = excluded.misfit, sweep = excluded.sweep, since = excluded.since`,
+             storage = excluded.storage, misfit = excluded.misfit, sweep = excluded.sweep, since = excluded.since,
+             adopted = excluded.adopted`,
       [
         key.capability,
         key.direction,
@@ -160,6 +167,7 @@ export async function writeNotes(client: Client, key: ProgressKey, notes: readon
         note.misfit === null ? null : JSON.stringify(note.misfit),
         note.sweep,
         note.since,
+        note.adopted,
       ],
     )
   }

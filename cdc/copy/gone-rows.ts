@@ -4,7 +4,8 @@ import type { Client } from 'pg'
 import type { Relation } from '../change-source/change-source.ts'
 import { encodeTextTuple } from '../change-source/tuple.ts'
 import { targetSide } from '../diff/diff-sql.ts'
-import { type Flow, keyExpressions } from '../mapping/flow.ts'
+import { type Flow, type KeyColumn, keyExpressions } from '../mapping/flow.ts'
+import type { ColumnShape, TableShape } from '../mapping/table-shape.ts'
 import type { ShapedFlow } from './first-copy.ts'
 import { asBatch, type RowChunk, relationRead } from './row-chunk.ts'
 
@@ -12,10 +13,34 @@ import { asBatch, type RowChunk, relationRead } from './row-chunk.ts'
  * Whether rows that the source no longer has can be told from the target's key, and deleted by it. All that is filled from one
  * table gets each of its changes, so all have to know its rows by the same columns.
  */
-export function canSweep(flow: Flow, carried: readonly Flow[]): boolean {
+export function canSweep({ flow, source, target }: ShapedFlow, carried: readonly Flow[]): boolean {
   const columns = columnsOf(flow)
   const together = carried.filter(({ from }) => showTable(from) === showTable(flow.from))
-  return flow.key.every(({ computed }) => !computed) && together.every(other => columnsOf(other) === columns)
+  const isTold = ({ from, to, computed }: KeyColumn) => {
+    const [one, other] = [columnNamed(source, from), columnNamed(target, to)]
+    return !computed && one !== undefined && other !== undefined && comesBack(one, other)
+  }
+  return flow.key.every(isTold) && together.every(other => columnsOf(other) === columns)
+}
+
+function columnNamed({ columns }: TableShape, name: string): ColumnShape | undefined {
+  return columns.find(column => column.name === name)
+}
+
+const INTEGERS: readonly string[] = ['smallint', 'integer', 'bigint']
+/** They hold any value as it is written, and any type reads what it wrote. */
+const TEXTS: readonly string[] = ['text', 'character varying']
+
+/**
+ * Whether each value of `from` comes back as itself from what `to` makes of it, and `to` takes none for another. A uuid is none
+ * of the text that it was made of, nor 5.00 an integer, and whatever is not found in the source is deleted.
+ */
+function comesBack(from: ColumnShape, to: ColumnShape): boolean {
+  if (!to.deterministic) return false
+  if (from.wireType === to.wireType && from.fullType === to.fullType) return true
+  const isUnlimited = to.fullType === to.wireType
+  const both = (types: readonly string[]) => types.includes(from.wireType) && types.includes(to.wireType)
+  return isUnlimited && (TEXTS.includes(to.wireType) || from.wireType === to.wireType || both(INTEGERS))
 }
 
 function columnsOf({ key }: Flow): string {

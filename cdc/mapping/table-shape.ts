@@ -25,6 +25,8 @@ export interface ColumnShape {
    * only this database knows.
    */
   readonly wireType: string
+  /** Equal values are the same: its collation, if it has one, does not take `a` for `A`. */
+  readonly deterministic: boolean
   /** Whether the binary form of its values means the same elsewhere; a composite or an array of enums has OIDs inside. */
   readonly binary: boolean
 }
@@ -122,6 +124,7 @@ async function readColumns(client: Client, oid: string): Promise<ColumnShape[]> 
     generated: string
     identity: string
     wire_type: string
+    deterministic: boolean
     binary: boolean
     base_oid: string
     base_modifier: number
@@ -129,7 +132,8 @@ async function readColumns(client: Client, oid: string): Promise<ColumnShape[]> 
     `SELECT a.attname AS name, format_type(a.atttypid, -1) AS type, format_type(a.atttypid, a.atttypmod) AS full_type,
             a.atttypid::int8::text AS type_oid, a.atttypmod AS modifier, a.attnotnull AS not_null,
             a.atthasdef OR a.attidentity <> '' AS has_default, a.attgenerated AS generated, a.attidentity AS identity,
-            wire.type AS wire_type, wire.binary, wire.base_oid, wire.base_modifier
+            wire.type AS wire_type, wire.binary, wire.base_oid, wire.base_modifier,
+            coalesce((SELECT collisdeterministic FROM pg_collation WHERE oid = a.attcollation), true) AS deterministic
      FROM pg_attribute a
      JOIN LATERAL (${WIRE_TYPES}) AS wire ON wire.oid = a.atttypid
      WHERE a.attrelid = $1::int8::oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -147,6 +151,7 @@ async function readColumns(client: Client, oid: string): Promise<ColumnShape[]> 
     generated: row.generated !== '',
     identityAlways: row.identity === 'a',
     wireType: row.wire_type,
+    deterministic: row.deterministic,
     binary: row.binary,
   }))
 }

@@ -7,8 +7,9 @@ import { mirrorKey, mirrorName, planMirrors } from './mirror-plan.ts'
 import { withColumns } from './resolve-reads.ts'
 
 function column(name: string, wireType = 'integer'): ColumnShape {
-  const flags = { notNull: true, hasDefault: false, generated: false, identityAlways: false, binary: true }
-  return { name, type: wireType, fullType: wireType, typeOid: 23, wireType, ...flags }
+  const flags = { notNull: true, hasDefault: false, generated: false, identityAlways: false }
+  const type = { type: wireType, fullType: wireType, typeOid: 23, wireType, binary: true, deterministic: true }
+  return { name, ...type, ...flags }
 }
 
 function table(name: string, columns: readonly ColumnShape[], key: readonly string[]): TableShape {

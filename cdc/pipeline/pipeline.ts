@@ -230,11 +230,13 @@ export class Pipeline implements Part {
   /** All but those that are computed from mirrors: they follow these. */
   async #readable(session: Client, flows: readonly ShapedFlow[]) {
     const notes = await readNotes(session, this.#options)
-    return flows.flatMap(({ flow }): ReadableFlow[] => {
-      const { storage = null, since = null } = notes.get(filledBy(flow)) ?? {}
+    return flows.flatMap((shaped): ReadableFlow[] => {
+      const { flow } = shaped
+      const { storage = null, adopted = false, since = null } = notes.get(filledBy(flow)) ?? {}
       if (flow.reads.length > 0 || storage === null) return []
-      // What the monolith alone has is not removed unless a change says so: nobody else may have it.
-      const sweepable = this.#options.direction === 'forward' && canSweep(flow, this.#carried)
+      // What only one side has is not removed unless a change says so, where sync did not bring it: nobody else may have it.
+      const copied = this.#options.direction === 'forward' && !adopted
+      const sweepable = copied && canSweep(shaped, this.#carried)
       return [{ flow, storage, sweepable, since: since === null ? null : lsnToNumber(since) }]
     })
   }
