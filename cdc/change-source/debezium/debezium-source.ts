@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TopicsConfig } from '@ficus/core/config/schema'
+import { FicusError } from '@ficus/core/errors/ficus-error'
 import { withSession } from '../../database/session.ts'
 import type { Backlog, ChangeBatch, ChangeSource, ChangeSourceOptions } from '../change-source.ts'
 import { lsnToNumber, type Position } from '../position.ts'
@@ -15,7 +16,7 @@ import { KafkaTopics } from './kafka-topics.ts'
 import { Placeholder } from './placeholder.ts'
 import { Restarts } from './restarts.ts'
 import { TableReaders } from './table-readers.ts'
-import { prepareTopics } from './topic-preparation.ts'
+import { assertTopicsKept, prepareTopics } from './topic-preparation.ts'
 import { TopicStream } from './topic-stream.ts'
 
 /** Where Kafka and Kafka Connect are, and what they call things. */
@@ -35,7 +36,7 @@ export interface DebeziumOptions {
 export interface Pace extends Pick<ConnectorInput, 'retryMs' | 'transactionMs'> {
   /** The connector is asked how it fares. */
   readonly watchMs: number
-  /** Kafka is told what the target has. */
+  /** Kafka is told what the target has, and its topics are looked at. */
   readonly releaseMs: number
 }
 
@@ -166,7 +167,11 @@ export class DebeziumSource implements ChangeSource {
   }
 
   /** While the topics are read: ends the stream when the connector fails, and lets Kafka forget what the target has. */
-  async #watch({ topics, connectorConfig }: Prepared, stream: TopicStream, signal: AbortSignal): Promise<void> {
+  async #watch(
+    { topics, offsets, connectorConfig }: Prepared,
+    stream: TopicStream,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { watchMs, releaseMs } = this.#pace
     const watch = new ConnectorWatch(this.#connect, topics.name, connectorConfig)
     let releasedAt = performance.now()
@@ -174,9 +179,14 @@ export class DebeziumSource implements ChangeSource {
       await sleep(watchMs, undefined, { signal }).catch(() => {})
       if (signal.aborted) return
       stream.endIfStuck()
-      await watch.look().catch(error => stream.end(this.#restarts.judge(error, performance.now())))
+      const judge = (error: unknown) => stream.end(this.#restarts.judge(error, performance.now()))
+      await watch.look().catch(judge)
       if (performance.now() - releasedAt < releaseMs) continue
       releasedAt = performance.now()
+      await assertTopicsKept(topics, this.#debezium.topics, this.#options.tables, offsets).catch(error => {
+        // A Kafka that is away is found to be so by whoever reads.
+        if (error instanceof FicusError && error.code === 'FICUS_CONNECTOR_FAILED') judge(error)
+      })
       // A hint: what is not removed now is removed the next time.
       await this.#release(topics).catch(() => {})
     }

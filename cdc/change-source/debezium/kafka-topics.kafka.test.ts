@@ -164,6 +164,15 @@ describe.skipIf(stack === null)('topics', () => {
     expect(await topics.bounds([topics.name])).toEqual(new Map())
   })
 
+  it('say why Kafka does not make them', async () => {
+    const topics = new KafkaTopics(brokers, `test_${randomBytes(6).toString('hex')}`)
+    const tooMany = { topic: topics.name, partitions: 1, config: CONFIG, replicationFactor: 9 }
+    await expect(topics.ensure([tooMany])).rejects.toMatchObject({
+      code: 'FICUS_KAFKA_UNREACHABLE',
+      message: expect.stringContaining('Replication-factor is invalid'),
+    })
+  })
+
   it('get the settings and partitions of now, and keep what they hold', async () => {
     await using topics = await createTopics()
     await produce(topics, 1, 0, 10)

@@ -3,12 +3,15 @@ import type { Admin, Kafka } from 'kafkajs'
 import { numberOf, partitionKey, topicOf } from './connector-name.ts'
 import { type ReadOptions, TopicReading } from './topic-reading.ts'
 
-/** A topic as it is to be. */
-export interface TopicSpec {
+/** Settings that a topic is to have, `max.message.bytes` for one. */
+export interface TopicSettings {
   readonly topic: string
-  readonly partitions: number
-  /** Settings of the topic, `max.message.bytes` for one. */
   readonly config: Readonly<Record<string, string>>
+}
+
+/** A topic as it is to be. */
+export interface TopicSpec extends TopicSettings {
+  readonly partitions: number
   /** Copies; undefined takes the broker's default. */
   readonly replicationFactor?: number | undefined
 }
@@ -55,6 +58,12 @@ export class KafkaTopics {
       await addPartitions(admin, present)
       await alterConfigs(admin, present)
     })
+  }
+
+  /** A setting that one of these topics has otherwise, or null. */
+  async differing(specs: readonly TopicSettings[]): Promise<{ topic: string; setting: string } | null> {
+    const [first] = await this.#admin(admin => differingSettings(admin, specs))
+    return first ?? null
   }
 
   /** What the partitions of the topics hold, by their keys; those of a topic that is missing are left out. */
@@ -173,10 +182,16 @@ export class KafkaTopics {
     if (!(error instanceof Error) || !error.name.startsWith('KafkaJS')) return error
     return new FicusError(
       'FICUS_KAFKA_UNREACHABLE',
-      `Kafka at ${this.#brokers.join(', ')} does not serve ${this.name}: ${messageOf(error)}`,
+      `Kafka at ${this.#brokers.join(', ')} does not serve ${this.name}: ${reasonOf(error)}`,
       { cause: error },
     )
   }
+}
+
+/** Of several topics that Kafka refuses, kafkajs says only that there were errors. */
+function reasonOf(error: Error): string {
+  const reasons = 'errors' in error && Array.isArray(error.errors) ? error.errors.map(messageOf) : []
+  return [...new Set([messageOf(error), ...reasons])].join(': ')
 }
 
 function asTopicConfig({ topic, partitions, config, replicationFactor }: TopicSpec) {
@@ -197,7 +212,21 @@ async function addPartitions(admin: Admin, specs: readonly TopicSpec[]): Promise
   if (topicPartitions.length > 0) await admin.createPartitions({ topicPartitions })
 }
 
-async function alterConfigs(admin: Admin, specs: readonly TopicSpec[]): Promise<void> {
+async function alterConfigs(admin: Admin, specs: readonly TopicSettings[]): Promise<void> {
+  const differing = new Set((await differingSettings(admin, specs)).map(({ topic }) => topic))
+  if (differing.size === 0) return
+  await admin.alterConfigs({
+    validateOnly: false,
+    resources: specs
+      .filter(({ topic }) => differing.has(topic))
+      .map(({ topic, config }) => ({ type: TOPIC, name: topic, configEntries: entriesOf(config) })),
+  })
+}
+
+async function differingSettings(
+  admin: Admin,
+  specs: readonly TopicSettings[],
+): Promise<{ topic: string; setting: string }[]> {
   const { resources } = await admin.describeConfigs({
     resources: specs.map(({ topic }) => ({ type: TOPIC, name: topic })),
     includeSynonyms: false,
@@ -208,18 +237,11 @@ async function alterConfigs(admin: Admin, specs: readonly TopicSpec[]): Promise<
       new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])),
     ]),
   )
-  const differing = specs.filter(({ topic, config }) =>
-    Object.entries(config).some(([name, value]) => current.get(topic)?.get(name) !== value),
+  return specs.flatMap(({ topic, config }) =>
+    Object.entries(config)
+      .filter(([setting, value]) => current.get(topic)?.get(setting) !== value)
+      .map(([setting]) => ({ topic, setting })),
   )
-  if (differing.length === 0) return
-  await admin.alterConfigs({
-    validateOnly: false,
-    resources: differing.map(({ topic, config }) => ({
-      type: TOPIC,
-      name: topic,
-      configEntries: entriesOf(config),
-    })),
-  })
 }
 
 function entriesOf(config: Readonly<Record<string, string>>): { name: string; value: string }[] {

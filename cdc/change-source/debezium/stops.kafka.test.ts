@@ -1,11 +1,12 @@
 import type { SyncStatus } from '@ficus/core/ledger/records'
 import { kafkaStack } from '@ficus/deploy/testing/kafka'
 import { createDatabase, startTestPostgres } from '@ficus/deploy/testing/postgres'
-import { Kafka, logLevel } from 'kafkajs'
+import { type Admin, Kafka, logLevel } from 'kafkajs'
 import { describe, expect, it, vi } from 'vitest'
 import { withSession } from '../../database/session.ts'
 import type { SyncInput } from '../../mapping/define-sync.ts'
 import type { Pipeline } from '../../pipeline/pipeline.ts'
+import type { PipelineOptions } from '../../pipeline/pipeline-options.ts'
 import { PostgresSource } from '../postgres/postgres-source.ts'
 import { ConnectClient } from './connect-client.ts'
 import { stopConnector } from './connector.ts'
@@ -76,10 +77,13 @@ describe.skipIf(stack === null)('the debezium engine stops or waits, and says wh
   it('invariant 11: a task that fails is told of with its reason and restarted, and nothing is skipped', async () => {
     await using sync = await create()
     const seen: SyncStatus[] = []
-    await sync.streaming({ onStatus: status => seen.push(status) })
+    // Nobody looks at the topics meanwhile.
+    const pace = { retryMs: 200, transactionMs: 5_000, watchMs: 500, releaseMs: 600_000 }
+    const engine: PipelineOptions['engine'] = options => new DebeziumSource(options, { ...sync.debezium, pace })
+    await sync.streaming({ engine, onStatus: status => seen.push(status) })
     await sync.caughtUp()
     // A compacted topic takes no record without a key, and a truncation has none.
-    await compact(sync)
+    await changeTopic(sync, compact)
     await sync.onSource(
       `INSERT INTO things VALUES (1000, 'before'); TRUNCATE things; INSERT INTO things VALUES (1, 'after')`,
     )
@@ -88,6 +92,29 @@ describe.skipIf(stack === null)('the debezium engine stops or waits, and says wh
     expect(failures.map(({ state }) => state)).toContain('waiting')
     expect(failures[0]?.error?.message).toContain('InvalidRecordException')
     expect(await sync.onTarget('SELECT id, note FROM copies')).toEqual([{ id: 1, note: 'after' }])
+  })
+
+  it('invariants 3, 13: sets a topic right that somebody changed, and stops at one with more partitions', async () => {
+    await using sync = await create()
+    const seen: SyncStatus[] = []
+    const pipeline = await sync.streaming({ onStatus: status => seen.push(status) })
+    await sync.caughtUp()
+    await changeTopic(sync, compact)
+    const told = () => seen.map(({ state, error }) => `${state}: ${error?.message}`).join('\n')
+    await vi.waitFor(() => expect(told()).toMatch(/waiting: .* has changed cleanup.policy of topic/), {
+      timeout: 60_000,
+    })
+    await sync.onSource(`TRUNCATE things; INSERT INTO things VALUES (1, 'after')`)
+    await sync.caughtUp()
+    expect(await sync.onTarget('SELECT id, note FROM copies')).toEqual([{ id: 1, note: 'after' }])
+    await changeTopic(sync, (admin, topic) => admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] }))
+    const { error, state } = await tells(pipeline, 'FICUS_SLOT_LOST')
+    expect(state).toBe('failed')
+    expect(error?.message).toMatch(/somebody has given topic .* 2 partitions, and only one keeps changes in order/)
+    await pipeline.drop()
+    await sync.streaming()
+    await sync.caughtUp()
+    await sync.expectEqual()
   })
 
   it('invariant 13: refuses a key of a type that Debezium does not pass on whole', async () => {
@@ -202,14 +229,17 @@ describe.skipIf(stack === null)('the debezium engine stops or waits, and says wh
   })
 })
 
-/** Makes the sync's topic a compacted one. */
-async function compact({ debezium }: KafkaHarness): Promise<void> {
+/** Does something to the sync's topic. */
+async function changeTopic({ debezium }: KafkaHarness, change: (admin: Admin, topic: string) => Promise<unknown>) {
   const admin = new Kafka({ brokers: [...debezium.brokers], logLevel: logLevel.NOTHING }).admin()
   await admin.connect()
-  const name = (await admin.listTopics()).find(topic => topic.startsWith(debezium.topicPrefix)) ?? ''
+  await change(admin, (await admin.listTopics()).find(topic => topic.startsWith(debezium.topicPrefix)) ?? '')
+  await admin.disconnect()
+}
+
+async function compact(admin: Admin, name: string): Promise<void> {
   const configEntries = [{ name: 'cleanup.policy', value: 'compact' }]
   await admin.alterConfigs({ validateOnly: false, resources: [{ type: 2, name, configEntries }] })
-  await admin.disconnect()
 }
 
 /** Waits until the pipeline shows an error of this code. */

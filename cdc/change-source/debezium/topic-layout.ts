@@ -26,6 +26,11 @@ export function topicsOf(
   ]
 }
 
+/** The topic whose one partition tells the order of commits. */
+export function orderingTopic(name: string, layout: Layout): string {
+  return layout === 'single' ? name : transactionTopic(name)
+}
+
 /** Where the begins and ends of transactions go, with the layout `tables`. Its one partition tells the order of commits. */
 export function transactionTopic(name: string): string {
   return `${name}.transaction`

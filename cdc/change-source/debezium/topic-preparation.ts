@@ -3,9 +3,10 @@ import type { TopicsConfig } from '@ficus/core/config/schema'
 import { FicusError } from '@ficus/core/errors/ficus-error'
 import type { TableName } from '@ficus/core/sql/identifier'
 import type { Position } from '../position.ts'
+import { connectorFailed } from './connector.ts'
 import { partitionKey, topicOf } from './connector-name.ts'
 import type { KafkaTopics, PartitionBounds } from './kafka-topics.ts'
-import { layoutOf, topicsOf } from './topic-layout.ts'
+import { layoutOf, orderingTopic, topicsOf } from './topic-layout.ts'
 
 /** How long Kafka may take to tell of topics and partitions that it has made. */
 const PATIENCE_MS = 30_000
@@ -19,7 +20,7 @@ const REQUEST_BYTES = 100 * 1024 * 1024
 /**
  * Makes the topics of a connector, or brings them to the settings of now, and finds where to go on reading.
  * @returns the first offset to read of every partition, by its key.
- * @throws FICUS_SLOT_LOST where Kafka does not hold what the target has not read; FICUS_CONFIG_INVALID where the sync
+ * @throws FICUS_SLOT_LOST where Kafka does not hold what the target has not read, or not in order; FICUS_CONFIG_INVALID where the sync
  *   began with another layout, or the brokers do not take events as large as wanted.
  */
 export async function prepareTopics(
@@ -42,9 +43,47 @@ export async function prepareTopics(
   )
   const topics = [...new Set([...known, ...planned.map(({ topic }) => topic)])]
   const bounds = await boundsOf(kafka, topics, expected)
+  assertOnePartition(orderingTopic(kafka.name, settings.layout), bounds)
   const offsets = new Map([...bounds.keys()].map(partition => [partition, stored.get(partition) ?? 0n]))
   assertHolds(offsets, bounds)
   return offsets
+}
+
+/**
+ * While the topics are read: whether they are those that `prepareTopics` left.
+ * @param offsets what is read, by partition.
+ * @throws FICUS_CONNECTOR_FAILED where somebody changed them; `prepareTopics` sets them right, or says that it cannot.
+ */
+export async function assertTopicsKept(
+  kafka: KafkaTopics,
+  settings: TopicsConfig,
+  tables: readonly TableName[],
+  offsets: ReadonlyMap<string, bigint>,
+): Promise<void> {
+  const held = await kafka.bounds([...new Set([...offsets.keys()].map(topicOf))])
+  const gone = [...offsets.keys()].find(partition => !held.has(partition))
+  if (gone !== undefined) throw connectorFailed(kafka.name, `somebody has removed ${gone}`)
+  const added = [...held.keys()].find(partition => !offsets.has(partition))
+  if (added !== undefined) throw connectorFailed(kafka.name, `somebody has added ${added}`)
+  const changed = await kafka.differing(
+    topicsOf(kafka.name, settings, tables).map(({ topic }) => ({ topic, config: topicConfig(settings) })),
+  )
+  if (changed === null) return
+  throw connectorFailed(kafka.name, `somebody has changed ${changed.setting} of topic ${changed.topic}`)
+}
+
+/** What went to other partitions has no place in the order of the first. */
+function assertOnePartition(topic: string, bounds: ReadonlyMap<string, PartitionBounds>): void {
+  const { length } = [...bounds.keys()].filter(partition => topicOf(partition) === topic)
+  if (length === 1) return
+  throw new FicusError(
+    'FICUS_SLOT_LOST',
+    `somebody has given topic ${topic} ${length} partitions, and only one keeps changes in order`,
+    {
+      remedy:
+        'Kafka takes no partition away: roll the capability back to legacy and advance it again, which copies anew.',
+    },
+  )
 }
 
 function assertLayout(name: string, { layout }: TopicsConfig, from: Position): void {
