@@ -30,6 +30,8 @@ function isUnreachable(code: string | undefined, message: string): boolean {
 export function databaseError(error: unknown, what: string, url: string): unknown {
   if (error instanceof FicusError) return error
   const code = systemCodeOf(error)
+  // The driver's own have no class; other parts' errors may speak of time-outs too, and of what was closed.
+  if (code === undefined && error instanceof Error && error.name !== 'Error') return error
   const at = `${what} at ${hidePassword(url)}`
   if (isRefused(code, messageOf(error))) {
     return new FicusError('FICUS_DATABASE_REFUSED', `${at} refused: ${messageOf(error)}`, { cause: error })
