@@ -66,7 +66,14 @@ it('invariant 11: what is parked is listed, shown, vetoes, is tried again and di
     stderr: expect.stringContaining('--reason'),
   })
   const discarded = await run(migration, CAPABILITY, 'discard', String(two?.id), '--reason', 'a test', '--as', 'eve')
-  expect(discarded).toMatchObject({ code: 0, stdout: expect.stringContaining('1 change discarded') })
+  expect(discarded).toMatchObject({
+    code: 0,
+    stdout: '1 change discarded; its row may differ now: `ficus verify notes --data`\n',
+  })
+  expect(await run(migration, CAPABILITY, 'retry', '--all')).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/^FICUS_CHANGE_PARKED {2}1 row of notes stays parked/),
+  })
 
   await migration.run('target', 'ALTER TABLE memos DROP CONSTRAINT no_bad')
   const retried = await run(migration, CAPABILITY, 'retry', '--all', '--as', 'eve')
@@ -83,4 +90,21 @@ it('invariant 11: what is parked is listed, shown, vetoes, is tried again and di
   ])
   // Of the rows themselves the ledger holds nothing.
   expect(JSON.stringify(entries.map(({ evidence }) => evidence))).not.toContain('bad 2')
+})
+
+it('takes no more words than it has a use for', async () => {
+  await using migration = await createMigration()
+  const cases: [words: string[], told: string][] = [
+    [['list', '7', '--all'], 'list takes no id, and 7 was given'],
+    [['list', '--all'], 'list takes no --all'],
+    [['show', '7', '--as', 'eve'], 'show takes no --as'],
+    [['retry', '7', '--reason', 'a test'], 'retry takes no --reason'],
+  ]
+  for (const [words, told] of cases) {
+    expect(await run(migration, CAPABILITY, ...words)).toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(`^FICUS_USAGE {2}${told}\n`),
+    })
+  }
 })

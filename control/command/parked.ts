@@ -13,6 +13,15 @@ interface ParkedOptions extends CommonOptions {
 }
 
 const ACTIONS = ['list', 'show', 'retry', 'discard'] as const
+type Action = (typeof ACTIONS)[number]
+
+/** What each takes besides the capability. */
+const TAKES: Readonly<Record<Action, readonly string[]>> = {
+  list: [],
+  show: ['id'],
+  retry: ['id', '--all', '--as'],
+  discard: ['id', '--all', '--reason', '--as'],
+}
 
 /** What one call is about. */
 interface Request {
@@ -48,17 +57,19 @@ export function parkedCommand(host: Host): Command {
     .option('--all', 'retry or discard every one of them')
     .option('--reason <text>', 'why they are discarded, kept with them and in the journal; discard needs it')
     .option('--as <name>', 'who does it, for the journal (default: the system user)')
-    .action((capability: string, action: (typeof ACTIONS)[number], id: number | undefined, options: ParkedOptions) =>
-      runWithControl(host, options, (control, session) => {
+    .action((capability: string, action: Action, id: number | undefined, options: ParkedOptions) =>
+      runWithControl(host, options, async (control, session) => {
         control.capability(capability)
-        return RUN[action](control, session, { capability, id, options })
+        const request = { capability, id, options }
+        refuseUnused(action, request)
+        return RUN[action](control, session, request)
       }),
     )
 }
 
 type Run = (control: Control, session: Session, request: Request) => Promise<ExitCode>
 
-const RUN: Readonly<Record<(typeof ACTIONS)[number], Run>> = {
+const RUN: Readonly<Record<Action, Run>> = {
   list: async (control, { terminal }, { capability }) => {
     const groups = await listParked(control, capability)
     const now = (await control.now()).getTime()
@@ -142,7 +153,10 @@ const RUN: Readonly<Record<(typeof ACTIONS)[number], Run>> = {
       refused: refused.map(({ group, reason }) => ({ ...toDocument(group), reason })),
     })
     if (refused.length === 0) return 0
-    throw new FicusError('FICUS_CHANGE_PARKED', `${plural(refused.length, 'row')} of ${capability} stay parked`)
+    throw new FicusError(
+      'FICUS_CHANGE_PARKED',
+      `${plural(refused.length, `row of ${capability} stays`, `rows of ${capability} stay`)} parked`,
+    )
   },
 
   discard: async (control, { terminal }, request) => {
@@ -155,12 +169,20 @@ const RUN: Readonly<Record<(typeof ACTIONS)[number], Run>> = {
       const evidence = evidenceOf(changes)
       await control.ledger.note({ capability, actor: control.actor, action: 'discard parked', reason, evidence })
     }
-    terminal.line(
-      `${plural(changes.length, 'change')} discarded; their rows may differ now: \`ficus verify ${capability} --data\``,
-    )
+    const differ = `${groups.length === 1 ? 'its row' : 'their rows'} may differ now: \`ficus verify ${capability} --data\``
+    terminal.line(`${plural(changes.length, 'change')} discarded${changes.length === 0 ? '' : `; ${differ}`}`)
     terminal.document({ capability, discarded: groups.map(toDocument), reason })
     return 0
   },
+}
+
+/** Whoever writes more than an action takes means another one. */
+function refuseUnused(action: Action, { capability, id, options }: Request): void {
+  const given = { id, '--all': options.all, '--reason': options.reason, '--as': options.as }
+  const unused = Object.entries(given).find(([name, value]) => value !== undefined && !TAKES[action].includes(name))
+  if (unused === undefined) return
+  const [name] = unused
+  throw usage(capability, `${action} takes no ${name === 'id' ? `id, and ${id} was given` : name}`)
 }
 
 function chosenBy({ capability, id, options }: Request, action: string): Chosen {
