@@ -110,9 +110,9 @@ export class DebeziumSource implements ChangeSource {
   async *read(from: Position, signal: AbortSignal): AsyncGenerator<ChangeBatch> {
     const prepared = this.#prepared
     if (prepared === undefined) throw new TypeError('prepare comes before read')
-    const { batchRows, ignoredOrigins } = this.#options
+    const { batchRows, ignoredOrigins, tables } = this.#options
     const catalog = new CatalogWatch(this.#options, prepared.types)
-    const stream = new TopicStream({ ...prepared, from, batchRows, ignoredOrigins, catalog })
+    const stream = new TopicStream({ ...prepared, from, batchRows, ignoredOrigins, tables, catalog })
     this.#stream = stream
     const reading = new AbortController()
     const ends = AbortSignal.any([signal, reading.signal])

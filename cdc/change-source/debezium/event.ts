@@ -1,6 +1,7 @@
 import { FicusError, messageOf } from '@ficus/core/errors/ficus-error'
 import type { TableName } from '@ficus/core/sql/identifier'
 import { parse as parseLossless } from 'lossless-json'
+import type { Producer } from './producer-runs.ts'
 import type { JsonValue } from './value-text.ts'
 
 /** A row as Debezium writes it. */
@@ -17,6 +18,7 @@ export type DebeziumEvent =
       readonly endLsn: bigint
       readonly time: number
       readonly events: number
+      readonly producer?: Producer | undefined
     }
   | (Placed & {
       readonly kind: 'row'
@@ -43,6 +45,7 @@ export interface Placed {
   readonly origin: string | null
   /** Where the commit before this transaction ends; null in the first one that a connector writes. */
   readonly previousCommit: bigint | null
+  readonly producer?: Producer | undefined
 }
 
 /** The part of a Kafka record that is read. */
@@ -50,6 +53,7 @@ export interface EventRecord {
   readonly offset: string
   readonly value: Buffer | null
   readonly headers?: Readonly<Record<string, unknown>> | undefined
+  readonly batchContext?: Producer | undefined
 }
 
 interface Envelope {
@@ -81,7 +85,8 @@ export function readEvent(record: EventRecord): DebeziumEvent {
   if (record.value === null) return { kind: 'other' }
   const envelope = parseEnvelope(record.value, record.offset)
   const { status, op, transaction, source } = envelope
-  if (status !== undefined) return readBoundary(envelope)
+  const producer = record.batchContext
+  if (status !== undefined) return readBoundary(envelope, producer)
   if (op === undefined || source === undefined) return { kind: 'other' }
   if (transaction == null) throw unreadable(record.offset, 'it belongs to no transaction')
   const placed: Placed = {
@@ -90,6 +95,7 @@ export function readEvent(record: EventRecord): DebeziumEvent {
     lsn: lsnOf(transaction.id),
     origin: source.origin ?? null,
     previousCommit: previousCommitOf(source.sequence),
+    producer,
   }
   const table = { schema: source.schema, table: source.table }
   if (op === 'm') {
@@ -106,11 +112,14 @@ export function readEvent(record: EventRecord): DebeziumEvent {
 }
 
 /** The id is `<xid>:<lsn>`: where it begins in BEGIN, where its commit ends in END, and in an event where that stands. */
-function readBoundary({ status, id = '', event_count, ts_ms = 0 }: Envelope): DebeziumEvent {
+function readBoundary(
+  { status, id = '', event_count, ts_ms = 0 }: Envelope,
+  producer: Producer | undefined,
+): DebeziumEvent {
   const transaction = transactionIdOf(id)
   // Where an origin follows, PostgreSQL sends the begin without its place (walsender.c, WalSndPrepareWrite).
   if (status === 'BEGIN') return { kind: 'begin', transaction, lsn: lsnOf(id) || null }
-  return { kind: 'end', transaction, endLsn: lsnOf(id), time: ts_ms, events: event_count ?? 0 }
+  return { kind: 'end', transaction, endLsn: lsnOf(id), time: ts_ms, events: event_count ?? 0, producer }
 }
 
 /** `["<end of the commit before>","<this event>"]`, the first one null where the connector knows of none. */

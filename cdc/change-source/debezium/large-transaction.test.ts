@@ -2,6 +2,7 @@ import { expect, it } from 'vitest'
 import { BatchBuilder } from '../batch-builder.ts'
 import type { DebeziumEvent } from './event.ts'
 import { Placeholder } from './placeholder.ts'
+import { ProducerRuns } from './producer-runs.ts'
 import { TableReader } from './table-reader.ts'
 import { TransactionAssembler } from './transaction-assembler.ts'
 import { integerText } from './value-text.ts'
@@ -26,6 +27,8 @@ function takeRows(from: string) {
     name: 't',
     offsets: () => ({ 't:0': '5' }),
     from: { lsn: from },
+    tables: [],
+    producers: new ProducerRuns(),
     ignoredOrigins: [],
     builder,
   })

@@ -26,6 +26,12 @@ export class TakenEvents {
     return this.#last
   }
 
+  /** The last of them, where it stands at its place alone. */
+  get alone(): PlacedEvent | null {
+    const [first, second] = this.#atLast
+    return second === undefined ? (first ?? null) : null
+  }
+
   has(event: PlacedEvent): boolean {
     if (event.lsn !== this.#last) return event.lsn < this.#last
     return this.#atLast.some(taken => isDeepStrictEqual(contentsOf(taken), contentsOf(event)))
@@ -40,6 +46,6 @@ export class TakenEvents {
 }
 
 /** What stays the same when an event is written again. */
-function contentsOf({ order, previousCommit, ...contents }: PlacedEvent): unknown {
+function contentsOf({ order, previousCommit, producer, ...contents }: PlacedEvent): unknown {
   return contents
 }

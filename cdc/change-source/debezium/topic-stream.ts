@@ -1,4 +1,5 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
+import type { TableName } from '@ficus/core/sql/identifier'
 import { BatchBuilder } from '../batch-builder.ts'
 import { type Backlog, type ChangeBatch, StreamEnded } from '../change-source.ts'
 import { lsnToNumber, type Position } from '../position.ts'
@@ -8,6 +9,7 @@ import { partitionKey, topicOf } from './connector-name.ts'
 import type { DebeziumEvent } from './event.ts'
 import type { KafkaTopics } from './kafka-topics.ts'
 import { PartitionQueue } from './partition-queue.ts'
+import { ProducerRuns } from './producer-runs.ts'
 import type { TableReader } from './table-reader.ts'
 import type { TableReaders } from './table-readers.ts'
 import { transactionTopic } from './topic-layout.ts'
@@ -30,6 +32,7 @@ export interface TopicStreamOptions {
   readonly offsets: ReadonlyMap<string, bigint>
   readonly batchRows: number
   readonly ignoredOrigins: readonly string[]
+  readonly tables: readonly TableName[]
   readonly readers: TableReaders
   readonly catalog: CatalogWatch
 }
@@ -45,6 +48,7 @@ export class TopicStream {
   readonly #queues: ReadonlyMap<string, PartitionQueue>
   readonly #order: CommitOrder
   readonly #share: number
+  readonly #producers = new ProducerRuns()
   readonly #ending = new AbortController()
   readonly #paused = new Set<string>()
   #flow: FlowControl | undefined
@@ -55,7 +59,7 @@ export class TopicStream {
   /** What is waited for, and since when; performance.now(). */
   #waiting: { readonly what: string; readonly since: number } | null = null
 
-  constructor({ topics, from, offsets, batchRows, ignoredOrigins, readers, catalog }: TopicStreamOptions) {
+  constructor({ topics, from, offsets, batchRows, ignoredOrigins, tables, readers, catalog }: TopicStreamOptions) {
     this.topics = topics
     this.#offsets = offsets
     this.#readers = readers
@@ -71,6 +75,8 @@ export class TopicStream {
       offsets: () => this.#order.offsets(),
       from,
       ignoredOrigins,
+      tables,
+      producers: this.#producers,
       builder: this.#builder,
     })
   }
@@ -126,6 +132,7 @@ export class TopicStream {
         from: this.#offsets,
         fetchBytes: this.#share,
         take: (partition, messages) => {
+          this.#producers.learn(partition, messages)
           this.#queues.get(partition)?.push(messages)
           // Later: Kafka is asked for more before this is worked on.
           setImmediate(() => void this.#gather())

@@ -3,11 +3,13 @@ import { BatchBuilder } from '../batch-builder.ts'
 import { encodeTextTuple } from '../tuple.ts'
 import type { DebeziumEvent, Row } from './event.ts'
 import { Placeholder } from './placeholder.ts'
+import { type Producer, ProducerRuns } from './producer-runs.ts'
 import { TableReader } from './table-reader.ts'
 import { TransactionAssembler } from './transaction-assembler.ts'
 import { asText } from './value-text.ts'
 
 const table = { schema: 'public', table: 't' }
+const other = { schema: 'public', table: 'u' }
 const column = (name: string, identity: boolean) => ({ name, type: 'text', toText: asText, identity, readBack: false })
 const reader = new TableReader(
   { table, columns: [column('id', true), column('note', false)], unread: [], fullIdentity: false },
@@ -20,8 +22,15 @@ function assemble(events: readonly DebeziumEvent[], from = '0/0') {
   const builder = new BatchBuilder(100, 1_000_000)
   let taken = 0
   const offsets = () => ({ 't:0': String(taken) })
-  const options = { name: 't', offsets, from: { lsn: from }, ignoredOrigins: [THEIRS], builder }
-  const assembler = new TransactionAssembler(options)
+  const assembler = new TransactionAssembler({
+    name: 't',
+    offsets,
+    from: { lsn: from },
+    ignoredOrigins: [THEIRS],
+    tables: [table, other],
+    producers: new ProducerRuns(),
+    builder,
+  })
   for (const event of events) {
     taken += 1
     assembler.take(event, reader)
@@ -110,6 +119,40 @@ it.each<[string, DebeziumEvent[], string[]]>([
   expect(batch.changes.map(({ kind }) => kind)).toEqual(kinds)
   expect(batch.lacking).toEqual([{ table, lsn: batch.position?.lsn }])
   expect(builder.take().lacking).toBeUndefined()
+})
+
+const by = <E extends DebeziumEvent>(producerEpoch: number, event: E): E & { producer: Producer } => ({
+  ...event,
+  producer: { producerId: '1', producerEpoch },
+})
+/** Two rows at one place. */
+const copy = [by(1, insert('1', 1, 'a')), by(1, { ...insert('1', 2, 'b'), lsn: 1n })]
+const truncate = (order: number): DebeziumEvent => ({ kind: 'truncate', ...placed('1', order), table })
+
+it.each<[string, DebeziumEvent[], unknown[]]>([
+  ['behind one row of a COPY, the end comes', [...copy, by(1, insert('1', 3, 'c')), by(3, end('1', 3))], [table]],
+  [
+    'behind one row of a COPY, others come',
+    [
+      by(1, insert('1', 1, 'a')),
+      ...copy.map(event => by(3, { ...event, order: event.order + 1, lsn: 2n })),
+      end('1', 3),
+    ],
+    [table],
+  ],
+  ['within a COPY that is begun anew', [...copy, begin('1'), by(3, insert('1', 1, 'a')), by(3, end('1', 1))], [table]],
+  ['behind a row that no COPY wrote', [by(1, insert('1', 1, 'a')), by(3, insert('1', 2, 'b')), end('1', 2)], []],
+  ['behind one table of a TRUNCATE', [by(1, truncate(1)), by(3, end('1', 1))], [table, other]],
+  [
+    'among rows at one place, of which more come',
+    [...copy.map((event, at) => by(1 + 2 * at, event)), by(3, end('1', 2))],
+    [],
+  ],
+  ['behind several rows at one place', [...copy, by(3, end('1', 2))], []],
+  ['nowhere', [...copy, by(2, insert('1', 3, 'c')), by(3, end('1', 3))], []],
+])('invariant 3: tells what a restarted connector may have left out: %s', (_, events, lacking) => {
+  const batch = assemble([begin('1'), ...events]).take()
+  expect((batch.lacking ?? []).map(({ table: name }) => name)).toEqual(lacking)
 })
 
 it('invariant 3: leaves out what a restarted connector wrote again', () => {

@@ -1,8 +1,10 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
+import type { TableName } from '@ficus/core/sql/identifier'
 import type { BatchBuilder } from '../batch-builder.ts'
 import { MARK } from '../marks.ts'
 import { lsnToNumber, numberToLsn, type Position } from '../position.ts'
 import type { DebeziumEvent, Row } from './event.ts'
+import type { Producer, ProducerRuns } from './producer-runs.ts'
 import type { TableReader } from './table-reader.ts'
 import { type PlacedEvent, TakenEvents } from './taken-events.ts'
 
@@ -16,6 +18,9 @@ export interface AssemblerOptions {
   readonly offsets: () => Record<string, string>
   readonly from: Position
   readonly ignoredOrigins: readonly string[]
+  /** The tables that are read. */
+  readonly tables: readonly TableName[]
+  readonly producers: ProducerRuns
   readonly builder: BatchBuilder
 }
 
@@ -24,6 +29,11 @@ interface OpenTransaction {
   /** Where its first change stands in the source's log, as its begin tells. */
   readonly beginLsn: bigint | null
   readonly taken: TakenEvents
+  /** Tables of which several rows stand at one place: by a COPY. */
+  readonly copied: Set<TableName>
+  truncates: boolean
+  /** Behind one of their events, which stands alone, the connector was restarted; see `#noteRestart`. */
+  readonly cut: TableEvent[]
   /** What stands behind its latest begin, which numbers its events from 1. */
   run: Run
   /** It came from the other side. */
@@ -102,8 +112,8 @@ export class TransactionAssembler {
 
   #begin(id: string, beginLsn: bigint | null): void {
     if (this.#open === null) {
-      const none = { skipped: false, old: null, isNew: false, handedOut: false }
-      this.#open = { id, beginLsn, taken: new TakenEvents(), run: newRun(false), ...none }
+      const none = { truncates: false, skipped: false, old: null, isNew: false, handedOut: false }
+      this.#open = { id, beginLsn, taken: new TakenEvents(), copied: new Set(), cut: [], run: newRun(false), ...none }
       this.#options.builder.begin(Number(id))
       return
     }
@@ -123,8 +133,13 @@ export class TransactionAssembler {
     if (open === null) return
     if (this.#isIgnored(event.origin)) open.skipped = true
     if (open.skipped || reader === null) return
-    if (event.kind === 'truncate') this.#options.builder.add('truncate', reader.relation, null, -1, -1)
-    else this.#addRow(open, event, reader)
+    if (event.kind === 'truncate') {
+      open.truncates = true
+      this.#options.builder.add('truncate', reader.relation, null, -1, -1)
+      return
+    }
+    if (event.operation === 'insert' && open.taken.alone === null) open.copied.add(reader.relation.table)
+    this.#addRow(open, event, reader)
   }
 
   #addRow(open: OpenTransaction, event: RowEvent, reader: TableReader): void {
@@ -161,7 +176,7 @@ export class TransactionAssembler {
     this.#options.builder.lacks(reader.relation.table)
   }
 
-  #end({ transaction, endLsn, time, events }: Extract<DebeziumEvent, { kind: 'end' }>): void {
+  #end({ transaction, endLsn, time, events, producer }: Extract<DebeziumEvent, { kind: 'end' }>): void {
     const { builder, offsets } = this.#options
     const open = this.#open
     if (open !== null && this.#repeated === transaction) {
@@ -175,6 +190,8 @@ export class TransactionAssembler {
       throw this.#lost(`of ${events} events of transaction ${transaction} there are ${open.run.count}`)
     this.#assertAllCameAgain(open)
     this.#endHalf(open)
+    this.#noteRestart(open, null, producer)
+    for (const table of this.#leftOut(open)) builder.lacks(table)
     this.#open = null
     // A connector that was registered anew begins where the slot stands, which may lie before what it sent last.
     if (endLsn <= this.#reached) {
@@ -216,8 +233,32 @@ export class TransactionAssembler {
       this.#follow(open, previousCommit)
       this.#assertNonePassedOver(open, lsn)
     }
+    this.#noteRestart(open, lsn, event.producer)
     taken.take(event)
     return open
+  }
+
+  /** @param lsn where the next event stands, and who wrote that; null for the transaction's end. */
+  #noteRestart(
+    { taken: { alone }, cut, skipped }: OpenTransaction,
+    lsn: bigint | null,
+    by: Producer | undefined,
+  ): void {
+    if (alone === null || alone.kind === 'message' || alone.lsn === lsn || skipped) return
+    if (this.#options.producers.isAnother(alone.producer, by)) cut.push(alone)
+  }
+
+  /**
+   * A connector that was restarted when it had written exactly one of several events that share a place leaves the others out,
+   * and counts on (Debezium 3.7.0, seen): rows of one COPY, tables of one TRUNCATE. Whether there were any nothing tells, so
+   * these tables are read anew. Other inserted rows never share a place.
+   */
+  #leftOut({ run, cut, copied, truncates }: OpenTransaction): readonly TableName[] {
+    // Who wrote what is no longer seen of a transaction that was begun more than once.
+    const isCut = (kind: TableEvent['kind'], table: TableName | null = null) =>
+      run.isAnother || cut.some(event => event.kind === kind && (table === null || isSame(event.table, table)))
+    if (truncates && isCut('truncate')) return this.#options.tables
+    return [...copied].filter(table => isCut('row', table))
   }
 
   /** What is written again from the start holds all that was taken, or else something stands where nothing was. */
@@ -261,6 +302,10 @@ export class TransactionAssembler {
 }
 
 const NOTHING = Buffer.alloc(0)
+
+function isSame(one: TableName, other: TableName): boolean {
+  return one.schema === other.schema && one.table === other.table
+}
 
 function newRun(isAnother: boolean): Run {
   return { isAnother, count: 0, again: 0, goesBack: false }

@@ -3,6 +3,7 @@ import { BegunAnew, type BegunAnewOptions } from './begun-anew.ts'
 import type { CommitOrder } from './commit-order.ts'
 import type { DebeziumEvent } from './event.ts'
 import type { PartitionQueue } from './partition-queue.ts'
+import { wroteLater } from './producer-runs.ts'
 import type { PlacedEvent } from './taken-events.ts'
 
 export interface MergerOptions {
@@ -148,15 +149,15 @@ export class TransactionMerger implements CommitOrder {
     throw lost(`${this.waitsFor()} is missing`)
   }
 
-  /** The queue's oldest event if it is the one wanted. Takes what was written twice off the queue. */
+  /** The queue's oldest event if it is the one wanted. */
   #nextOf(queue: PartitionQueue, { end, taken, lastLsn }: OpenTransaction): PlacedEvent | null {
-    for (;;) {
-      const event = this.#headOf(queue, end.transaction, ({ order }) => order > taken)
-      if (event === null || event.order > taken + 1) return null
-      if (event.order === taken + 1) return event
-      if (event.lsn > lastLsn) throw lost(`event ${event.order} of transaction ${end.transaction} stands at two places`)
-      queue.shift()
-    }
+    const event = this.#headOf(queue, end.transaction, ({ order }) => order > taken)
+    // Written again, behind all that the end has counted: it may be numbered otherwise.
+    if (event === null || wroteLater(event.producer, end.producer)) return null
+    if (event.order === taken + 1) return event
+    if (event.order <= taken && event.lsn > lastLsn)
+      throw lost(`event ${event.order} of transaction ${end.transaction} stands at two places`)
+    return null
   }
 
   /** The queue's oldest event if it belongs to `transaction`. Takes what was left over of earlier ones off the queue. */
