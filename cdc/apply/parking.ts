@@ -192,7 +192,7 @@ function refusalOf(cause: unknown): Refusal {
 
 function tooMany({ capability }: ProgressKey, maxParked: number): { message: string; remedy: string } {
   return {
-    message: `${maxParked} changes are parked already, as many as cdc.maxParked allows`,
+    message: `${maxParked} ${maxParked === 1 ? 'change is' : 'changes are'} parked already, as many as cdc.maxParked allows`,
     remedy:
       `This many are seldom single bad rows: look at \`ficus parked ${capability}\`, mend the mapping or the target, and run ` +
       `\`ficus parked ${capability} retry --all\`; or raise cdc.maxParked. Sync then goes on where it stopped.`,

@@ -28,7 +28,8 @@ export async function claimTarget(
     if (rowCount !== 0) filled.push(showTable(table))
   }
   if (filled.length > 0) {
-    throw new FicusError('FICUS_TARGET_NOT_EMPTY', `${filled.join(', ')} of ${target.name} hold rows already`, {
+    const tables = `${filled.join(', ')} of ${target.name}`
+    throw new FicusError('FICUS_TARGET_NOT_EMPTY', `${tables} ${filled.length === 1 ? 'holds' : 'hold'} rows already`, {
       details: { tables: filled },
     })
   }

@@ -190,7 +190,7 @@ async function assertEmpty({ target }: PlanOptions, added: readonly FlowChange[]
   if (filled.length === 0) return
   throw new FicusError(
     'FICUS_TARGET_NOT_EMPTY',
-    `${filled.join(', ')} of ${target.endpoint.name} hold rows already, and the sync file has them filled from now on`,
+    `${filled.join(', ')} of ${target.endpoint.name} ${filled.length === 1 ? 'holds' : 'hold'} rows already, and the sync file has them filled from now on`,
     { details: { tables: filled } },
   )
 }

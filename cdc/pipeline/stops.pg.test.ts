@@ -113,7 +113,7 @@ describe('invariant 13: a state that somebody has to mend', () => {
     await reaches(pipeline, 'failed')
     expect(pipeline.status().error).toMatchObject({
       code: 'FICUS_TARGET_NOT_EMPTY',
-      message: 'public.items of the service’s database hold rows already',
+      message: 'public.items of the service’s database holds rows already',
     })
     expect(await sync.onTarget('SELECT title FROM items')).toEqual([{ title: 'theirs' }])
     expect(await sync.onSource('SELECT FROM pg_replication_slots WHERE database = current_database()')).toEqual([])

@@ -39,9 +39,15 @@ export async function waitForTurn(session: Client, { capability, direction }: Pr
   })
 }
 
-/** Whether somebody else has the turn now. */
+/** Whether somebody has the turn now. It is only looked at: two that took it to see would each take the other for its holder. */
 export async function turnIsTaken(session: Client, capability: string, direction: Direction): Promise<boolean> {
-  if (!(await takeTurn(session, capability, direction))) return true
-  await session.query(`SELECT pg_advisory_unlock(${LOCK})`, [`${capability} ${direction}`])
-  return false
+  const { rows } = await session.query<{ taken: boolean }>(
+    `SELECT EXISTS (
+       SELECT FROM pg_locks JOIN pg_database AS d ON d.oid = database
+       WHERE d.datname = current_database() AND locktype = 'advisory' AND granted
+         AND (classid, objid, objsubid) = (hashtext('ficus sync')::oid, hashtext($1)::oid, 2)
+     ) AS taken`,
+    [`${capability} ${direction}`],
+  )
+  return rows[0]?.taken ?? false
 }

@@ -285,7 +285,7 @@ describe('invariant 13: the mapping', () => {
     await migration.run('target', 'INSERT INTO marks VALUES (1)')
     expect(await checked(`${notes}, ${tags}`)).toEqual([
       2,
-      [expect.stringMatching(/^capabilities\.notes\.sync: public\.marks .* hold rows already/)],
+      [expect.stringMatching(/^capabilities\.notes\.sync: public\.marks .* holds rows already/)],
     ])
   })
 
