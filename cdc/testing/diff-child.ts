@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import type { DiffOptions } from '../diff/diff-capability.ts'
+import type { TableDiff } from '../diff/table-comparison.ts'
 import type { SyncInput } from '../mapping/define-sync.ts'
 
 const MAIN = fileURLToPath(new URL('./diff-main.ts', import.meta.url))
@@ -10,23 +12,41 @@ const MAIN = fileURLToPath(new URL('./diff-main.ts', import.meta.url))
 export interface DiffChildOptions
   extends Pick<
     DiffOptions,
-    'source' | 'target' | 'capability' | 'direction' | 'mode' | 'workers' | 'limits' | 'rangeRows' | 'resume'
+    | 'source'
+    | 'target'
+    | 'capability'
+    | 'direction'
+    | 'mode'
+    | 'workers'
+    | 'limits'
+    | 'rangeRows'
+    | 'resume'
+    | 'timeoutMs'
   > {
-  readonly sync: SyncInput
+  /** Or the path of a sync file, of which a function's text is then the one that the sync process has. */
+  readonly sync: SyncInput | string
 }
 
-/** A comparison in a process of its own, for a test that kills it; `await using` ends it. */
+/** A comparison in a process of its own; `await using` ends it. */
 export interface DiffChild extends AsyncDisposable {
   readonly process: ChildProcess
+  /** What it found. @throws with what it said where it ends without. */
+  tables(): Promise<readonly TableDiff[]>
   kill(): Promise<void>
 }
 
 export function startDiffChild(options: DiffChildOptions): DiffChild {
-  const child = spawn(process.execPath, [MAIN, JSON.stringify(options)], { stdio: ['ignore', 'ignore', 'inherit'] })
+  const child = spawn(process.execPath, [MAIN, JSON.stringify(options)], { stdio: ['ignore', 'pipe', 'pipe'] })
   const ended = once(child, 'exit')
+  const said = Promise.all([text(child.stdout), text(child.stderr)])
   const kill = async () => {
     child.kill('SIGKILL')
     await ended
   }
-  return { process: child, kill, [Symbol.asyncDispose]: kill }
+  const tables = async () => {
+    const [[code], [found, failure]] = await Promise.all([ended, said])
+    if (code !== 0) throw new Error(`the comparison ended with ${code}: ${failure}`)
+    return JSON.parse(found) as readonly TableDiff[]
+  }
+  return { process: child, tables, kill, [Symbol.asyncDispose]: kill }
 }

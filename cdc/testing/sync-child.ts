@@ -34,6 +34,7 @@ export interface SyncChild {
 /** A folder with a config and a sync file, and the processes that were started on it; `await using` ends and removes all. */
 export interface SyncFolder extends AsyncDisposable {
   readonly config: string
+  readonly sync: string
   /** Puts another sync file into its place, for the processes that start from now on. */
   replaceSync(sync: SyncChildOptions['sync']): Promise<void>
   start(options?: StartOptions): Promise<SyncChild>
@@ -49,12 +50,14 @@ export async function createSyncFolder(options: SyncChildOptions): Promise<SyncF
   const folder = await mkdtemp(join(tmpdir(), 'ficus-sync-'))
   const config = join(folder, 'ficus.config.ts')
   await writeFile(config, `export default ${JSON.stringify(migrationOf(options))}\n`)
+  const syncFile = join(folder, 'sync.ts')
   const replaceSync = (sync: SyncChildOptions['sync']) =>
-    writeFile(join(folder, 'sync.ts'), typeof sync === 'string' ? sync : `export default ${JSON.stringify(sync)}\n`)
+    writeFile(syncFile, typeof sync === 'string' ? sync : `export default ${JSON.stringify(sync)}\n`)
   await replaceSync(options.sync)
   const children: SyncChild[] = []
   return {
     config,
+    sync: syncFile,
     replaceSync,
     start: async options => {
       const child = await startChild(config, options)

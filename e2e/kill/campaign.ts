@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Endpoint } from '@ficus/cdc/database/session'
-import { diffCapability } from '@ficus/cdc/diff/diff-capability'
 import type { TableDiff } from '@ficus/cdc/diff/table-comparison'
 import { waitUntilCaughtUp } from '@ficus/cdc/lag/lag'
 import type { Direction } from '@ficus/cdc/mapping/flow'
 import { parseSync } from '@ficus/cdc/mapping/parse-sync'
 import { beginWithoutCopy } from '@ficus/cdc/pipeline/begin-without-copy'
+import { startDiffChild } from '@ficus/cdc/testing/diff-child'
 import { createSyncFolder, type SyncChild, type SyncFolder } from '@ficus/cdc/testing/sync-child'
 import { Ledger } from '@ficus/core/ledger/ledger'
 import type { Phase } from '@ficus/core/phases/phase'
@@ -273,11 +273,16 @@ class Campaign {
     const { sourceUrl, targetUrl } = this.#options.servers
     const sync = { capability: CAPABILITY, direction: this.#direction }
     await waitUntilCaughtUp({ ...this.#ends(), ...sync, timeoutMs: QUIET_MS })
-    const mapped = parseSync(mapping(this.#direction, this.#factor))
     // It refuses while a table is read anew, as after a type that became wider late.
-    const { tables } = await this.#until('verify --data compares', () =>
-      diffCapability({ ...this.#ends(), ...sync, sync: mapped, timeoutMs: QUIET_MS }),
-    )
+    const tables = await this.#until('verify --data compares', async () => {
+      await using comparison = startDiffChild({
+        ...this.#ends(),
+        ...sync,
+        sync: this.#folder.sync,
+        timeoutMs: QUIET_MS,
+      })
+      return await comparison.tables()
+    })
     const digested = async (url: string, side: 'source' | 'target') => {
       const found = []
       for (const sql of digests(side, this.#factor)) found.push(...(await query(url, sql)))
