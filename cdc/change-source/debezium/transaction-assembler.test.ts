@@ -127,6 +127,8 @@ const by = <E extends DebeziumEvent>(producerEpoch: number, event: E): E & { pro
 })
 /** Two rows at one place. */
 const copy = [by(1, insert('1', 1, 'a')), by(1, { ...insert('1', 2, 'b'), lsn: 1n })]
+/** Both halves stand at one place. */
+const changed = [half(1, 'old', { id: 'a', note: null }), { ...half(2, 'new', { id: 'b', note: 'n' }), lsn: 1n }]
 const truncate = (order: number): DebeziumEvent => ({ kind: 'truncate', ...placed('1', order), table })
 
 it.each<[string, DebeziumEvent[], unknown[]]>([
@@ -149,6 +151,11 @@ it.each<[string, DebeziumEvent[], unknown[]]>([
     [],
   ],
   ['behind several rows at one place', [...copy, by(3, end('1', 2))], []],
+  [
+    'behind a row, where a key changes',
+    [...changed.map(event => by(1, event)), by(1, insert('1', 3, 'c')), by(3, end('1', 3))],
+    [],
+  ],
   ['nowhere', [...copy, by(2, insert('1', 3, 'c')), by(3, end('1', 3))], []],
 ])('invariant 3: tells what a restarted connector may have left out: %s', (_, events, lacking) => {
   const batch = assemble([begin('1'), ...events]).take()

@@ -138,7 +138,7 @@ export class TransactionAssembler {
       this.#options.builder.add('truncate', reader.relation, null, -1, -1)
       return
     }
-    if (event.operation === 'insert' && open.taken.alone === null) open.copied.add(reader.relation.table)
+    if (isInsert(event) && open.taken.alone === null) open.copied.add(reader.relation.table)
     this.#addRow(open, event, reader)
   }
 
@@ -255,10 +255,9 @@ export class TransactionAssembler {
    */
   #leftOut({ run, cut, copied, truncates }: OpenTransaction): readonly TableName[] {
     // Who wrote what is no longer seen of a transaction that was begun more than once.
-    const isCut = (kind: TableEvent['kind'], table: TableName | null = null) =>
-      run.isAnother || cut.some(event => event.kind === kind && (table === null || isSame(event.table, table)))
-    if (truncates && isCut('truncate')) return this.#options.tables
-    return [...copied].filter(table => isCut('row', table))
+    const isCut = (behind: (event: TableEvent) => boolean) => run.isAnother || cut.some(behind)
+    if (truncates && isCut(({ kind }) => kind === 'truncate')) return this.#options.tables
+    return [...copied].filter(table => isCut(event => isInsert(event) && isSame(event.table, table)))
   }
 
   /** What is written again from the start holds all that was taken, or else something stands where nothing was. */
@@ -302,6 +301,11 @@ export class TransactionAssembler {
 }
 
 const NOTHING = Buffer.alloc(0)
+
+/** Not one half of a changed key. */
+function isInsert(event: TableEvent): boolean {
+  return event.kind === 'row' && event.operation === 'insert' && event.keyChange === null
+}
 
 function isSame(one: TableName, other: TableName): boolean {
   return one.schema === other.schema && one.table === other.table
