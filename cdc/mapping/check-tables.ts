@@ -181,7 +181,7 @@ function checkTargetColumns(flow: Flow, to: TableShape, direction: Direction): M
     }
   }
   for (const column of to.columns) {
-    const isMapped = flow.columns.some(({ to: name }) => name === column.name)
+    const isMapped = flow.columns.some(({ to: name }) => name === column.name) || flow.shared?.includes(column.name)
     if (isMapped || !column.notNull || column.hasDefault) continue
     problems.push({
       path: `${flow.path}.${direction}`,

@@ -40,8 +40,8 @@ export interface Flow {
   readonly back?: true
   /** Which rows of `to` are the flow's own: others are not compared, and no TRUNCATE takes them along. All, unless given. */
   readonly within?: Within
-  /** Other flows write other columns of the same rows: a new row may be there already. */
-  readonly shared?: true
+  /** The columns of the same rows that other flows write: a new row may be there already. */
+  readonly shared?: readonly string[]
   /** Gives the columns behind the key in Node; their expressions then stand for nothing. */
   readonly compute?: RowFunction
   /** Other tables of the database that rows come from, which the expressions look into. */
@@ -158,7 +158,8 @@ function reverseFlow(table: MappedTable, path: string, sync: Sync): Flow {
   const halves = sync.tables.filter(
     other => other.reverse.columns.length > 0 && showTable(other.source) === showTable(table.source),
   )
-  const shared = halves.length > 1 ? { shared: true as const } : {}
+  const others = halves.filter(half => half !== table).flatMap(half => half.reverse.columns.map(({ to }) => to))
+  const shared = halves.length > 1 ? { shared: others } : {}
   // What forward left out the service never had.
   const { where, reads } = table
   const written = halves.flatMap(half => half.reverse.columns)

@@ -1,5 +1,5 @@
 import { createDatabase } from '@ficus/deploy/testing/postgres'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { retryParked } from '../apply/retry-parked.ts'
 import { withSession } from '../database/session.ts'
 import { diffCapability } from '../diff/diff-capability.ts'
@@ -270,7 +270,7 @@ describe('the comparison of rows that a function makes', () => {
     const tenfold = by(({ n = null }) => ({ n: `${n}0` }))
     const filled = `${table}; INSERT INTO counts SELECT n, n FROM generate_series(1, 20) n; ANALYZE counts`
     await using sync = await createHarness(createDatabase, filled, table, plain)
-    await sync.streaming()
+    const pipeline = await sync.streaming()
     await sync.caughtUp()
     await sync.onTarget(`UPDATE counts SET n = 'differs' WHERE id = 20`)
     const { source, target } = sync
@@ -278,7 +278,11 @@ describe('the comparison of rows that a function makes', () => {
       diffCapability({ ...WHERE, source, target, sync: parseSync(input), rangeRows: 5, resume: true })
     expect(await resume(plain)).toMatchObject({ tables: [{ equal: 19 }] })
     expect(await resume(plain)).toMatchObject({ resumed: true })
-    expect(await resume(tenfold)).toMatchObject({ resumed: false, tables: [{ compared: 20, equal: 0 }] })
+    await expect(resume(tenfold)).rejects.toMatchObject({ code: 'FICUS_SYNC_BEHIND' })
+    await pipeline.stop()
+    await sync.streaming({ sync: parseSync(tenfold) })
+    const again = await vi.waitFor(() => resume(tenfold), 20_000)
+    expect(again).toMatchObject({ resumed: false, tables: [{ compared: 20, equal: 20 }] })
   })
 })
 

@@ -106,7 +106,7 @@ it('dropping a sync that was begun without a copy removes no row', async () => {
   expect(await sync.onSource('SELECT count(*)::int AS rows FROM products')).toEqual([{ rows: 200 }])
 })
 
-it('two halves of a row of the monolith go on after a restart', async () => {
+it('two halves of a row of the monolith make it whole, whichever has its mandatory columns, and go on after a restart', async () => {
   const half = { source: 'products', key: { id: 'id' } }
   const input = {
     tables: [
@@ -115,19 +115,21 @@ it('two halves of a row of the monolith go on after a restart', async () => {
     ],
   }
   const names = (table: string) => `CREATE TABLE ${table} (id int PRIMARY KEY, name text);`
-  const source = `${SOURCE} ALTER TABLE products ALTER price SET DEFAULT 1`
+  const source = `${SOURCE} ALTER TABLE products ALTER price SET DEFAULT 1, ALTER name_en SET NOT NULL`
   await using sync = await createHarness(createDatabase, source, names('english') + names('german'), input)
   await (await sync.streaming()).stop()
   const mapping = parseSync(input)
   const options = backOf(sync, mapping)
   await (await startBack(sync, mapping)).stop()
   await sync.onTarget(`UPDATE english SET name = 'one' WHERE id = 1; UPDATE german SET name = 'eins' WHERE id = 1`)
+  await sync.onTarget(`INSERT INTO english VALUES (1000, 'new'); INSERT INTO german VALUES (1000, 'neu')`)
   const again = sync.pipeline(options)
   await again.start()
   await reaches(again, 'streaming')
   await waitUntilCaughtUp({ ...options, timeoutMs: 20_000 })
-  expect(await sync.onSource('SELECT name_en, name_de FROM products WHERE id = 1')).toEqual([
+  expect(await sync.onSource('SELECT name_en, name_de FROM products WHERE id IN (1, 1000) ORDER BY id')).toEqual([
     { name_en: 'one', name_de: 'eins' },
+    { name_en: 'new', name_de: 'neu' },
   ])
 })
 
