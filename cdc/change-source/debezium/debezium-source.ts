@@ -183,12 +183,13 @@ export class DebeziumSource implements ChangeSource {
       await watch.look().catch(judge)
       if (performance.now() - releasedAt < releaseMs) continue
       releasedAt = performance.now()
-      await assertTopicsKept(topics, this.#debezium.topics, this.#options.tables, offsets).catch(error => {
-        // A Kafka that is away is found to be so by whoever reads.
+      try {
+        await assertTopicsKept(topics, this.#debezium.topics, this.#options.tables, offsets)
+        await this.#release(topics)
+      } catch (error) {
+        // A Kafka that is away is found to be so by whoever reads, and what is not released now is the next time.
         if (error instanceof FicusError && error.code === 'FICUS_CONNECTOR_FAILED') judge(error)
-      })
-      // A hint: what is not removed now is removed the next time.
-      await this.#release(topics).catch(() => {})
+      }
     }
   }
 

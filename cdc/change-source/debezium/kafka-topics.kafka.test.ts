@@ -4,7 +4,9 @@ import { Kafka, logLevel } from 'kafkajs'
 import { describe, expect, it, vi } from 'vitest'
 import { StreamEnded } from '../change-source.ts'
 import { partitionKey } from './connector-name.ts'
+import type { EventRecord } from './event.ts'
 import { KafkaTopics } from './kafka-topics.ts'
+import { ProducerRuns } from './producer-runs.ts'
 import type { FlowControl } from './topic-reading.ts'
 
 const stack = kafkaStack()
@@ -135,6 +137,36 @@ describe.skipIf(stack === null)('topics', () => {
     await reading
   })
 
+  it('tell by who wrote a record whether that one was started anew', async () => {
+    await using topics = await createTopics()
+    for (const values of [['0', '1'], ['2']]) {
+      const producer = kafka.producer({ transactionalId: topics.name, maxInFlightRequests: 1, idempotent: true })
+      await producer.connect()
+      for (const value of values) {
+        const transaction = await producer.transaction()
+        await transaction.send({ topic: topics.name, messages: [{ value, partition: 0 }] })
+        await transaction.commit()
+      }
+      await producer.disconnect()
+    }
+    const records: EventRecord[] = []
+    const ending = new AbortController()
+    await topics.read({
+      from: new Map([0, 1].map(number => [partitionKey(topics.name, number), 0n])),
+      fetchBytes: 1024,
+      take: (_, messages) => {
+        records.push(...messages)
+        if (records.length === 3) ending.abort()
+      },
+      signal: ending.signal,
+    })
+    const runs = new ProducerRuns()
+    runs.learn('0', records)
+    const [first, second, third] = records.map(({ batchContext }) => batchContext)
+    expect([first, third]).toEqual([expect.anything(), expect.anything()])
+    expect([runs.isAnother(first, second), runs.isAnother(second, third)]).toEqual([false, true])
+  })
+
   it('end with what their taker throws', async () => {
     await using topics = await createTopics()
     await produce(topics, 0, 0, 1)
@@ -173,9 +205,17 @@ describe.skipIf(stack === null)('topics', () => {
     })
   })
 
-  it('get the settings and partitions of now, and keep what they hold', async () => {
+  it('get the settings and partitions of now, and keep what they hold and what others set', async () => {
     await using topics = await createTopics()
     await produce(topics, 1, 0, 10)
+    const admin = kafka.admin()
+    await admin.connect()
+    const [name, value] = ['compression.type', 'gzip']
+    const ofOthers = Object.entries(CONFIG).map(([name, value]) => ({ name, value }))
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: 2, name: topics.name, configEntries: [...ofOthers, { name, value }] }],
+    })
     const config = { ...CONFIG, 'max.message.bytes': '2097152' }
     await topics.ensure([
       { topic: topics.name, partitions: 3, config },
@@ -196,8 +236,6 @@ describe.skipIf(stack === null)('topics', () => {
       },
       { timeout: 30_000 },
     )
-    const admin = kafka.admin()
-    await admin.connect()
     const described = await admin.describeConfigs({
       resources: [{ type: 2, name: topics.name }],
       includeSynonyms: false,
@@ -207,6 +245,6 @@ describe.skipIf(stack === null)('topics', () => {
       configName,
       configValue,
     ])
-    expect(Object.fromEntries(entries ?? [])).toMatchObject(config)
+    expect(Object.fromEntries(entries ?? []), 'what others set stays').toMatchObject({ ...config, [name]: value })
   })
 })

@@ -26,6 +26,8 @@ const CONNECTION_TIMEOUT_MS = 3_000
 /** Topics among the kinds of things that have settings (Kafka protocol, ConfigResource.Type). */
 const TOPIC = 2
 const BROKER = 4
+/** Where a setting comes from (Kafka protocol, DescribeConfigs): it was given to this topic. */
+const OF_TOPIC = 1
 
 /**
  * The topics of one connector. This and topic-reading.ts are the only modules that know kafkajs: what is read comes
@@ -62,8 +64,9 @@ export class KafkaTopics {
 
   /** A setting that one of these topics has otherwise, or null. */
   async differing(specs: readonly TopicSettings[]): Promise<{ topic: string; setting: string } | null> {
-    const [first] = await this.#admin(admin => differingSettings(admin, specs))
-    return first ?? null
+    const current = await this.#admin(admin => settingsOf(admin, specs))
+    const all = specs.flatMap(spec => differingSettings(spec, current).map(setting => ({ topic: spec.topic, setting })))
+    return all[0] ?? null
   }
 
   /** What the partitions of the topics hold, by their keys; those of a topic that is missing are left out. */
@@ -212,36 +215,43 @@ async function addPartitions(admin: Admin, specs: readonly TopicSpec[]): Promise
   if (topicPartitions.length > 0) await admin.createPartitions({ topicPartitions })
 }
 
+/** Kafka takes all settings of a topic at once: those that somebody else gave it stay as they are. */
 async function alterConfigs(admin: Admin, specs: readonly TopicSettings[]): Promise<void> {
-  const differing = new Set((await differingSettings(admin, specs)).map(({ topic }) => topic))
-  if (differing.size === 0) return
-  await admin.alterConfigs({
-    validateOnly: false,
-    resources: specs
-      .filter(({ topic }) => differing.has(topic))
-      .map(({ topic, config }) => ({ type: TOPIC, name: topic, configEntries: entriesOf(config) })),
+  const current = await settingsOf(admin, specs)
+  const differing = specs.filter(spec => differingSettings(spec, current).length > 0)
+  if (differing.length === 0) return
+  const resources = differing.map(({ topic, config }) => {
+    const own = [...(current.get(topic) ?? [])]
+      .filter(([, { isOwn }]) => isOwn)
+      .map(([name, { value }]) => [name, value])
+    return { type: TOPIC, name: topic, configEntries: entriesOf({ ...Object.fromEntries(own), ...config }) }
   })
+  await admin.alterConfigs({ validateOnly: false, resources })
 }
 
-async function differingSettings(
-  admin: Admin,
-  specs: readonly TopicSettings[],
-): Promise<{ topic: string; setting: string }[]> {
+/** A topic's settings by name; those that were given to the topic itself are its own. */
+type Settings = ReadonlyMap<string, { readonly value: string; readonly isOwn: boolean }>
+
+async function settingsOf(admin: Admin, specs: readonly TopicSettings[]): Promise<ReadonlyMap<string, Settings>> {
   const { resources } = await admin.describeConfigs({
     resources: specs.map(({ topic }) => ({ type: TOPIC, name: topic })),
     includeSynonyms: false,
   })
-  const current = new Map(
-    resources.map(({ resourceName, configEntries }) => [
-      resourceName,
-      new Map(configEntries.map(({ configName, configValue }) => [configName, configValue])),
-    ]),
-  )
-  return specs.flatMap(({ topic, config }) =>
-    Object.entries(config)
-      .filter(([setting, value]) => current.get(topic)?.get(setting) !== value)
-      .map(([setting]) => ({ topic, setting })),
-  )
+  const settings = ({ configEntries }: (typeof resources)[number]) =>
+    new Map(
+      configEntries.map(({ configName, configValue, configSource }) => [
+        configName,
+        { value: configValue, isOwn: configSource === OF_TOPIC },
+      ]),
+    )
+  return new Map(resources.map(resource => [resource.resourceName, settings(resource)]))
+}
+
+/** The names of settings that a topic has otherwise. */
+function differingSettings({ topic, config }: TopicSettings, current: ReadonlyMap<string, Settings>): string[] {
+  return Object.entries(config)
+    .filter(([setting, value]) => current.get(topic)?.get(setting)?.value !== value)
+    .map(([setting]) => setting)
 }
 
 function entriesOf(config: Readonly<Record<string, string>>): { name: string; value: string }[] {
