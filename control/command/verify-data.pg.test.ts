@@ -74,12 +74,18 @@ it.each([
   const compared = () =>
     migration.run('target', 'SELECT FROM ficus.diff_range WHERE equal_rows IS NOT NULL').catch(() => [])
   await vi.waitFor(async () => expect(await compared()).not.toEqual([]), WITHIN)
-  // Those of the comparison alone have this setting.
-  await migration.run(
-    side,
-    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'ficus sync' AND query ~ 'memos|notes' AND state = 'idle'`,
-  )
-  const { code, stdout } = await cli.ended
+  const lose = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'ficus sync' AND query ~ 'memos|notes' AND state = 'idle'`
+  let over = false
+  const ended = cli.ended.finally(() => {
+    over = true
+  })
+  // Where one is at work right then, the next time.
+  await vi.waitFor(async () => {
+    await migration.run(side, lose)
+    expect(over).toBe(true)
+  }, WITHIN)
+  const { code, stdout } = await ended
   expect([code, JSON.parse(stdout).error]).toEqual([
     3,
     {
