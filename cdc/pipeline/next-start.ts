@@ -1,21 +1,13 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
-import type { Client } from 'pg'
 import { readProgress } from '../apply/progress.ts'
-import type { ChangeSource } from '../change-source/change-source.ts'
 import { slotName } from '../change-source/names.ts'
 import { shapeFlows } from '../copy/first-copy.ts'
-import type { Endpoint } from '../database/session.ts'
-import { type Direction, flowsOf, type Sync } from '../mapping/flow.ts'
-import { planFlows } from './settle-flows.ts'
+import { flowsOf } from '../mapping/flow.ts'
+import { type PlanOptions, planFlows } from './settle-flows.ts'
 
-export interface NextStartOptions {
-  readonly source: { readonly endpoint: Endpoint; readonly client: Client }
-  readonly target: { readonly endpoint: Endpoint; readonly client: Client }
+/** Of a sync file that fits both live schemas. */
+export interface NextStartOptions extends Pick<PlanOptions, 'source' | 'target' | 'direction' | 'sync' | 'engine'> {
   readonly capability: string
-  readonly direction: Direction
-  /** Fits both live schemas. */
-  readonly sync: Sync
-  readonly engine: ChangeSource['engine']
 }
 
 /**

@@ -1,5 +1,5 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
-import type { TableName } from '@ficus/core/sql/identifier'
+import { showTable, type TableName } from '@ficus/core/sql/identifier'
 import type { BatchBuilder } from '../batch-builder.ts'
 import { MARK } from '../marks.ts'
 import { lsnToNumber, numberToLsn, type Position } from '../position.ts'
@@ -257,7 +257,7 @@ export class TransactionAssembler {
     // Who wrote what is no longer seen of a transaction that was begun more than once.
     const isCut = (behind: (event: TableEvent) => boolean) => run.isAnother || cut.some(behind)
     if (truncates && isCut(({ kind }) => kind === 'truncate')) return this.#options.tables
-    return [...copied].filter(table => isCut(event => isInsert(event) && isSame(event.table, table)))
+    return [...copied].filter(table => isCut(event => isInsert(event) && showTable(event.table) === showTable(table)))
   }
 
   /** What is written again from the start holds all that was taken, or else something stands where nothing was. */
@@ -305,10 +305,6 @@ const NOTHING = Buffer.alloc(0)
 /** Not one half of a changed key. */
 function isInsert(event: TableEvent): boolean {
   return event.kind === 'row' && event.operation === 'insert' && event.keyChange === null
-}
-
-function isSame(one: TableName, other: TableName): boolean {
-  return one.schema === other.schema && one.table === other.table
 }
 
 function newRun(isAnother: boolean): Run {
