@@ -45,7 +45,7 @@ export async function claimTarget(
 
 /**
  * Writes down that the copy is whole, by which mappings, and where the stream goes on. Statistics first: the merge's plans
- * need them, of the keys by which it finds rows. Those of the other columns take twice as long, and autovacuum sees to them.
+ * need them, of the keys by which it finds rows. Those of the other columns take twice as long, and come beside the stream.
  */
 export async function finishCopy(
   client: Client,

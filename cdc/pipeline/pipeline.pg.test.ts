@@ -58,3 +58,12 @@ it('invariant 3: copies, then streams, while writes go on', async () => {
   expect(await sync.onTarget(ACTUAL)).toEqual(await sync.onSource(EXPECTED))
   expect(pipeline.status().copiedRows).toBeGreaterThanOrEqual(5000)
 })
+
+it('gathers the statistics of all columns beside the stream, for the service’s queries to be planned by', async () => {
+  await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+  await sync.onTarget('ALTER TABLE catalog.items SET (autovacuum_enabled = off)')
+  await sync.streaming()
+  await expect
+    .poll(() => sync.onTarget(`SELECT n_distinct FROM pg_stats WHERE tablename = 'items' AND attname = 'status'`))
+    .toEqual([{ n_distinct: 1 }])
+})

@@ -17,6 +17,7 @@ import { restoreIndexes } from '../copy/deferred-indexes.ts'
 import { firstCopy, type ShapedFlow, shapeFlows } from '../copy/first-copy.ts'
 import { filledBy, forgetNotes, noteReadAnew, readMirrorsAnew, readNotes } from '../copy/flow-notes.ts'
 import { canSweep } from '../copy/gone-rows.ts'
+import { gatherStatistics } from '../copy/statistics.ts'
 import { unpublishable } from '../database/failure.ts'
 import { endSession, openSession, withSession } from '../database/session.ts'
 import { assertMappingFits } from '../mapping/check-mapping.ts'
@@ -174,7 +175,7 @@ export class Pipeline implements Part {
   /** @param stopping, @param lost as in carryStream. */
   async #work(session: Client, stopping: AbortSignal, lost: AbortSignal): Promise<void> {
     const signal = AbortSignal.any([stopping, lost])
-    const { source, sync, direction } = this.#options
+    const { source, target, sync, direction } = this.#options
     const flows = await withSession(source, async client => {
       const shaped = await shapeFlows(client, session, flowsOf(sync, direction))
       return inDependencyOrder(session, shaped, ({ flow }) => flow.to)
@@ -186,11 +187,18 @@ export class Pipeline implements Part {
     if (progress?.state === 'ended' || (direction === 'reverse' && progress?.position == null)) {
       throw notBegun(this.#options)
     }
+    await using beside = new AsyncDisposableStack()
     if (progress === null || progress.state === 'copying') {
       await withSession(source, client => assertMappingFits(client, session, sync, direction))
       await forgetNotes(session, this.#options)
       await forgetHistory(session, this.#options)
       await this.#copy(flows, mirrors, signal)
+      beside.use(
+        gatherStatistics(
+          target,
+          flows.map(({ flow }) => flow.to),
+        ),
+      )
       progress = await readProgress(session, this.#options)
     }
     if (progress === null) throw new ProgressMoved(`the progress of ${this.name} was removed`)
