@@ -13,7 +13,7 @@ import { assertNotRewritten } from '../database/rewritten.ts'
 import { type Endpoint, endSession, openSession, withSession } from '../database/session.ts'
 import { withoutValues } from '../database/without-values.ts'
 import { type Flow, sourceTables } from '../mapping/flow.ts'
-import { readTableShape, type TableShape } from '../mapping/table-shape.ts'
+import { readTableShapes, type TableShape } from '../mapping/table-shape.ts'
 import type { Mirror } from '../mirror/mirror-plan.ts'
 import { createMirrors } from '../mirror/mirror-tables.ts'
 import { resolveReads } from '../mirror/resolve-reads.ts'
@@ -282,10 +282,18 @@ function refusal(cause: unknown, flow: Flow | null, reason: string): FicusError 
 
 /** Reads the live shapes of all flows. @throws FICUS_MAPPING_INVALID where a table does not exist. */
 export async function shapeFlows(source: Client, target: Client, flows: readonly Flow[]): Promise<ShapedFlow[]> {
+  const sourceOf = await readTableShapes(
+    source,
+    flows.map(({ from }) => from),
+  )
+  const targetOf = await readTableShapes(
+    target,
+    flows.map(({ to }) => to),
+  )
   const shaped: ShapedFlow[] = []
   for (const flow of flows) {
-    const from = await readTableShape(source, flow.from)
-    const to = await readTableShape(target, flow.to)
+    const from = sourceOf(flow.from)
+    const to = targetOf(flow.to)
     if (from === null || to === null) {
       const missing =
         from === null

@@ -6,7 +6,7 @@ import { checkSourceRows, checkTargetRows } from './check-rows.ts'
 import { askablePart, checkTables } from './check-tables.ts'
 import { type Direction, flowsOf, type Sync, settingOf } from './flow.ts'
 import { type MappingProblem, mappingInvalid } from './parse-sync.ts'
-import { readTableShape, type TableShape } from './table-shape.ts'
+import { readTableShapes } from './table-shape.ts'
 
 export interface MappingReport {
   readonly problems: readonly MappingProblem[]
@@ -30,11 +30,19 @@ export async function checkMapping(
   const problems: MappingProblem[] = []
   const sql: MappingSql[] = []
   const reversed = direction === 'forward' ? flowsOf(sync, 'reverse').map(({ path }) => path) : []
-  for (const flow of flowsOf(sync, direction)) {
-    const from = await readTableShape(source, flow.from)
-    const to = await readTableShape(target, flow.to)
-    const reads: (TableShape | null)[] = []
-    for (const { table } of flow.reads) reads.push(await readTableShape(source, table))
+  const flows = flowsOf(sync, direction)
+  const sourceOf = await readTableShapes(
+    source,
+    flows.flatMap(({ from, reads }) => [from, ...reads.map(({ table }) => table)]),
+  )
+  const targetOf = await readTableShapes(
+    target,
+    flows.map(({ to }) => to),
+  )
+  for (const flow of flows) {
+    const from = sourceOf(flow.from)
+    const to = targetOf(flow.to)
+    const reads = flow.reads.map(({ table }) => sourceOf(table))
     const setting = settingOf(flow, direction)
     const ofReads = from === null ? [] : checkReads(flow, from, reads)
     const found = [...checkTables(flow, from, to, setting), ...ofReads]

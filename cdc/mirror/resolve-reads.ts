@@ -2,7 +2,7 @@ import { FicusError } from '@ficus/core/errors/ficus-error'
 import { showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import type { Flow, TableRead } from '../mapping/flow.ts'
-import { readTableShape, type TableShape } from '../mapping/table-shape.ts'
+import { readTableShapes, type TableShape } from '../mapping/table-shape.ts'
 import { readColumns } from './read-columns.ts'
 
 /** A flow whose reads know their columns, and the tables that they read. */
@@ -17,9 +17,11 @@ export interface ResolvedReads {
  * @throws FICUS_MAPPING_INVALID where the source has no such table.
  */
 export async function resolveReads(source: Client, flow: Flow): Promise<ResolvedReads> {
+  const tables = flow.reads.map(({ table }) => table)
+  const shapeOf = await readTableShapes(source, tables)
   const reads: TableShape[] = []
-  for (const { table } of flow.reads) {
-    const shape = await readTableShape(source, table)
+  for (const table of tables) {
+    const shape = shapeOf(table)
     if (shape === null) {
       throw new FicusError('FICUS_MAPPING_INVALID', `${flow.path}.reads: the source has no table ${showTable(table)}`)
     }

@@ -14,7 +14,7 @@ import { checkMapping } from '../mapping/check-mapping.ts'
 import { checkTarget } from '../mapping/check-tables.ts'
 import { type Direction, type Sync, settingOf, sourceTables } from '../mapping/flow.ts'
 import { type MappingProblem, mappingInvalid } from '../mapping/parse-sync.ts'
-import { readTableShape } from '../mapping/table-shape.ts'
+import { readTableShapes } from '../mapping/table-shape.ts'
 import { passSyncPoint } from './points.ts'
 
 const COPY_ANEW = 'Roll the capability back to legacy and start again, which copies anew.'
@@ -202,12 +202,9 @@ async function assertPublished(
 ): Promise<void> {
   const published = await readPublishedTables(source.client, publication)
   const isNew = new Set(added.map(({ shaped }) => showTable(shaped.flow.from)))
-  const missing: string[] = []
-  for (const table of sourceTables(flows.map(({ flow }) => flow))) {
-    if (isNew.has(showTable(table))) continue
-    const shape = await readTableShape(source.client, table)
-    if (shape === null || !published.has(shape.oid)) missing.push(showTable(table))
-  }
+  const carried = sourceTables(flows.map(({ flow }) => flow)).filter(table => !isNew.has(showTable(table)))
+  const shapeOf = await readTableShapes(source.client, carried)
+  const missing = carried.filter(table => !published.has(shapeOf(table)?.oid ?? 0)).map(showTable)
   if (missing.length === 0) return
   throw new FicusError(
     'FICUS_SOURCE_CHANGED',

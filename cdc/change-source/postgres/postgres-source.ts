@@ -1,6 +1,6 @@
 import { FicusError } from '@ficus/core/errors/ficus-error'
 import { withSession } from '../../database/session.ts'
-import { readTableShape } from '../../mapping/table-shape.ts'
+import { readTableShapes } from '../../mapping/table-shape.ts'
 import type { Backlog, ChangeBatch, ChangeSource, ChangeSourceOptions } from '../change-source.ts'
 import { lsnToNumber, type Position } from '../position.ts'
 import { Reading, TextNeeded } from './reading.ts'
@@ -21,10 +21,8 @@ export class PostgresSource implements ChangeSource {
   async prepare(): Promise<void> {
     const { source, tables } = this.#options
     await withSession(source, async client => {
-      for (const table of tables) {
-        const shape = await readTableShape(client, table)
-        if (shape?.columns.some(column => !column.binary)) this.#format = 'text'
-      }
+      const shapeOf = await readTableShapes(client, tables)
+      if (tables.some(table => shapeOf(table)?.columns.some(column => !column.binary))) this.#format = 'text'
     })
   }
 

@@ -1,5 +1,5 @@
 import type { Client } from 'pg'
-import { WIRE_TYPES } from '../../mapping/table-shape.ts'
+import { wireTypes } from '../../mapping/table-shape.ts'
 
 /** How values of one type travel: the staging column's type, and whether their binary form means the same elsewhere. */
 export interface WireType {
@@ -19,7 +19,7 @@ export async function readWireTypes(client: Client): Promise<ReadonlyMap<number,
     binary: boolean
     base_oid: string
     base_modifier: number
-  }>(`SELECT oid::int8::text AS oid, type, "binary", base_oid, base_modifier FROM (${WIRE_TYPES}) AS wire`)
+  }>(`SELECT oid::int8::text AS oid, type, "binary", base_oid, base_modifier FROM (${wireTypes('true')}) AS wire`)
   return new Map(
     rows.map(({ oid, type, binary, base_oid, base_modifier }) => [
       Number(oid),
