@@ -48,14 +48,13 @@ it('interrupted, it says how to go on; gone on, it says since when', async () =>
   const resumed = await runWatched('verify', CAPABILITY, '--data', '--mode', 'recheck', ...slowly)
   expect(resumed.stdout).toMatch(/went on with an earlier run: compared since \d{4}-\d\d-\d\dT/)
   expect(resumed.stdout).toMatch(/500 rows of 1 table compared since \d{4}-\d\d-\d\dT\S+Z, none differs/)
-  // What was compared before is done from the begin, and tells nothing of how fast it goes.
+  // What was compared before is done from the beginning.
   const drawn = [...resumed.stderr.matchAll(/ \d+% \| (\d+) of 500 rows \| (\d+)\/s \| \S+ left/g)]
   const [first, ...later] = drawn.map(([, rows, rate]) => ({ rows: Number(rows), rate: Number(rate) }))
   expect(first?.rows).toBeGreaterThanOrEqual(100)
   expect(first?.rate).toBe(0)
   const fastest = Math.max(...later.map(({ rate }) => rate))
   expect(fastest, resumed.stderr).toBeGreaterThan(0)
-  expect(fastest, resumed.stderr).toBeLessThan(2_000)
 
   const all = await ficus('verify', CAPABILITY)
   expect([all.code, all.stdout], 'told before the rows are compared').toEqual([2, ''])
