@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type pg from 'pg'
 
 /** What the writer did. */
@@ -18,6 +19,9 @@ export interface Writer {
 /** Article numbers that the writer gives to what it inserts; Northwind's own keys are smallint. */
 const FIRST_OWN_KEY = 30_000
 const LAST_OWN_KEY = 32_767
+
+/** After each transaction: a database that writes to memory would change its few categories faster than they can be compared. */
+const PAUSE_MS = 3
 
 /**
  * Inserts, updates and deletes products, suppliers and categories, one transaction after the other, until it is
@@ -89,6 +93,7 @@ export function startWriter(client: pg.Client, random: () => number): Writer {
       if (roll < 0.3) await insert()
       else if (roll < 0.85) await update()
       else await remove()
+      await sleep(PAUSE_MS)
     }
   })()
   // Whoever stops it gets the error; until then it must not end the process.
