@@ -18,7 +18,20 @@ const reader = new TableReader(
 )
 const THEIRS = 'ficus_c_reverse_1'
 
-function assemble(events: readonly DebeziumEvent[], from = '0/0') {
+const producerOf = (producerEpoch: number): Producer => ({ producerId: '1', producerEpoch })
+const written = (offset: number, producerEpoch: number) => ({
+  offset: String(offset),
+  batchContext: producerOf(producerEpoch),
+})
+
+/** Knows of a producer each of whose transactions takes the next epoch. */
+function ofTransactions(): ProducerRuns {
+  const producers = new ProducerRuns()
+  producers.learn('t:0', [written(0, 1), written(2, 2), written(4, 3), written(6, 4)])
+  return producers
+}
+
+function assemble(events: Iterable<DebeziumEvent>, from = '0/0', producers = ofTransactions()) {
   const builder = new BatchBuilder(100, 1_000_000)
   let taken = 0
   const offsets = () => ({ 't:0': String(taken) })
@@ -28,7 +41,7 @@ function assemble(events: readonly DebeziumEvent[], from = '0/0') {
     from: { lsn: from },
     ignoredOrigins: [THEIRS],
     tables: [table, other],
-    producers: new ProducerRuns(),
+    producers,
     builder,
   })
   for (const event of events) {
@@ -123,7 +136,7 @@ it.each<[string, DebeziumEvent[], string[]]>([
 
 const by = <E extends DebeziumEvent>(producerEpoch: number, event: E): E & { producer: Producer } => ({
   ...event,
-  producer: { producerId: '1', producerEpoch },
+  producer: producerOf(producerEpoch),
 })
 /** Two rows at one place. */
 const copy = [by(1, insert('1', 1, 'a')), by(1, { ...insert('1', 2, 'b'), lsn: 1n })]
@@ -160,6 +173,23 @@ it.each<[string, DebeziumEvent[], unknown[]]>([
 ])('invariant 3: tells what a restarted connector may have left out: %s', (_, events, lacking) => {
   const batch = assemble([begin('1'), ...events]).take()
   expect((batch.lacking ?? []).map(({ table: name }) => name)).toEqual(lacking)
+})
+
+it('invariant 3: takes any other epoch for a restart until it is known how long one lasts', () => {
+  const producers = new ProducerRuns()
+  const rows = [begin('1'), ...copy, by(1, insert('1', 3, 'c'))]
+  const lackingOf = (events: Iterable<DebeziumEvent>) => assemble(events, '0/0', producers).take().lacking ?? []
+  expect(lackingOf([...rows, by(2, end('1', 3))])).toHaveLength(1)
+  producers.learn('t:0', [written(0, 1), written(1, 1), written(3, 2)])
+  // It may be known before the transaction ends.
+  function* known() {
+    yield* [...rows, by(2, insert('1', 4, 'd'))]
+    producers.learn('t:1', [written(0, 1), written(2, 3), written(4, 4)])
+    yield by(2, end('1', 4))
+  }
+  expect(lackingOf(known())).toHaveLength(0)
+  producers.learn('t:1', [written(6, 4)])
+  expect(lackingOf([...rows, by(2, end('1', 3))])).toHaveLength(1)
 })
 
 it('invariant 3: leaves out what a restarted connector wrote again', () => {

@@ -33,7 +33,7 @@ interface OpenTransaction {
   readonly copied: Set<TableName>
   truncates: boolean
   /** Behind one of their events, which stands alone, the connector was restarted; see `#noteRestart`. */
-  readonly cut: TableEvent[]
+  readonly cut: Cut[]
   /** What stands behind its latest begin, which numbers its events from 1. */
   run: Run
   /** It came from the other side. */
@@ -44,6 +44,12 @@ interface OpenTransaction {
   isNew: boolean
   /** The builder has handed out some of it. */
   handedOut: boolean
+}
+
+interface Cut {
+  readonly alone: TableEvent
+  /** Who wrote what comes next. */
+  readonly next: Producer | undefined
 }
 
 interface Run {
@@ -245,7 +251,7 @@ export class TransactionAssembler {
     by: Producer | undefined,
   ): void {
     if (alone === null || alone.kind === 'message' || alone.lsn === lsn || skipped) return
-    if (this.#options.producers.isAnother(alone.producer, by)) cut.push(alone)
+    if (this.#options.producers.isAnother(alone.producer, by)) cut.push({ alone, next: by })
   }
 
   /**
@@ -254,8 +260,11 @@ export class TransactionAssembler {
    * these tables are read anew. Other inserted rows never share a place.
    */
   #leftOut({ run, cut, copied, truncates }: OpenTransaction): readonly TableName[] {
+    // By now more may be known of how long an epoch lasts.
+    const restarted = cut.filter(({ alone, next }) => this.#options.producers.isAnother(alone.producer, next))
     // Who wrote what is no longer seen of a transaction that was begun more than once.
-    const isCut = (behind: (event: TableEvent) => boolean) => run.isAnother || cut.some(behind)
+    const isCut = (behind: (event: TableEvent) => boolean) =>
+      run.isAnother || restarted.some(({ alone }) => behind(alone))
     if (truncates && isCut(({ kind }) => kind === 'truncate')) return this.#options.tables
     return [...copied].filter(table => isCut(event => isInsert(event) && showTable(event.table) === showTable(table)))
   }
