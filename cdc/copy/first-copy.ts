@@ -196,8 +196,9 @@ class CopyRun {
   /** @returns the number of rows copied. */
   async run(): Promise<number> {
     this.#tell()
-    const workers = Array.from({ length: this.#options.workers }, (_, index) => this.#work(index))
-    const results = await Promise.allSettled(workers)
+    const workers = Math.min(this.#options.workers, this.#tasks.length)
+    const working = Array.from({ length: workers }, (_, index) => this.#work(index))
+    const results = await Promise.allSettled(working)
     const failure = results.find(result => result.status === 'rejected')
     if (failure !== undefined) throw failure.reason
     this.#options.signal.throwIfAborted()
