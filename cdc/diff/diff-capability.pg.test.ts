@@ -2,7 +2,7 @@ import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { expect, it } from 'vitest'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { CAPABILITY, createHarness, type SyncHarness } from '../testing/sync-harness.ts'
-import { type DiffReport, diffCapability } from './diff-capability.ts'
+import { type DiffOptions, type DiffReport, diffCapability } from './diff-capability.ts'
 
 const SOURCE = `
   CREATE TABLE products (id int PRIMARY KEY, name text, price numeric(12,2), note text);
@@ -20,7 +20,7 @@ const SYNC = {
   ],
 }
 
-function diff(sync: SyncHarness): Promise<DiffReport> {
+function diff(sync: SyncHarness, options: Partial<DiffOptions> = {}): Promise<DiffReport> {
   return diffCapability({
     source: sync.source,
     target: sync.target,
@@ -28,6 +28,7 @@ function diff(sync: SyncHarness): Promise<DiffReport> {
     direction: 'forward',
     sync: parseSync(SYNC),
     timeoutMs: 20_000,
+    ...options,
   })
 }
 
@@ -53,6 +54,31 @@ it('finds every difference that was planted, and names its columns', async () =>
     { key: { item_id: '21' }, kind: 'missing', columns: [] },
     { key: { item_id: '99999999999' }, kind: 'extra', columns: [] },
   ])
+
+  // What goes beyond the list is counted.
+  for (const mode of ['exact', 'recheck'] as const) {
+    const listed = (await diff(sync, { mode, maxListed: 3 })).tables[0]
+    expect(listed, mode).toMatchObject({ compared: 20_001, equal: 19_996, unlisted: 2, undecided: 0 })
+    expect(listed?.differing, mode).toHaveLength(3)
+  }
+})
+
+it('says of a row that is written at each look that it is undecided, and never calls it equal', async () => {
+  await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
+  await sync.onTarget(`
+    CREATE FUNCTION differ() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.note = 'of the service'; RETURN NEW; END $$;
+    CREATE TRIGGER differ BEFORE INSERT OR UPDATE ON items FOR EACH ROW WHEN (NEW.item_id IN (50, 60)) EXECUTE FUNCTION differ();
+    ALTER TABLE items ENABLE ALWAYS TRIGGER differ`)
+  await sync.streaming()
+  let writing = true
+  const writer = (async () => {
+    while (writing) await sync.onSource('UPDATE products SET price = price + 1 WHERE id = 50')
+  })()
+  const { equal, tables } = await diff(sync, { mode: 'recheck' })
+  writing = false
+  await writer
+  expect([equal, tables[0]?.undecided]).toEqual([false, 1])
+  expect(tables[0]?.differing).toEqual([{ key: { item_id: '60' }, kind: 'different', columns: ['note'] }])
 })
 
 it('gives no false alarm while writes go on', async () => {

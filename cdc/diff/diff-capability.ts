@@ -12,7 +12,7 @@ import { DiffState, type StoredRange } from './diff-state.ts'
 import { type Doubt, type DoubtOptions, settleDoubts } from './doubts.ts'
 import { type Leg, type LegOptions, openExactLeg, openRecheckLeg } from './leg.ts'
 import { planRanges } from './ranges.ts'
-import { type SessionPair, TableComparison, type TableDiff } from './table-comparison.ts'
+import { inSnapshots, type SessionPair, TableComparison, type TableDiff } from './table-comparison.ts'
 import { type LoadLimits, loadCheck, Throttle } from './throttle.ts'
 
 /**
@@ -309,12 +309,14 @@ class CapabilityDiff {
 
   async #compare({ table, state, range }: Task, pair: SessionPair, position: string | null): Promise<void> {
     this.#signal.throwIfAborted()
-    const { rows, suspects, odd } = await table.scan(pair, range, async read => {
-      this.#rows += read
-      this.#tell()
-      this.#signal.throwIfAborted()
-      await this.#throttle.spend(read)
-    })
+    const scan = () =>
+      table.scan(pair, range, async read => {
+        this.#rows += read
+        this.#tell()
+        this.#signal.throwIfAborted()
+        await this.#throttle.spend(read)
+      })
+    const { rows, suspects, odd } = position === null ? await inSnapshots(pair, scan) : await scan()
     const { maxListed = MAX_LISTED } = this.#options
     table.compared += rows
     table.list(odd, maxListed)

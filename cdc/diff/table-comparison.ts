@@ -35,6 +35,21 @@ export interface SessionPair {
   readonly bench: Bench | null
 }
 
+/**
+ * Runs `work` in a snapshot of either side, each of its own moment. Else a row that is written all the time would be seen
+ * nowhere: it may move between the places that one statement after the other looks at.
+ */
+export async function inSnapshots<T>({ source, target }: SessionPair, work: () => Promise<T>): Promise<T> {
+  const onBoth = (sql: string) => Promise.all([source.query(sql), target.query(sql)])
+  await onBoth('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
+  const result = await work().catch(async (error: unknown) => {
+    await onBoth('ROLLBACK').catch(() => {})
+    throw error
+  })
+  await onBoth('COMMIT')
+  return result
+}
+
 /** What two scans of a range found. */
 export interface RangeScan {
   /** Keys that either side has. */
