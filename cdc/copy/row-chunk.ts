@@ -1,9 +1,9 @@
-import { quoteIdentifier, quoteTable, showTable } from '@ficus/core/sql/identifier'
+import { quoteIdentifier, quoteTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import type { Change, ChangeBatch, Relation } from '../change-source/change-source.ts'
 import { encodeTextTuple } from '../change-source/tuple.ts'
 import type { Flow } from '../mapping/flow.ts'
-import { flowColumns } from '../mapping/flow-columns.ts'
+import { columnsOf } from '../mapping/flow-columns.ts'
 import { type ColumnShape, readTableShape, type TableShape } from '../mapping/table-shape.ts'
 
 /** Some rows of a source table in the order of its key, as changes that the applier takes. */
@@ -104,8 +104,7 @@ export async function relationRead(
   const shape = await readTableShape(client, flow.from)
   const stored = (shape?.columns ?? []).filter(column => !column.generated)
   const names = stored.map(column => column.name)
-  const together = carried.filter(({ from }) => showTable(from) === showTable(flow.from))
-  const read = new Set(together.flatMap(other => [...flowColumns(other, names)]))
+  const read = columnsOf(carried, flow.from, names)
   const columns = stored.filter(column => read.has(column.name))
   const relation: Relation = {
     table: flow.from,

@@ -3,7 +3,7 @@ import { FicusError } from '@ficus/core/errors/ficus-error'
 import { databaseError } from '@ficus/core/ledger/connection'
 import type { SyncStatus } from '@ficus/core/ledger/records'
 import type { Part } from '@ficus/core/lifecycle/part'
-import { showTable, type TableName } from '@ficus/core/sql/identifier'
+import type { TableName } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { countParked } from '../apply/parked.ts'
 import { claimProgress, createProgressTable, type Progress, ProgressMoved, readProgress } from '../apply/progress.ts'
@@ -22,7 +22,7 @@ import { unpublishable } from '../database/failure.ts'
 import { endSession, openSession, withSession } from '../database/session.ts'
 import { assertMappingFits } from '../mapping/check-mapping.ts'
 import { type Flow, flowsOf, opposite, sourceTables } from '../mapping/flow.ts'
-import { flowColumns } from '../mapping/flow-columns.ts'
+import { columnsOf } from '../mapping/flow-columns.ts'
 import { inDependencyOrder } from '../mapping/table-order.ts'
 import { type Mirror, planMirrors } from '../mirror/mirror-plan.ts'
 import { fitMirrors } from '../mirror/mirror-tables.ts'
@@ -77,10 +77,7 @@ export class Pipeline implements Part {
       publication: this.#slot,
       tables: sourceTables(this.#carried),
       tablesByOid: () => this.#tablesByOid,
-      columnsRead: (table, columns) => {
-        const ofTable = this.#carried.filter(({ from }) => showTable(from) === showTable(table))
-        return new Set(ofTable.flatMap(flow => [...flowColumns(flow, columns)]))
-      },
+      columnsRead: (table, columns) => columnsOf(this.#carried, table, columns),
       batchRows,
       ignoredOrigins: [originName({ capability, direction: opposite(direction), ledger }, source.url)],
     })

@@ -36,7 +36,7 @@ export interface MappingReport {
   /** How many tables are mapped. */
   readonly tables: number
   readonly problems: readonly MappingProblem[]
-  /** Why a sync that carries rows already would not go on with it; null where it would. */
+  /** Why a sync would not start with it, or not go on where it carries rows already; null where it would. */
   readonly refusal: FicusError | null
   /** The SQL that the mapping becomes: what it is for -> the statement. */
   readonly sql: Readonly<Record<string, string>>

@@ -108,6 +108,13 @@ describe('invariant 13: the engine debezium', () => {
       expect(code).toBe(3)
       expect(text).toMatch(/^ok {2}kafka {2}1 of 2 brokers answers\n +cdc\.kafka\.brokers: note: .*ECONNREFUSED/m)
       expect(text).toMatch(/^no {2}kafka connect .*\n +cdc\.connect\.url: Kafka Connect .* lacks .*PostgresConnector/m)
+
+      await migration.run('source', 'ALTER TABLE notes DROP CONSTRAINT notes_pkey, ALTER id TYPE money USING id::money')
+      await migration.run('source', 'ALTER TABLE notes ADD PRIMARY KEY (id)')
+      await migration.run('target', 'ALTER TABLE memos ALTER memo_id TYPE money USING memo_id::money')
+      const refused = await check(migration)
+      expect(refused.text).toContain('the engine debezium cannot carry public.notes: its key has id')
+      expect(refused.text).toContain(`Set cdc.engine to 'postgres'`)
     } finally {
       connect.close()
     }
