@@ -320,6 +320,18 @@ describe('invariant 13: a source that changes its shape while sync runs', () => 
     await expectEqual(sync, EXPECTED.replace('products', 'goods'))
   })
 
+  it('the table is given a child table, or dropped: stops within seconds', async () => {
+    await using sync = await open()
+    const pipeline = await sync.streaming()
+    await sync.onSource('CREATE TABLE products_of_old () INHERITS (products)')
+    await failsWith(pipeline, 'FICUS_SOURCE_CHANGED', /public\.products has child tables now/)
+    await sync.onSource('DROP TABLE products_of_old')
+    const again = await sync.streaming()
+    await sync.onSource('DROP TABLE products')
+    await failsWith(again, 'FICUS_SOURCE_CHANGED', /public\.products .* was dropped/)
+    expect(await sync.onTarget('SELECT count(*)::int AS n FROM items')).toEqual([{ n: 100 }])
+  })
+
   it('the table is taken out of the publication: stops, and does not put it back as if nothing had been', async () => {
     await using sync = await open()
     const pipeline = await sync.streaming()

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ContractProvider } from '@ficus/core/config/schema'
 import { FicusError } from '@ficus/core/errors/ficus-error'
-import { type CommandOptions, type RunningCommand, runCommand } from './command.ts'
+import type { CommandOptions, RunningCommand } from './command.ts'
 
 /** What a provider's start needs to know besides its part of the config. */
 export interface ProviderOptions {
@@ -47,7 +47,7 @@ export async function withProvider<T>(
   const settings: CommandOptions = { directory, env: start.env, output, stopWithin }
   for (const command of start.before) await finish(command, { ...settings, signal }, name)
   signal.throwIfAborted()
-  const running = runCommand(start.command, settings)
+  const running = await run(start.command, settings)
   try {
     await waitUntilReady(running, ready, { name, command: start.command, readyWithin, signal })
     const result = await work()
@@ -61,9 +61,15 @@ export async function withProvider<T>(
   }
 }
 
+/** What starts processes takes a while to load, and most commands start none. */
+async function run(command: readonly string[], settings: CommandOptions): Promise<RunningCommand> {
+  const { runCommand } = await import('./command.ts')
+  return runCommand(command, settings)
+}
+
 /** Runs a command to its end. */
 async function finish(command: readonly string[], settings: CommandOptions, name: string): Promise<void> {
-  const running = runCommand(command, settings)
+  const running = await run(command, settings)
   const how = await running.ended
   settings.signal?.throwIfAborted()
   if (how !== 'code 0') throw failure(`${name} could not be prepared: its command ended (${how})`, command, running)

@@ -57,13 +57,19 @@ const BY_FUNCTION: SyncInput = {
 
 const stack = kafkaStack()
 
+/** Of neither Kafka nor Ficus the default. */
+const SEGMENT = 40 * 1024 * 1024
+
 describe.skipIf(stack === null)('the debezium engine', () => {
   const create = (topics: Partial<TopicsConfig>, mapping = SYNC) =>
     createKafkaHarness(stack, createDatabase, SOURCE, TARGET, mapping, topics)
 
   it.each<[string, Partial<TopicsConfig>]>([
     ['one topic', {}],
-    ['a topic a table', { layout: 'tables', partitions: 3, keys: { 'public.stock': ['units'] } }],
+    [
+      'a topic a table',
+      { layout: 'tables', partitions: 3, keys: { 'public.stock': ['units'] }, segmentBytes: SEGMENT },
+    ],
   ])('invariant 3: copies, then streams every kind of change, while writes go on: %s', async (_, topics) => {
     await using sync = await create(topics)
     let writing = true
@@ -260,6 +266,12 @@ async function expectLaidOut({ debezium, onSource }: KafkaHarness): Promise<void
   const topic = `${topics.name}.public.stock`
   const bounds = await topics.bounds([topic])
   expect(bounds.size).toBe(3)
+  const admin = new Kafka({ brokers: [...debezium.brokers], logLevel: logLevel.NOTHING }).admin()
+  await admin.connect()
+  const { resources } = await admin.describeConfigs({ resources: [{ type: 2, name: topic }], includeSynonyms: false })
+  await admin.disconnect()
+  const settings = resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]) ?? []
+  expect(Object.fromEntries(settings)).toMatchObject({ 'segment.bytes': String(SEGMENT), 'retention.ms': '-1' })
   await vi.waitFor(
     async () => {
       const firsts = [...(await topics.bounds([topic])).values()].map(({ first }) => first)
