@@ -309,14 +309,19 @@ class CapabilityDiff {
 
   async #compare({ table, state, range }: Task, pair: SessionPair, position: string | null): Promise<void> {
     this.#signal.throwIfAborted()
+    // A rest after the last part comes behind the snapshot, which keeps the tables locked: a TRUNCATE would wait for it, and sync too.
+    let unspent = 0
     const scan = () =>
       table.scan(pair, range, async read => {
         this.#rows += read
         this.#tell()
         this.#signal.throwIfAborted()
-        await this.#throttle.spend(read)
+        const spent = unspent
+        unspent = read
+        if (spent > 0) await this.#throttle.spend(spent)
       })
     const { rows, suspects, odd } = position === null ? await inSnapshots(pair, scan) : await scan()
+    await this.#throttle.spend(unspent)
     const { maxListed = MAX_LISTED } = this.#options
     table.compared += rows
     table.list(odd, maxListed)

@@ -69,12 +69,13 @@ it.each([
   await using _sync = await startSync(migration)
   const ficus = await copied(migration)
   const slowly = ['--mode', 'recheck', '--workers', '1', '--max-rows-per-second', '100', '--json']
+  const [{ now } = { now: '' }] = await migration.run(side, 'SELECT clock_timestamp()::text AS now')
   await using cli = startCli(['verify', CAPABILITY, '--data', ...slowly], migration.directory)
   const compared = () =>
     migration.run('target', 'SELECT FROM ficus.diff_range WHERE equal_rows IS NOT NULL').catch(() => [])
   await vi.waitFor(async () => expect(await compared()).not.toEqual([]), WITHIN)
   const lose = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'ficus sync' AND query ~ 'memos|notes' AND state = 'idle'`
+    WHERE datname = current_database() AND application_name = 'ficus sync' AND backend_start > '${now}' AND state = 'idle'`
   let over = false
   const ended = cli.ended.finally(() => {
     over = true
