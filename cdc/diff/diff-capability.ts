@@ -311,8 +311,8 @@ class CapabilityDiff {
     this.#signal.throwIfAborted()
     // A rest after the last part comes behind the snapshot, which keeps the tables locked: a TRUNCATE would wait for it, and sync too.
     let unspent = 0
-    const scan = () =>
-      table.scan(pair, range, async read => {
+    const scan = (sessions: SessionPair) =>
+      table.scan(sessions, range, async read => {
         this.#rows += read
         this.#tell()
         this.#signal.throwIfAborted()
@@ -320,7 +320,7 @@ class CapabilityDiff {
         unspent = read
         if (spent > 0) await this.#throttle.spend(spent)
       })
-    const { rows, suspects, odd } = position === null ? await inSnapshots(pair, scan) : await scan()
+    const { rows, suspects, odd } = position === null ? await inSnapshots(pair, scan) : await scan(pair)
     await this.#throttle.spend(unspent)
     const { maxListed = MAX_LISTED } = this.#options
     table.compared += rows

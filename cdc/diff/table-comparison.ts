@@ -38,11 +38,16 @@ export interface SessionPair {
 /**
  * Runs `work` in a snapshot of either side, each of its own moment. Else a row that is written all the time would be seen
  * nowhere: it may move between the places that one statement after the other looks at.
+ * @param work is given the pair as it is within them.
  */
-export async function inSnapshots<T>({ source, target }: SessionPair, work: () => Promise<T>): Promise<T> {
+export async function inSnapshots<T>(
+  { source, target, bench }: SessionPair,
+  work: (pair: SessionPair) => Promise<T>,
+): Promise<T> {
   const onBoth = (sql: string) => Promise.all([source.query(sql), target.query(sql)])
   await onBoth('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY')
-  const result = await work().catch(async (error: unknown) => {
+  const within = { source, target, bench: bench === null ? null : { ...bench, inSnapshot: true } }
+  const result = await work(within).catch(async (error: unknown) => {
     await onBoth('ROLLBACK').catch(() => {})
     throw error
   })
