@@ -1,7 +1,7 @@
 import { showTable } from '@ficus/core/sql/identifier'
 import type { Client } from 'pg'
 import { StreamEnded } from '../change-source/change-source.ts'
-import { readTableShape, type TableShape } from '../mapping/table-shape.ts'
+import { readTableShapes, type TableShape } from '../mapping/table-shape.ts'
 import type { TargetedFlow } from './staging.ts'
 
 /**
@@ -10,8 +10,12 @@ import type { TargetedFlow } from './staging.ts'
  * @param client a session with the target, in a transaction that is not aborted.
  */
 export async function targetChange(client: Client, flows: readonly TargetedFlow[]): Promise<StreamEnded | null> {
+  const shapeOf = await readTableShapes(
+    client,
+    flows.map(({ target }) => target.name),
+  )
   for (const { target } of flows) {
-    const now = await readTableShape(client, target.name)
+    const now = shapeOf(target.name)
     if (now === null || essence(now) !== essence(target)) {
       return new StreamEnded(`${showTable(target.name)} of the target was altered meanwhile`)
     }

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { startTestPostgres } from '@ficus/deploy/testing/postgres'
+import { ownCluster } from '@ficus/deploy/testing/postgres'
 import pg from 'pg'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { expect, it, vi } from 'vitest'
 import { pauseLock } from '../apply/pause.ts'
 import { PostgresSource } from '../change-source/postgres/postgres-source.ts'
 import { withSession } from '../database/session.ts'
@@ -12,18 +12,7 @@ import { addReadings, COPIES, plantedDifferences, READINGS, READINGS_SYNC } from
 import { CAPABILITY, createHarness, type SyncHarness } from '../testing/sync-harness.ts'
 import { type DiffOptions, type DiffReport, diffCapability } from './diff-capability.ts'
 
-/** A slot waits for all transactions of its server, and other tests have long ones. */
-let cluster: Awaited<ReturnType<typeof startTestPostgres>>
-let databases = 0
-beforeAll(async () => {
-  cluster = await startTestPostgres({ max_prepared_transactions: '2' })
-})
-afterAll(() => cluster.stop())
-
-const createDatabase = async (prefix: string) => {
-  databases += 1
-  return { url: await cluster.createDatabase(`${prefix}_${databases}`), [Symbol.asyncDispose]: async () => {} }
-}
+const createDatabase = ownCluster({ max_prepared_transactions: '2' })
 
 const KEY = { capability: CAPABILITY, direction: 'forward' } as const
 
@@ -36,8 +25,8 @@ function withReadings(rows: number): Promise<SyncHarness> {
   return createHarness(createDatabase, `${READINGS}; ${addReadings(1, rows)}; ANALYZE readings`, COPIES, READINGS_SYNC)
 }
 
-it.each(['exact', 'recheck'] as const)('finds each planted difference among 60,000 rows (%s)', async mode => {
-  const rows = 60_000
+it.each(['exact', 'recheck'] as const)('finds each planted difference among 200,000 rows (%s)', async mode => {
+  const rows = 200_000
   const planted = plantedDifferences(rows)
   await using sync = await withReadings(rows)
   await sync.streaming()

@@ -1,5 +1,5 @@
-import { startTestPostgres } from '@ficus/deploy/testing/postgres'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { ownCluster } from '@ficus/deploy/testing/postgres'
+import { expect, it } from 'vitest'
 import { waitUntilCaughtUp } from '../lag/lag.ts'
 import type { SyncInput } from '../mapping/define-sync.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
@@ -8,18 +8,7 @@ import { createHarness, type SyncHarness } from '../testing/sync-harness.ts'
 import { type DiffReport, diffCapability } from './diff-capability.ts'
 import { repairRows } from './repair.ts'
 
-/** A comparison at one position waits for all transactions of its server, and other tests have long ones. */
-let cluster: Awaited<ReturnType<typeof startTestPostgres>>
-let databases = 0
-beforeAll(async () => {
-  cluster = await startTestPostgres()
-})
-afterAll(() => cluster.stop())
-
-const createDatabase = async (prefix: string) => {
-  databases += 1
-  return { url: await cluster.createDatabase(`${prefix}_${databases}`), [Symbol.asyncDispose]: async () => {} }
-}
+const createDatabase = ownCluster()
 
 const SOURCE = `
   CREATE TABLE shelves (id int PRIMARY KEY, open boolean NOT NULL);

@@ -3,7 +3,7 @@ import { parseTableName, quoteIdentifier, quoteTable, showTable } from '@ficus/c
 import type { Client } from 'pg'
 import { type ProgressKey, progressRow, readProgress } from '../apply/progress.ts'
 import type { Endpoint } from '../database/session.ts'
-import { readTableShape } from '../mapping/table-shape.ts'
+import { readTableShapes } from '../mapping/table-shape.ts'
 import { MIRROR_SCHEMA, type Mirror } from './mirror-plan.ts'
 
 /**
@@ -55,8 +55,12 @@ async function createMirror(client: Client, { flow, target, indexes }: Mirror): 
  * @throws FICUS_MAPPING_INVALID where the mapping reads what the first copy did not bring.
  */
 export async function fitMirrors(client: Client, mirrors: readonly Mirror[]): Promise<void> {
+  const shapeOf = await readTableShapes(
+    client,
+    mirrors.map(({ flow }) => flow.to),
+  )
   for (const { flow, target } of mirrors) {
-    const live = await readTableShape(client, flow.to)
+    const live = shapeOf(flow.to)
     const key = flow.key.map(({ to }) => to)
     const missing = target.columns
       .map(({ name }) => name)

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import pRetry from 'p-retry'
 import pg from 'pg'
-import { inject } from 'vitest'
+import { afterAll, beforeAll, inject } from 'vitest'
 import type { PostgresServer } from '../native/postgres.ts'
 import { startThrowAwayPostgres } from './cluster.ts'
 
@@ -29,6 +29,25 @@ export async function createDatabase(prefix = 'test'): Promise<TestDatabase> {
 /** An own cluster for a test that kills or misconfigures it, such as `startTestPostgres({ wal_level: 'replica' })`. */
 export function startTestPostgres(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
   return startThrowAwayPostgres(settings)
+}
+
+/**
+ * A cluster for the tests of one file, where those of others would be in the way: to make a slot or to compare at one position
+ * waits for all transactions of a server.
+ * @returns what makes databases there; they go with the cluster.
+ */
+export function ownCluster(settings: Readonly<Record<string, string>> = {}): (prefix: string) => Promise<TestDatabase> {
+  let server: PostgresServer
+  let databases = 0
+  beforeAll(async () => {
+    server = await startTestPostgres(settings)
+  })
+  afterAll(() => server.stop())
+  return async prefix => {
+    databases += 1
+    const name = `${prefix}_${databases}`
+    return { url: await server.createDatabase(name), name, [Symbol.asyncDispose]: async () => {} }
+  }
 }
 
 async function dropDatabase(adminUrl: string, name: string): Promise<void> {

@@ -266,12 +266,8 @@ async function expectLaidOut({ debezium, onSource }: KafkaHarness): Promise<void
   const topic = `${topics.name}.public.stock`
   const bounds = await topics.bounds([topic])
   expect(bounds.size).toBe(3)
-  const admin = new Kafka({ brokers: [...debezium.brokers], logLevel: logLevel.NOTHING }).admin()
-  await admin.connect()
-  const { resources } = await admin.describeConfigs({ resources: [{ type: 2, name: topic }], includeSynonyms: false })
-  await admin.disconnect()
-  const settings = resources[0]?.configEntries.map(({ configName, configValue }) => [configName, configValue]) ?? []
-  expect(Object.fromEntries(settings)).toMatchObject({ 'segment.bytes': String(SEGMENT), 'retention.ms': '-1' })
+  const config = { 'segment.bytes': String(SEGMENT), 'retention.ms': '-1' }
+  expect(await topics.differing([{ topic, config }])).toBeNull()
   await vi.waitFor(
     async () => {
       const firsts = [...(await topics.bounds([topic])).values()].map(({ first }) => first)
