@@ -142,15 +142,15 @@ describe.skipIf(stack === null)('both engines', () => {
     await using source = await createDatabase('conformance')
     await using byPostgres = await createDatabase('by_postgres')
     await using byDebezium = await createDatabase('by_debezium')
-    const targets = { postgres: byPostgres, debezium: byDebezium }
+    await using byTables = await createDatabase('by_tables')
+    const targets = { postgres: byPostgres, debezium: byDebezium, debezium_tables: byTables }
     const reading = await open(source.url)
     const writing: pg.Client[] = []
     for (const { url } of Object.values(targets)) writing.push(await open(url))
     for (const client of [reading, ...writing]) await client.query(SCHEMA)
     for (const client of writing) await client.query('ALTER TABLE logs ADD PRIMARY KEY (at, line)')
     for (const statement of workload(1)) await reading.query(statement)
-    // The events are equal under either layout of topics, as seen above.
-    const names = ['postgres', 'debezium'] as const
+    const names = ['postgres', 'debezium', 'debezium_tables'] as const
     const pipelines = names.map(engine => {
       const target = { url: targets[engine].url, name: `the target of ${engine}` }
       const ends = { source: { url: source.url, name: 'the source' }, target }
