@@ -36,8 +36,8 @@ async function applyingBehindLock(): Promise<Blocked> {
 it('invariant 4: on a stop the batch that is being applied is acknowledged, once it is committed', async () => {
   const { sync, pipeline, slot } = await applyingBehindLock()
   await using _ = sync
-  const stopped = pipeline.stop()
   expect(await slot()).toMatchObject({ freed: false })
+  const stopped = pipeline.stop()
   await sync.onTarget('COMMIT')
   await stopped
   await expect.poll(slot, WAIT).toEqual({ freed: true, active: false })

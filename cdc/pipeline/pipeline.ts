@@ -41,7 +41,7 @@ import { takeTurn } from './turn.ts'
 const CHUNK_ROWS = 10_000
 const BACKOFF = { first: 200, last: 5_000 }
 /** How long the source stays open for what is being applied when sync is told to stop. */
-const LAST_BATCH_MS = 2_000
+const LAST_BATCH_MS = 5_000
 /** How often a worker that stands by looks whether the other one is gone. */
 const STANDBY_MS = 500
 

@@ -82,7 +82,15 @@ export async function createHarness(
       return made
     },
     caughtUp: async () => {
-      await waitUntilCaughtUp({ source, target, capability: CAPABILITY, direction: 'forward', timeoutMs: 40_000 })
+      const failed = new AbortController()
+      const last = pipelines.at(-1)
+      void last?.ended().then(() => {
+        const { state, error } = last.status()
+        if (state === 'failed') failed.abort(new Error(`sync has failed: ${error?.message}`))
+      })
+      const { signal } = failed
+      const timeoutMs = 40_000
+      await waitUntilCaughtUp({ source, target, capability: CAPABILITY, direction: 'forward', timeoutMs, signal })
     },
     [Symbol.asyncDispose]: async () => {
       await Promise.all(pipelines.map(made => made.stop()))

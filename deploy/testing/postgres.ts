@@ -20,7 +20,9 @@ export interface TestDatabase extends AsyncDisposable {
 export async function createDatabase(prefix = 'test'): Promise<TestDatabase> {
   const adminUrl = inject('postgresUrl')
   const name = `${prefix}_${randomBytes(5).toString('hex')}`
-  await withClient(adminUrl, client => client.query(`CREATE DATABASE ${pg.escapeIdentifier(name)}`))
+  // By copying files: through the log it takes twice the time, and every slot of the server would have to read past it.
+  const create = `CREATE DATABASE ${pg.escapeIdentifier(name)} STRATEGY = file_copy`
+  await withClient(adminUrl, client => client.query(create))
   const url = new URL(adminUrl)
   url.pathname = `/${encodeURIComponent(name)}`
   return { url: url.href, name, [Symbol.asyncDispose]: () => dropDatabase(adminUrl, name) }

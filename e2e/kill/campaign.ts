@@ -11,7 +11,7 @@ import { createSyncFolder, type SyncChild, type SyncFolder } from '@ficus/cdc/te
 import { Ledger } from '@ficus/core/ledger/ledger'
 import type { Phase } from '@ficus/core/phases/phase'
 import pg from 'pg'
-import type { Servers } from './servers.ts'
+import { LOGS, type Servers } from './servers.ts'
 import {
   COUNT_WRITES,
   digests,
@@ -322,7 +322,9 @@ class Campaign {
       const answer = await ask().catch(() => false as const)
       if (answer !== false) return answer
       if (performance.now() > deadline)
-        throw new Error(`it took too long until ${what}; sync says ${this.#lastWords()}`)
+        throw new Error(
+          `it took too long until ${what}; sync says ${this.#lastWords()}; the servers of streams logged to ${LOGS}`,
+        )
       await this.#pause(25)
     }
   }

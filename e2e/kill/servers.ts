@@ -2,10 +2,15 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { startConnect } from '@ficus/deploy/native/connect'
 import { startKafka } from '@ficus/deploy/native/kafka'
+import { openLogFile } from '@ficus/deploy/native/log-file'
 import type { PostgresServer } from '@ficus/deploy/native/postgres'
+import { STATE_DIR } from '@ficus/deploy/native/state-dir'
 import { startThrowAwayPostgres } from '@ficus/deploy/testing/cluster'
 import { temporaryFolder } from '@ficus/deploy/testing/temporary-folder'
 import type { ServerName } from './victims.ts'
+
+/** What Kafka and Kafka Connect logged while the last campaign ran. */
+export const LOGS = join(STATE_DIR, 'kill')
 
 export type Engine = 'postgres' | 'debezium'
 
@@ -87,7 +92,13 @@ async function startStreams(
 ): Promise<Record<string, unknown>> {
   const folder = await temporaryFolder()
   resources.defer(() => rm(folder, { recursive: true, force: true }))
-  const start = { kafka: { dir: join(folder, 'kafka'), progress }, connect: { dir: join(folder, 'connect'), progress } }
+  await rm(LOGS, { recursive: true, force: true })
+  const logged = async (name: ServerName) => {
+    const log = await openLogFile(LOGS, name)
+    resources.defer(() => log.close())
+    return { dir: join(folder, name), progress, log: log.write }
+  }
+  const start = { kafka: await logged('kafka'), connect: await logged('connect') }
 
   let kafka = await startKafka({ ...start.kafka, port: 0 })
   resources.defer(() => kafka.stop())
