@@ -57,33 +57,29 @@ describe.skipIf(stack === null)('through Kafka', () => {
     ])
   })
 
-  it.each<[string, number, Partial<TopicsConfig>]>([
-    ['single', 2_000_000, {}],
-    ['tables', 20_000, TABLES],
-  ])(
-    'invariant 11: an event that is too large stops sync, which says what to raise, and goes on then: %s, %d bytes',
-    async (_, most, layout) => {
-      await using harness = await create({ ...layout, maxMessageBytes: most })
-      const pipeline = await harness.streaming()
-      await harness.onSource('ALTER TABLE things ALTER note TYPE text')
-      const insert = (id: number, length: number) =>
-        harness.onSource(`INSERT INTO things VALUES (${id}, repeat('x', ${length}))`)
-      await insert(1000, most * 0.9)
-      await harness.caughtUp()
-      await insert(1001, most * 2)
-      await insert(1002, most * 0.9)
-      const error = await stops(pipeline, 'FICUS_CONNECTOR_FAILED')
-      expect(error?.message).toMatch(/RecordTooLargeException: The message is \d+ bytes/)
-      expect(error?.remedy).toContain('cdc.topics.maxMessageBytes')
-      const late = 'SELECT id, length(note) FROM copies WHERE id >= 1000 ORDER BY id'
-      expect(await harness.onTarget(late)).toEqual([{ id: '1000', length: most * 0.9 }])
-      const topics = { ...harness.debezium.topics, maxMessageBytes: most * 2.1 }
-      await harness.streaming({ engine: options => new DebeziumSource(options, { ...harness.debezium, topics }) })
-      await harness.caughtUp()
-      await harness.expectEqual()
-      expect((await harness.onTarget(late)).map(({ length }) => length)).toEqual([most * 0.9, most * 2, most * 0.9])
-    },
-  )
+  it('invariant 11: an event that is too large stops sync, which says what to raise, and goes on then', async () => {
+    // Above what Kafka takes by itself.
+    const most = 2_000_000
+    await using harness = await create({ ...TABLES, maxMessageBytes: most })
+    const pipeline = await harness.streaming()
+    await harness.onSource('ALTER TABLE things ALTER note TYPE text')
+    const insert = (id: number, length: number) =>
+      harness.onSource(`INSERT INTO things VALUES (${id}, repeat('x', ${length}))`)
+    await insert(1000, most * 0.9)
+    await harness.caughtUp()
+    await insert(1001, most * 2)
+    await insert(1002, most * 0.9)
+    const error = await stops(pipeline, 'FICUS_CONNECTOR_FAILED')
+    expect(error?.message).toMatch(/RecordTooLargeException: The message is \d+ bytes/)
+    expect(error?.remedy).toContain('cdc.topics.maxMessageBytes')
+    const late = 'SELECT id, length(note) FROM copies WHERE id >= 1000 ORDER BY id'
+    expect(await harness.onTarget(late)).toEqual([{ id: '1000', length: most * 0.9 }])
+    const topics = { ...harness.debezium.topics, maxMessageBytes: most * 2.1 }
+    await harness.streaming({ engine: options => new DebeziumSource(options, { ...harness.debezium, topics }) })
+    await harness.caughtUp()
+    await harness.expectEqual()
+    expect((await harness.onTarget(late)).map(({ length }) => length)).toEqual([most * 0.9, most * 2, most * 0.9])
+  })
 
   it('invariant 13: columns come, go and grow wider while it streams', async () => {
     await using harness = await create()
