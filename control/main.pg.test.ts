@@ -152,7 +152,7 @@ describe('invariant 13: what is asked for is not there', () => {
     expect(stderr).toContain('what to do: Start the ledger’s database')
     expect(stderr).not.toContain('secret')
 
-    const ledger = Object.assign(new URL(inject('postgresUrl')), { password: 'wrong' }).href
+    const ledger = Object.assign(new URL(inject('postgresUrl')), { username: 'nobody', password: 'wrong' }).href
     await using refused = await createMigration({ urls: { ledger } })
     expect(await runJson(refused, 'advance', CAPABILITY)).toMatchObject({
       code: 3,

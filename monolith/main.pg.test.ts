@@ -96,7 +96,7 @@ it.each([
 it('exits 3 with a remedy when the database cannot be had', async () => {
   await using database = await createDatabase('shop')
   const wrongPassword = new URL(database.url)
-  wrongPassword.password = 'wrong'
+  Object.assign(wrongPassword, { username: 'nobody', password: 'wrong' })
   const missing = new URL(database.url)
   missing.pathname = '/no_such_database'
   for (const [url, remedy] of [

@@ -227,13 +227,13 @@ describe('invariant 13: a state that somebody has to mend', () => {
   it('names a password that is wrong', async () => {
     await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
     const url = new URL(sync.target.url)
-    url.password = 'wrong'
+    Object.assign(url, { username: 'nobody', password: 'wrong' })
     const pipeline = sync.pipeline({ target: { url: url.href, name: 'the service’s database' } })
     await pipeline.start()
     await reaches(pipeline, 'failed')
     expect(pipeline.status().error).toMatchObject({
       code: 'FICUS_DATABASE_REFUSED',
-      message: expect.stringMatching(/the service’s database at postgres:\/\/postgres:\*\*\*@.* refused: password/),
+      message: expect.stringMatching(/the service’s database at postgres:\/\/nobody:\*\*\*@.* refused: password/),
     })
   })
 })

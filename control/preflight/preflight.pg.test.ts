@@ -195,7 +195,7 @@ describe('invariant 13: the databases', () => {
 
   it('one that is down, and one that refuses the password: 3, and the rest is looked at all the same', async () => {
     const port = await freePort()
-    const target = Object.assign(new URL(inject('postgresUrl')), { password: 'wrong' }).href
+    const target = Object.assign(new URL(inject('postgresUrl')), { username: 'nobody', password: 'wrong' }).href
     await using migration = await readyMigration({ urls: { source: `postgres://a:b@127.0.0.1:${port}/shop`, target } })
     await migration.service.stop()
     const { code, text } = await check(migration)

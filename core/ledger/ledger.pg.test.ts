@@ -75,8 +75,8 @@ describe('opening', () => {
       exitCode: 3,
     })
     for (const [change, says] of [
-      [{ password: 'wrong' }, 'password authentication failed'],
-      [{ password: '' }, 'password'],
+      [{ username: 'nobody', password: 'wrong' }, 'password authentication failed'],
+      [{ username: 'nobody', password: '' }, 'password'],
       [{ pathname: '/nowhere' }, 'database "nowhere" does not exist'],
     ] as const) {
       const url = new URL(database.url)

@@ -73,7 +73,7 @@ it('says why it does not start', async () => {
     message: expect.stringContaining(`127.0.0.1:${port}`),
   })
   const wrong = new URL(database.url)
-  wrong.password = 'wrong'
+  Object.assign(wrong, { username: 'nobody', password: 'wrong' })
   await expect(startUnleash({ databaseUrl: wrong.href, port: port + 1, ...tokens })).rejects.toMatchObject({
     code: 'FICUS_FLAGS_UNREACHABLE',
     message: expect.stringContaining('password authentication failed'),

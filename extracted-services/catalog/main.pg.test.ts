@@ -52,7 +52,7 @@ async function serve(
 
 function without(what: 'password' | 'database' | 'port', value: string): string {
   const url = new URL(database.url)
-  if (what === 'password') url.password = value
+  if (what === 'password') Object.assign(url, { username: 'nobody', password: value })
   if (what === 'database') url.pathname = `/${value}`
   if (what === 'port') url.port = value
   return url.href
