@@ -6,6 +6,7 @@ import { backOf, startBack } from '../testing/back-mapping.ts'
 import { asPlainUser, CAPABILITY, createHarness, LEDGER, reaches, type SyncHarness } from '../testing/sync-harness.ts'
 import { beginWithoutCopy } from './begin-without-copy.ts'
 import type { Pipeline } from './pipeline.ts'
+import type { PipelineOptions } from './pipeline-options.ts'
 
 const SOURCE = `
   CREATE TABLE products (id int PRIMARY KEY, name_en text, name_de text, price numeric(12,2) NOT NULL);
@@ -34,7 +35,7 @@ interface BothWays {
 }
 
 /** Both directions at once, which no phase asks for: an echo would go round for ever. */
-async function startBothWays(sync: SyncHarness): Promise<BothWays> {
+async function startBothWays(sync: SyncHarness, options: Partial<PipelineOptions> = {}): Promise<BothWays> {
   const forward = await sync.streaming()
   const reversed = {
     source: sync.target,
@@ -44,7 +45,7 @@ async function startBothWays(sync: SyncHarness): Promise<BothWays> {
     ledger: LEDGER,
   }
   await beginWithoutCopy({ ...reversed, sync: parseSync(SYNC) })
-  const reverse = sync.pipeline({ ...reversed })
+  const reverse = sync.pipeline({ ...reversed, ...options })
   await reverse.start()
   await reaches(reverse, 'streaming')
   return {
@@ -131,6 +132,27 @@ it('two halves of a row of the monolith make it whole, whichever has its mandato
     { name_en: 'one', name_de: 'eins' },
     { name_en: 'new', name_de: 'neu' },
   ])
+})
+
+it.each([
+  { triggers: 'fire', audit: ['line gone', 'product added'], lines: [2] },
+  { triggers: 'silent', audit: [], lines: [1, 2] },
+] as const)('the monolith’s triggers and foreign keys act on what comes back, or do not: $triggers', async way => {
+  const source = `${SOURCE}
+    CREATE TABLE lines (product int REFERENCES products ON DELETE CASCADE);
+    INSERT INTO lines VALUES (1), (2);
+    CREATE TABLE audit (entry text);
+    CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO audit VALUES (TG_ARGV[0]); RETURN NULL; END $$;
+    CREATE TRIGGER added AFTER INSERT ON products FOR EACH ROW EXECUTE FUNCTION audit('product added');
+    CREATE TRIGGER gone AFTER DELETE ON lines FOR EACH ROW EXECUTE FUNCTION audit('line gone')`
+  await using sync = await createHarness(createDatabase, source, TARGET, SYNC)
+  const { reverse, quiet } = await startBothWays(sync, { triggers: way.triggers })
+  await sync.onTarget(`INSERT INTO items VALUES (1000, '{}', 1); DELETE FROM items WHERE item_id = 1`)
+  await quiet()
+  expect(reverse.status().appliedRows).toBe(2)
+  expect(await sync.onSource('SELECT id FROM products WHERE id IN (1, 1000)')).toEqual([{ id: 1000 }])
+  expect((await sync.onSource('SELECT entry FROM audit ORDER BY 1')).map(({ entry }) => entry)).toEqual(way.audit)
+  expect((await sync.onSource('SELECT product FROM lines')).map(({ product }) => product)).toEqual(way.lines)
 })
 
 it('invariant 13: a changed mapping that does not fit the service is refused before its first change', async () => {

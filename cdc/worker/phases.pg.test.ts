@@ -118,7 +118,9 @@ it('invariant 3: never guesses where reverse starts, and never copies into the m
 })
 
 it('retired: nothing flows and nothing holds the log, and every row stays', async () => {
-  await using context = await createProcessHarness(createDatabase, SOURCE, TARGET, SYNC)
+  await using context = await createProcessHarness(createDatabase, `${SOURCE}; ${noting('products')}`, TARGET, SYNC, {
+    triggers: { reverse: 'fire' },
+  })
   const { sync, folder, move, reports } = context
   await folder.start()
   await move('syncing')
@@ -126,6 +128,9 @@ it('retired: nothing flows and nothing holds the log, and every row stays', asyn
   await recordReverseStart(context)
   await move('extracted')
   await reports({ state: 'streaming', direction: 'reverse' })
+  await sync.onTarget(`UPDATE items SET title = 'of the service' WHERE item_id <= 5`)
+  await reverseCaughtUp(context)
+  expect(await sync.onSource('SELECT FROM fired'), 'by the monolith’s trigger').toHaveLength(5)
   await move('retired')
   await reports({ state: 'stopped' })
   for (const side of [sync.onSource, sync.onTarget]) {
