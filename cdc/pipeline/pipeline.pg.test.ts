@@ -1,6 +1,7 @@
 import { createDatabase } from '@ficus/deploy/testing/postgres'
 import { expect, it } from 'vitest'
-import { createHarness } from '../testing/sync-harness.ts'
+import { createCopyGate } from '../testing/copy-gate.ts'
+import { createHarness, reaches } from '../testing/sync-harness.ts'
 
 const SOURCE = `
   CREATE TYPE status AS ENUM ('active', 'gone');
@@ -57,6 +58,46 @@ it('invariant 3: copies, then streams, while writes go on', async () => {
   await sync.caughtUp()
   expect(await sync.onTarget(ACTUAL)).toEqual(await sync.onSource(EXPECTED))
   expect(pipeline.status().copiedRows).toBeGreaterThanOrEqual(5000)
+})
+
+it('invariant 3: two workers copy ranges of one table while its rows change, move between ranges and get other keys', async () => {
+  // A row fills a block, so these are three ranges of 1,024 blocks at the most.
+  const table = 'CREATE TABLE pages (id int PRIMARY KEY, n int NOT NULL, pad text NOT NULL);'
+  const source = `${table} ALTER TABLE pages ALTER pad SET STORAGE PLAIN;
+    INSERT INTO pages SELECT n, n, repeat('x', 5000) FROM generate_series(1, 2500) n`
+  const forward = { n: 'n', pad: 'pad' }
+  await using sync = await createHarness(createDatabase, source, table, {
+    tables: [{ source: 'pages', target: 'pages', key: { id: 'id' }, forward }],
+  })
+  const held = [5, 1_500]
+  const gate = await createCopyGate(sync, 'pages', 'id', held)
+  for (const row of held) await gate.close(row)
+  let writing = true
+  const writes = (async () => {
+    for (let n = 0; writing; n++) {
+      await sync.onSource('UPDATE pages SET n = n + 1 WHERE id % 500 = $1 AND id <> ALL ($2)', [n % 500, held])
+      await sync.onSource('UPDATE pages SET id = -id WHERE id = $1 AND id <> ALL ($2)', [n, held])
+      await sync.onSource(`INSERT INTO pages VALUES ($1, 0, '')`, [100_000 + n])
+    }
+  })()
+  const pipeline = sync.pipeline()
+  await pipeline.start()
+  // One waits in the first range, one in the second; nobody reads the third yet.
+  for (const row of held) await gate.reached(row)
+  await sync.onSource(`
+    DELETE FROM pages WHERE id % 7 = 0;
+    UPDATE pages SET n = -n WHERE id % 5 = 0;
+    UPDATE pages SET id = id + 10000 WHERE id % 11 = 0;
+    UPDATE pages SET id = id - 1 WHERE id % 7 = 1;
+    INSERT INTO pages SELECT n, n, repeat('y', 5000) FROM generate_series(5001, 5100) n`)
+  for (const row of held) await gate.open(row)
+  await reaches(pipeline, 'streaming')
+  writing = false
+  await writes
+  await sync.caughtUp()
+  expect(pipeline.status().copiedRows).toBeGreaterThanOrEqual(2_500)
+  const rows = 'SELECT id, n, md5(pad) AS pad FROM pages ORDER BY id'
+  expect(await sync.onTarget(rows)).toEqual(await sync.onSource(rows))
 })
 
 it('gathers the statistics of all columns beside the stream, for the service’s queries to be planned by', async () => {
