@@ -74,7 +74,8 @@ const PREVENTION: Readonly<Record<string, string>> = {
   wal_level_insufficient: 'Keep wal_level = logical.',
 }
 
-function slotInvalidated(source: Endpoint, slot: string, reason: string): FicusError {
+/** The error of a slot that the server gave up, and what keeps that from happening again. */
+export function slotInvalidated(source: Endpoint, slot: string, reason: string): FicusError {
   return new FicusError(
     'FICUS_SLOT_LOST',
     `slot ${slot} of ${source.name} is lost: the server invalidated it (${reason})`,
