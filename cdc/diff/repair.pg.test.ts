@@ -7,13 +7,14 @@ import { flowsOf } from '../mapping/flow.ts'
 import { parseSync } from '../mapping/parse-sync.ts'
 import { addReadings, COPIES, plantedDifferences, READINGS, READINGS_SYNC } from '../testing/planted-differences.ts'
 import { CAPABILITY, createHarness, LEDGER, type SyncHarness } from '../testing/sync-harness.ts'
-import { type DiffReport, diffCapability } from './diff-capability.ts'
+import { type DiffOptions, type DiffReport, diffCapability } from './diff-capability.ts'
 import { type RepairedTable, repairRows } from './repair.ts'
 
 const KEY = { capability: CAPABILITY, direction: 'forward' } as const
 
-function diff({ source, target }: SyncHarness): Promise<DiffReport> {
-  return diffCapability({ ...KEY, source, target, sync: parseSync(READINGS_SYNC), mode: 'recheck', timeoutMs: 40_000 })
+function diff({ source, target }: SyncHarness, options: Partial<DiffOptions> = {}): Promise<DiffReport> {
+  const sync = parseSync(READINGS_SYNC)
+  return diffCapability({ ...KEY, source, target, sync, mode: 'recheck', timeoutMs: 40_000, ...options })
 }
 
 function repair({ source, target }: SyncHarness, { tables }: DiffReport): Promise<RepairedTable[]> {
@@ -70,6 +71,20 @@ it('deletes and brings back by the filter and by the key', async () => {
     { repaired: 3, left: 0, reasons: [] },
   ])
   expect(await compare()).toMatchObject({ equal: true })
+})
+
+it('more rows differ than are listed: counts the rest, and brings that when it goes on', async () => {
+  await using sync = await createHarness(createDatabase, `${READINGS}; ${addReadings(1, 3_000)}`, COPIES, READINGS_SYNC)
+  await sync.streaming()
+  await sync.onTarget(`ANALYZE copies; UPDATE copies SET note = 'wrong' WHERE copy_id <= 1100`)
+  const found = await diff(sync, { rangeRows: 500 })
+  expect(found.tables).toMatchObject([{ compared: 3_000, equal: 1_900, unlisted: 100, undecided: 0 }])
+  expect(found.tables[0]?.differing).toHaveLength(1_000)
+  expect(await repair(sync, found)).toMatchObject([{ repaired: 1_000, left: 0 }])
+  const rest = await diff(sync, { resume: true })
+  expect(rest).toMatchObject({ equal: false, resumed: true, tables: [{ equal: 2_900, unlisted: 0 }] })
+  expect(await repair(sync, rest)).toMatchObject([{ repaired: 100, left: 0 }])
+  expect(await diff(sync, { resume: true })).toMatchObject({ equal: true, tables: [{ compared: 3_000 }] })
 })
 
 it('says why a row cannot be repaired, and repairs the others', async () => {
