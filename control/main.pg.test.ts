@@ -1,4 +1,5 @@
 import { freePort } from '@ficus/deploy/native/free-port'
+import { withWrongPassword } from '@ficus/deploy/testing/postgres'
 import { describe, expect, inject, it } from 'vitest'
 import { runCli, startCli } from './testing/cli.ts'
 import { runInHost } from './testing/host.ts'
@@ -152,7 +153,7 @@ describe('invariant 13: what is asked for is not there', () => {
     expect(stderr).toContain('what to do: Start the ledger’s database')
     expect(stderr).not.toContain('secret')
 
-    const ledger = Object.assign(new URL(inject('postgresUrl')), { username: 'nobody', password: 'wrong' }).href
+    const ledger = withWrongPassword(inject('postgresUrl'))
     await using refused = await createMigration({ urls: { ledger } })
     expect(await runJson(refused, 'advance', CAPABILITY)).toMatchObject({
       code: 3,

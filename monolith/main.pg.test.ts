@@ -4,7 +4,7 @@ import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { createDatabase } from '@ficus/deploy/testing/postgres'
+import { createDatabase, withWrongPassword } from '@ficus/deploy/testing/postgres'
 import type { Knex } from 'knex'
 import { expect, it, vi } from 'vitest'
 import { openDatabase } from './database/connection.ts'
@@ -95,13 +95,11 @@ it.each([
 
 it('exits 3 with a remedy when the database cannot be had', async () => {
   await using database = await createDatabase('shop')
-  const wrongPassword = new URL(database.url)
-  Object.assign(wrongPassword, { username: 'nobody', password: 'wrong' })
   const missing = new URL(database.url)
   missing.pathname = '/no_such_database'
   for (const [url, remedy] of [
     ['postgres://shop:shop@127.0.0.1:1/shop', 'Start PostgreSQL'],
-    [wrongPassword.href, 'Mend the user or the password'],
+    [withWrongPassword(database.url), 'Mend the user or the password'],
     [missing.href, 'Create the database'],
   ] as const) {
     expect(await run(['serve'], { DATABASE_URL: url })).toMatchObject({ code: 3, err: expect.stringContaining(remedy) })

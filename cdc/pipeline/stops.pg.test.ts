@@ -1,4 +1,4 @@
-import { createDatabase } from '@ficus/deploy/testing/postgres'
+import { createDatabase, withWrongPassword } from '@ficus/deploy/testing/postgres'
 import { describe, expect, it, vi } from 'vitest'
 import type { ChangeSourceFactory, ChangeSourceOptions } from '../change-source/change-source.ts'
 import { originName } from '../change-source/names.ts'
@@ -226,9 +226,8 @@ describe('invariant 13: a state that somebody has to mend', () => {
 
   it('names a password that is wrong', async () => {
     await using sync = await createHarness(createDatabase, SOURCE, TARGET, SYNC)
-    const url = new URL(sync.target.url)
-    Object.assign(url, { username: 'nobody', password: 'wrong' })
-    const pipeline = sync.pipeline({ target: { url: url.href, name: 'the service’s database' } })
+    const url = withWrongPassword(sync.target.url)
+    const pipeline = sync.pipeline({ target: { url, name: 'the service’s database' } })
     await pipeline.start()
     await reaches(pipeline, 'failed')
     expect(pipeline.status().error).toMatchObject({

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { ERROR_CODES } from '@ficus/core/errors/codes'
 import { openFlagAdmin } from '@ficus/core/flags/open-flag-admin'
 import { freePort } from '@ficus/deploy/native/free-port'
-import { startTestPostgres } from '@ficus/deploy/testing/postgres'
+import { startTestPostgres, withWrongPassword } from '@ficus/deploy/testing/postgres'
 import { startTestUnleash } from '@ficus/deploy/testing/unleash'
 import { describe, expect, inject, it } from 'vitest'
 import { runCli } from '../testing/cli.ts'
@@ -195,7 +195,7 @@ describe('invariant 13: the databases', () => {
 
   it('one that is down, and one that refuses the password: 3, and the rest is looked at all the same', async () => {
     const port = await freePort()
-    const target = Object.assign(new URL(inject('postgresUrl')), { username: 'nobody', password: 'wrong' }).href
+    const target = withWrongPassword(inject('postgresUrl'))
     await using migration = await readyMigration({ urls: { source: `postgres://a:b@127.0.0.1:${port}/shop`, target } })
     await migration.service.stop()
     const { code, text } = await check(migration)

@@ -1,5 +1,5 @@
 import { expect, it, vi } from 'vitest'
-import { createDatabase } from '../testing/postgres.ts'
+import { createDatabase, withWrongPassword } from '../testing/postgres.ts'
 import { startTestUnleash } from '../testing/unleash.ts'
 import { startUnleash } from './unleash.ts'
 
@@ -72,9 +72,8 @@ it('says why it does not start', async () => {
     code: 'FICUS_PORT_TAKEN',
     message: expect.stringContaining(`127.0.0.1:${port}`),
   })
-  const wrong = new URL(database.url)
-  Object.assign(wrong, { username: 'nobody', password: 'wrong' })
-  await expect(startUnleash({ databaseUrl: wrong.href, port: port + 1, ...tokens })).rejects.toMatchObject({
+  const databaseUrl = withWrongPassword(database.url)
+  await expect(startUnleash({ databaseUrl, port: port + 1, ...tokens })).rejects.toMatchObject({
     code: 'FICUS_FLAGS_UNREACHABLE',
     message: expect.stringContaining('password authentication failed'),
   })

@@ -28,6 +28,11 @@ export async function createDatabase(prefix = 'test'): Promise<TestDatabase> {
   return { url: url.href, name, [Symbol.asyncDispose]: () => dropDatabase(adminUrl, name) }
 }
 
+/** The address of the same database for a user whom the shared cluster refuses: the superuser's password it does not look at. */
+export function withWrongPassword(url: string): string {
+  return Object.assign(new URL(url), { username: 'nobody', password: 'wrong' }).href
+}
+
 /** An own cluster for a test that kills or misconfigures it, such as `startTestPostgres({ wal_level: 'replica' })`. */
 export function startTestPostgres(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
   return startThrowAwayPostgres(settings)

@@ -11,7 +11,7 @@ import { createSyncFolder, type SyncChild, type SyncFolder } from '@ficus/cdc/te
 import { Ledger } from '@ficus/core/ledger/ledger'
 import type { Phase } from '@ficus/core/phases/phase'
 import pg from 'pg'
-import { LOGS, type Servers } from './servers.ts'
+import type { Servers } from './servers.ts'
 import {
   COUNT_WRITES,
   digests,
@@ -322,11 +322,14 @@ class Campaign {
       const answer = await ask().catch(() => false as const)
       if (answer !== false) return answer
       if (performance.now() > deadline)
-        throw new Error(
-          `it took too long until ${what}; sync says ${this.#lastWords()}; the servers of streams logged to ${LOGS}`,
-        )
+        throw new Error(`it took too long until ${what}; sync says ${this.#lastWords()}${this.#logs()}`)
       await this.#pause(25)
     }
+  }
+
+  #logs(): string {
+    const { logs } = this.#options.servers
+    return logs === null ? '' : `; Kafka and Kafka Connect logged to ${logs}`
   }
 
   #lastWords(): string {

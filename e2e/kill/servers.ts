@@ -10,7 +10,7 @@ import { temporaryFolder } from '@ficus/deploy/testing/temporary-folder'
 import type { ServerName } from './victims.ts'
 
 /** What Kafka and Kafka Connect logged while the last campaign ran. */
-export const LOGS = join(STATE_DIR, 'kill')
+const LOGS = join(STATE_DIR, 'kill')
 
 export type Engine = 'postgres' | 'debezium'
 
@@ -24,6 +24,8 @@ export interface Servers {
   readonly ledgerUrl: string
   /** What goes into `cdc` of the config. */
   readonly cdc: Readonly<Record<string, unknown>>
+  /** The folder of what Kafka and Kafka Connect logged; null where neither runs. */
+  readonly logs: string | null
   /** SIGKILL; resolves when it is gone. */
   kill(name: ServerName): Promise<void>
   /** Starts what was killed, on its old port. */
@@ -70,6 +72,7 @@ export async function startServers(
     targetUrl: await target.createDatabase(`service_${number}`),
     ledgerUrl: await ledger.createDatabase(`ledger_${number}`),
     cdc: { engine, ...streams, ...settings },
+    logs: lives.has('kafka') ? LOGS : null,
     kill: name => life(name).kill(),
     revive: name => life(name).revive(),
     anew: topics => withDatabases(number + 1, { topics }),

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
-import { createDatabase, type TestDatabase } from '@ficus/deploy/testing/postgres'
+import { createDatabase, type TestDatabase, withWrongPassword } from '@ficus/deploy/testing/postgres'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 
@@ -50,9 +50,8 @@ async function serve(
   })
 }
 
-function without(what: 'password' | 'database' | 'port', value: string): string {
+function without(what: 'database' | 'port', value: string): string {
   const url = new URL(database.url)
-  if (what === 'password') Object.assign(url, { username: 'nobody', password: value })
   if (what === 'database') url.pathname = `/${value}`
   if (what === 'port') url.port = value
   return url.href
@@ -131,7 +130,7 @@ it.each([
 
 it.each(['migrate', 'serve'])('%s exits with 3 and says what to do when the database cannot be had', async command => {
   for (const [url, message] of [
-    [without('password', 'wrong'), 'the password is wrong'],
+    [withWrongPassword(database.url), 'the password is wrong'],
     [without('database', 'no_such'), 'database no_such at 127.0.0.1'],
     [without('port', '1'), 'nothing listens there'],
   ] as const) {
